@@ -1,0 +1,224 @@
+package fdx
+
+import (
+	"encoding/json"
+	"errors"
+	"fmt"
+)
+
+// AccountCategory is the discriminator of accounts and transactions.
+type AccountCategory string
+
+// The account categories of this release.
+const (
+	DepositCategory      AccountCategory = "DEPOSIT_ACCOUNT"
+	LineOfCreditCategory AccountCategory = "LOC_ACCOUNT"
+	LoanCategory         AccountCategory = "LOAN_ACCOUNT"
+	InvestmentCategory   AccountCategory = "INVESTMENT_ACCOUNT"
+)
+
+// Account is an account of exactly one category: exactly one pointer is set.
+// On the wire it is one flat object whose accountCategory tells which
+// (AccountWithDescriptor, AccountWithDetails). The zero value is no account
+// and does not marshal.
+type Account struct {
+	Deposit      *DepositAccount
+	LineOfCredit *LineOfCreditAccount
+	Loan         *LoanAccount
+	Investment   *InvestmentAccount
+}
+
+// ErrInvalidAccount is returned for an account that holds no category or
+// several, has no id, or is of a category this release lacks.
+var ErrInvalidAccount = errors.New("not an account of exactly one known category with an id")
+
+// AccountDescriptor holds what every account has, whatever its category.
+type AccountDescriptor struct {
+	// AccountID is always given.
+	AccountID AccountID `json:"accountId,omitzero"`
+	// AccountNumberDisplay is a masked number, such as the last four digits.
+	AccountNumberDisplay string        `json:"accountNumberDisplay,omitzero"`
+	ProductName          string        `json:"productName,omitzero"`
+	ProductID            string        `json:"productId,omitzero"`
+	Nickname             string        `json:"nickname,omitzero"`
+	Status               AccountStatus `json:"status,omitzero"`
+	Currency             Currency      `json:"currency,omitzero"`
+}
+
+// Currency names a currency.
+type Currency struct {
+	// CurrencyCode is an ISO 4217 code, such as USD.
+	CurrencyCode string `json:"currencyCode,omitzero"`
+}
+
+// AccountStatus is the state of an account.
+type AccountStatus string
+
+// The account states.
+const (
+	StatusClosed                 AccountStatus = "CLOSED"
+	StatusDelinquent             AccountStatus = "DELINQUENT"
+	StatusNegativeCurrentBalance AccountStatus = "NEGATIVECURRENTBALANCE"
+	StatusOpen                   AccountStatus = "OPEN"
+	StatusPaid                   AccountStatus = "PAID"
+	StatusPendingClose           AccountStatus = "PENDINGCLOSE"
+	StatusPendingOpen            AccountStatus = "PENDINGOPEN"
+	StatusRestricted             AccountStatus = "RESTRICTED"
+)
+
+// Category returns the category, "" unless exactly one is set.
+func (a Account) Category() AccountCategory {
+	_, category := a.only()
+	return category
+}
+
+// Descriptor returns the descriptor inside the account, not a copy, and nil
+// unless exactly one category is set.
+func (a Account) Descriptor() *AccountDescriptor {
+	d, _ := a.only()
+	return d
+}
+
+// ID returns the account id, "" unless exactly one category is set.
+func (a Account) ID() AccountID {
+	if d := a.Descriptor(); d != nil {
+		return d.AccountID
+	}
+	return ""
+}
+
+// only returns the descriptor and the category, or nothing unless exactly one
+// category is set.
+func (a Account) only() (d *AccountDescriptor, category AccountCategory) {
+	n := 0
+	if a.Deposit != nil {
+		n, d, category = n+1, &a.Deposit.AccountDescriptor, DepositCategory
+	}
+	if a.LineOfCredit != nil {
+		n, d, category = n+1, &a.LineOfCredit.AccountDescriptor, LineOfCreditCategory
+	}
+	if a.Loan != nil {
+		n, d, category = n+1, &a.Loan.AccountDescriptor, LoanCategory
+	}
+	if a.Investment != nil {
+		n, d, category = n+1, &a.Investment.AccountDescriptor, InvestmentCategory
+	}
+	if n != 1 {
+		return nil, ""
+	}
+	return d, category
+}
+
+// MarshalJSON returns the flat object with accountCategory first. It returns
+// ErrInvalidAccount for an account without exactly one category or without
+// an id, which is what a filter that lets nothing through leaves.
+func (a Account) MarshalJSON() ([]byte, error) {
+	object, err := a.flat()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(object)
+}
+
+// flat returns what MarshalJSON writes.
+func (a Account) flat() (any, error) {
+	d, category := a.only()
+	if d == nil || d.AccountID == "" {
+		return nil, ErrInvalidAccount
+	}
+	switch category {
+	case DepositCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*DepositAccount
+		}{category, a.Deposit}, nil
+	case LineOfCreditCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*LineOfCreditAccount
+		}{category, a.LineOfCredit}, nil
+	case LoanCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*LoanAccount
+		}{category, a.Loan}, nil
+	case InvestmentCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*InvestmentAccount
+		}{category, a.Investment}, nil
+	}
+	return nil, ErrInvalidAccount
+}
+
+// UnmarshalJSON reads the flat object by its accountCategory. Properties this
+// release lacks are skipped. The error wraps ErrInvalidAccount, or what the
+// type of a property returns; on any error a is left as it was.
+func (a *Account) UnmarshalJSON(data []byte) error {
+	var head discriminator
+	if err := json.Unmarshal(data, &head); err != nil {
+		return wrongType(ErrInvalidAccount, err)
+	}
+	var parsed Account
+	var err error
+	switch head.AccountCategory {
+	case DepositCategory:
+		err = json.Unmarshal(data, &parsed.Deposit)
+	case LineOfCreditCategory:
+		err = json.Unmarshal(data, &parsed.LineOfCredit)
+	case LoanCategory:
+		err = json.Unmarshal(data, &parsed.Loan)
+	case InvestmentCategory:
+		err = json.Unmarshal(data, &parsed.Investment)
+	default:
+		return ErrInvalidAccount
+	}
+	if err != nil {
+		return wrongType(ErrInvalidAccount, err)
+	}
+	if _, err := ParseAccountID(string(parsed.ID())); err != nil {
+		return ErrInvalidAccount
+	}
+	*a = parsed
+	return nil
+}
+
+type discriminator struct {
+	AccountCategory AccountCategory `json:"accountCategory"`
+}
+
+// wrongType keeps the name of the property and drops the value, which
+// encoding/json may put into its error and which may be an account number.
+func wrongType(invalid, err error) error {
+	var mismatch *json.UnmarshalTypeError
+	if errors.As(err, &mismatch) {
+		return fmt.Errorf("%w: wrong type of property %s", invalid, mismatch.Field)
+	}
+	return err
+}
+
+// AccountsAnswer is the answer to searchForAccounts.
+type AccountsAnswer struct {
+	Page  PageMetadata `json:"page,omitzero"`
+	Links Links        `json:"links,omitzero"`
+	// Accounts must not be empty: an empty list is ErrDataNotFound.
+	Accounts []Account `json:"accounts"`
+}
+
+// MarshalJSON writes the flat objects in place, which spares checking each of
+// them once more, and no list as []. It returns what Account.MarshalJSON
+// returns.
+func (a AccountsAnswer) MarshalJSON() ([]byte, error) {
+	objects := make([]any, len(a.Accounts))
+	for i := range a.Accounts {
+		var err error
+		if objects[i], err = a.Accounts[i].flat(); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(struct {
+		Page    PageMetadata `json:"page,omitzero"`
+		Links   Links        `json:"links,omitzero"`
+		Objects []any        `json:"accounts"`
+	}{a.Page, a.Links, objects})
+}

@@ -1,0 +1,326 @@
+package fdx
+
+import (
+	"encoding/json"
+	"errors"
+)
+
+// Transaction is a transaction of exactly one account category: exactly one
+// pointer is set. On the wire it is one flat object whose accountCategory
+// tells which. The zero value is no transaction and does not marshal.
+type Transaction struct {
+	Deposit      *DepositTransaction
+	LineOfCredit *LineOfCreditTransaction
+	Loan         *LoanTransaction
+	Investment   *InvestmentTransaction
+}
+
+// ErrInvalidTransaction is returned for a transaction that holds no category
+// or several, has no id, or is of a category this release lacks.
+var ErrInvalidTransaction = errors.New("not a transaction of exactly one known category with an id")
+
+// TransactionBase holds what every transaction has, whatever its category
+// (FDX Transaction).
+type TransactionBase struct {
+	// TransactionID is always given, for pending transactions too.
+	TransactionID TransactionID `json:"transactionId,omitzero"`
+	// ReferenceTransactionID is the id of an earlier transaction this one
+	// replaces or corrects, such as the pending one behind a posted one.
+	ReferenceTransactionID TransactionID `json:"referenceTransactionId,omitzero"`
+	// TransactionTimestamp is when it happened; always given.
+	TransactionTimestamp Timestamp `json:"transactionTimestamp,omitzero"`
+	// PostedTimestamp is when it was booked; none while pending.
+	PostedTimestamp Timestamp `json:"postedTimestamp,omitzero"`
+	// Description is the text of the statement line; always given.
+	Description string `json:"description,omitzero"`
+	// DebitCreditMemo is the direction of Amount; always given.
+	DebitCreditMemo DebitCreditMemo `json:"debitCreditMemo,omitzero"`
+	// Status is always given.
+	Status TransactionStatus `json:"status,omitzero"`
+	// Amount is absolute and in major units of the account's currency;
+	// always given.
+	Amount Decimal `json:"amount,omitzero"`
+	// ForeignAmount is in major units of ForeignCurrency.
+	ForeignAmount Decimal `json:"foreignAmount,omitzero"`
+	// ForeignCurrency is an ISO 4217 code.
+	ForeignCurrency string `json:"foreignCurrency,omitzero"`
+	Category        string `json:"category,omitzero"`
+	SubCategory     string `json:"subCategory,omitzero"`
+	// CardNumberDisplay is masked.
+	CardNumberDisplay string `json:"cardNumberDisplay,omitzero"`
+}
+
+// DebitCreditMemo is the direction of an amount.
+type DebitCreditMemo string
+
+// The directions.
+const (
+	Credit DebitCreditMemo = "CREDIT"
+	Debit  DebitCreditMemo = "DEBIT"
+	Memo   DebitCreditMemo = "MEMO"
+)
+
+// TransactionStatus is how far a transaction has come.
+type TransactionStatus string
+
+// The states of a transaction.
+const (
+	Authorization TransactionStatus = "AUTHORIZATION"
+	MemoPosted    TransactionStatus = "MEMO"
+	Pending       TransactionStatus = "PENDING"
+	Posted        TransactionStatus = "POSTED"
+)
+
+// EffectiveDate returns the UTC date by which windows select the
+// transaction: that of the booking, or of the event while not booked.
+func (b TransactionBase) EffectiveDate() Date {
+	if !b.PostedTimestamp.IsZero() {
+		return b.PostedTimestamp.Date()
+	}
+	return b.TransactionTimestamp.Date()
+}
+
+// DepositTransaction is a transaction on a deposit account.
+type DepositTransaction struct {
+	TransactionBase
+	Payee       string `json:"payee,omitzero"`
+	CheckNumber int64  `json:"checkNumber,omitzero"`
+}
+
+// LineOfCreditTransaction is a transaction on a line of credit.
+type LineOfCreditTransaction struct {
+	TransactionBase
+	TransactionType LineOfCreditTransactionType `json:"transactionType,omitzero"`
+	CheckNumber     int64                       `json:"checkNumber,omitzero"`
+}
+
+// LineOfCreditTransactionType is the kind of a line of credit transaction.
+type LineOfCreditTransactionType string
+
+// The kinds of line of credit transactions.
+const (
+	LocAdjustment LineOfCreditTransactionType = "ADJUSTMENT"
+	LocCheck      LineOfCreditTransactionType = "CHECK"
+	LocFee        LineOfCreditTransactionType = "FEE"
+	LocInterest   LineOfCreditTransactionType = "INTEREST"
+	LocPayment    LineOfCreditTransactionType = "PAYMENT"
+	LocWithdrawal LineOfCreditTransactionType = "WITHDRAWAL"
+	LocPurchase   LineOfCreditTransactionType = "PURCHASE"
+)
+
+// LoanTransaction is a transaction on a loan.
+type LoanTransaction struct {
+	TransactionBase
+	TransactionType LoanTransactionType `json:"transactionType,omitzero"`
+}
+
+// LoanTransactionType is the kind of a loan transaction.
+type LoanTransactionType string
+
+// The kinds of loan transactions.
+const (
+	LoanAdjustment      LoanTransactionType = "ADJUSTMENT"
+	LoanFee             LoanTransactionType = "FEE"
+	LoanInterest        LoanTransactionType = "INTEREST"
+	LoanPayment         LoanTransactionType = "PAYMENT"
+	LoanLumpSumPayment  LoanTransactionType = "LUMP_SUM_PAYMENT"
+	LoanSkipPayment     LoanTransactionType = "SKIP_PAYMENT"
+	LoanDoubleUpPayment LoanTransactionType = "DOUBLE_UP_PAYMENT"
+	LoanPayoff          LoanTransactionType = "PAYOFF"
+)
+
+// InvestmentTransaction is a transaction on an investment account.
+type InvestmentTransaction struct {
+	TransactionBase
+	// TransactionType and Fees are required by the core exchange profile.
+	TransactionType InvestmentTransactionType `json:"transactionType,omitzero"`
+	// Fees and Commission are in major units of the account's currency.
+	Fees           Decimal        `json:"fees,omitzero"`
+	Commission     Decimal        `json:"commission,omitzero"`
+	SecurityID     string         `json:"securityId,omitzero"`
+	SecurityIDType SecurityIDType `json:"securityIdType,omitzero"`
+	SecurityType   SecurityType   `json:"securityType,omitzero"`
+	Symbol         string         `json:"symbol,omitzero"`
+	UnitPrice      Decimal        `json:"unitPrice,omitzero"`
+	Units          Decimal        `json:"units,omitzero"`
+	UnitType       UnitType       `json:"unitType,omitzero"`
+}
+
+// InvestmentTransactionType is the kind of an investment transaction: one of
+// the FDX values, of which the frequent ones have names here.
+type InvestmentTransactionType string
+
+// Frequent kinds of investment transactions.
+const (
+	InvestmentAdjustment       InvestmentTransactionType = "ADJUSTMENT"
+	InvestmentContribution     InvestmentTransactionType = "CONTRIBUTION"
+	InvestmentDeposit          InvestmentTransactionType = "DEPOSIT"
+	InvestmentDividend         InvestmentTransactionType = "DIVIDEND"
+	InvestmentDividendReinvest InvestmentTransactionType = "DIVIDENDREINVEST"
+	InvestmentFee              InvestmentTransactionType = "FEE"
+	InvestmentInterest         InvestmentTransactionType = "INTEREST"
+	InvestmentOther            InvestmentTransactionType = "OTHER"
+	InvestmentPurchased        InvestmentTransactionType = "PURCHASED"
+	InvestmentSold             InvestmentTransactionType = "SOLD"
+	InvestmentSplit            InvestmentTransactionType = "SPLIT"
+	InvestmentTransfer         InvestmentTransactionType = "TRANSFER"
+)
+
+// SecurityType is the kind of a security in a transaction.
+type SecurityType string
+
+// The kinds of securities.
+const (
+	SecurityBond         SecurityType = "BOND"
+	SecurityDebt         SecurityType = "DEBT"
+	SecurityMutualFund   SecurityType = "MUTUALFUND"
+	SecurityDigitalAsset SecurityType = "DIGITALASSET"
+	SecurityOption       SecurityType = "OPTION"
+	SecurityOther        SecurityType = "OTHER"
+	SecurityStock        SecurityType = "STOCK"
+	SecuritySweep        SecurityType = "SWEEP"
+)
+
+// UnitType is what the units of a transaction count.
+type UnitType string
+
+// The kinds of units.
+const (
+	CurrencyUnits UnitType = "CURRENCY"
+	ShareUnits    UnitType = "SHARES"
+)
+
+// Category returns the account category, "" unless exactly one is set.
+func (t Transaction) Category() AccountCategory {
+	_, category := t.only()
+	return category
+}
+
+// Base returns the base inside the transaction, not a copy, and nil unless
+// exactly one category is set.
+func (t Transaction) Base() *TransactionBase {
+	b, _ := t.only()
+	return b
+}
+
+// only returns the base and the category, or nothing unless exactly one
+// category is set.
+func (t Transaction) only() (b *TransactionBase, category AccountCategory) {
+	n := 0
+	if t.Deposit != nil {
+		n, b, category = n+1, &t.Deposit.TransactionBase, DepositCategory
+	}
+	if t.LineOfCredit != nil {
+		n, b, category = n+1, &t.LineOfCredit.TransactionBase, LineOfCreditCategory
+	}
+	if t.Loan != nil {
+		n, b, category = n+1, &t.Loan.TransactionBase, LoanCategory
+	}
+	if t.Investment != nil {
+		n, b, category = n+1, &t.Investment.TransactionBase, InvestmentCategory
+	}
+	if n != 1 {
+		return nil, ""
+	}
+	return b, category
+}
+
+// MarshalJSON returns the flat object with accountCategory first. It returns
+// ErrInvalidTransaction for a transaction without exactly one category or without
+// an id, which is what a filter that lets nothing through leaves.
+func (t Transaction) MarshalJSON() ([]byte, error) {
+	object, err := t.flat()
+	if err != nil {
+		return nil, err
+	}
+	return json.Marshal(object)
+}
+
+// flat returns what MarshalJSON writes.
+func (t Transaction) flat() (any, error) {
+	b, category := t.only()
+	if b == nil || b.TransactionID == "" {
+		return nil, ErrInvalidTransaction
+	}
+	switch category {
+	case DepositCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*DepositTransaction
+		}{category, t.Deposit}, nil
+	case LineOfCreditCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*LineOfCreditTransaction
+		}{category, t.LineOfCredit}, nil
+	case LoanCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*LoanTransaction
+		}{category, t.Loan}, nil
+	case InvestmentCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*InvestmentTransaction
+		}{category, t.Investment}, nil
+	}
+	return nil, ErrInvalidTransaction
+}
+
+// UnmarshalJSON reads the flat object by its accountCategory. Properties this
+// release lacks are skipped. The error wraps ErrInvalidTransaction, or what
+// the type of a property returns; on any error t is left as it was.
+func (t *Transaction) UnmarshalJSON(data []byte) error {
+	var head discriminator
+	if err := json.Unmarshal(data, &head); err != nil {
+		return wrongType(ErrInvalidTransaction, err)
+	}
+	var parsed Transaction
+	var err error
+	switch head.AccountCategory {
+	case DepositCategory:
+		err = json.Unmarshal(data, &parsed.Deposit)
+	case LineOfCreditCategory:
+		err = json.Unmarshal(data, &parsed.LineOfCredit)
+	case LoanCategory:
+		err = json.Unmarshal(data, &parsed.Loan)
+	case InvestmentCategory:
+		err = json.Unmarshal(data, &parsed.Investment)
+	default:
+		return ErrInvalidTransaction
+	}
+	if err != nil {
+		return wrongType(ErrInvalidTransaction, err)
+	}
+	if _, err := ParseTransactionID(string(parsed.Base().TransactionID)); err != nil {
+		return ErrInvalidTransaction
+	}
+	*t = parsed
+	return nil
+}
+
+// TransactionsAnswer is the answer to searchForAccountTransactions.
+type TransactionsAnswer struct {
+	Page  PageMetadata `json:"page,omitzero"`
+	Links Links        `json:"links,omitzero"`
+	// Transactions may be empty, which is [] in the JSON and never null.
+	Transactions []Transaction `json:"transactions"`
+}
+
+// MarshalJSON writes the flat objects in place, which spares checking each of
+// them once more, and no list as []. It returns what Transaction.MarshalJSON
+// returns.
+func (a TransactionsAnswer) MarshalJSON() ([]byte, error) {
+	objects := make([]any, len(a.Transactions))
+	for i := range a.Transactions {
+		var err error
+		if objects[i], err = a.Transactions[i].flat(); err != nil {
+			return nil, err
+		}
+	}
+	return json.Marshal(struct {
+		Page    PageMetadata `json:"page,omitzero"`
+		Links   Links        `json:"links,omitzero"`
+		Objects []any        `json:"transactions"`
+	}{a.Page, a.Links, objects})
+}
