@@ -1,0 +1,152 @@
+package consent
+
+import (
+	"context"
+	"time"
+
+	"github.com/headgate/headgate/fdx"
+)
+
+// Decision is what the consumer decided.
+type Decision string
+
+// The decisions. The empty one means that none was made yet.
+const (
+	Undecided Decision = ""
+	Approved  Decision = "approved"
+	Denied    Decision = "denied"
+)
+
+// Authorization is one consumer's decision in progress: the pushed request
+// on one side, what the person has done so far on the other. Pages read it
+// and replace it as a whole; nothing else carries state from page to page.
+type Authorization struct {
+	ID AuthorizationID
+	// Version rises with every replacement; stores compare it.
+	Version int64
+	// Browser is the hash of the browser session that the decision is bound
+	// to; only that session may see or change it.
+	Browser string
+	// Pushed is the hash of the request_uri that is being answered.
+	Pushed    string
+	Recipient RecipientID
+	Request   Request
+	LoginHint string
+	UILocales []string // preferred first; nil when the app named none
+
+	Consumer        ConsumerID // empty until signed in
+	AuthenticatedAt time.Time
+	Accounts        []fdx.AccountID // empty until chosen
+	Decision        Decision
+	Disclosure      Disclosure // what was shown when the decision was made
+	// Answered: the app has been given its answer; nothing is left to do.
+	Answered  bool
+	ExpiresAt time.Time // the human's time, apart from the request_uri's
+}
+
+// Step is what has to happen next in an Authorization.
+type Step string
+
+// The steps, in the order in which a person meets them.
+const (
+	StepLogin    Step = "login"
+	StepAccounts Step = "accounts"
+	StepReview   Step = "review"
+	StepIssue    Step = "issue" // approved: make the grant and answer the app
+	StepDeny     Step = "deny"  // refused: answer the app, make nothing
+	StepDone     Step = "done"  // answered: only a page to show
+	StepExpired  Step = "expired"
+)
+
+// JourneyTime is how long a person may take from one page to the next.
+const JourneyTime = 15 * time.Minute
+
+// Next returns what has to happen next at now. It is the only place that
+// knows the order of the journey.
+func (a Authorization) Next(now time.Time) Step {
+	switch {
+	case a.Answered:
+		return StepDone
+	case !now.Before(a.ExpiresAt):
+		return StepExpired
+	case a.Decision == Denied:
+		return StepDeny
+	case a.Consumer == "":
+		return StepLogin
+	case len(a.Accounts) == 0:
+		return StepAccounts
+	case a.Decision == Approved:
+		return StepIssue
+	default:
+		return StepReview
+	}
+}
+
+// Grant returns the grant that an approved authorization makes at now. The
+// caller supplies the parties. It panics when the step is not StepIssue,
+// because no caller may reach it otherwise.
+func (a Authorization) Grant(id GrantID, parties []Party, now time.Time) Grant {
+	if a.Next(now) != StepIssue {
+		panic("consent: grant made from an authorization that is not approved")
+	}
+	now = now.UTC().Truncate(time.Second)
+	g := Grant{
+		ID: id, Recipient: a.Recipient, Consumer: a.Consumer,
+		Status: StatusActive, Epoch: 1,
+		Purpose: a.Request.Purpose.Code, Duration: a.Request.Duration,
+		DurationDays: a.Request.DurationDays, LookbackDays: a.Request.LookbackDays,
+		Parties: parties, Disclosure: a.Disclosure,
+		CreatedAt: now, ExpiresAt: a.Request.ExpiresAt(now),
+	}
+	for _, acc := range a.Accounts {
+		g.Resources = append(g.Resources, Resource{Type: ResourceAccount, ID: string(acc), Clusters: a.Request.Account})
+	}
+	if !a.Request.Customer.Empty() {
+		g.Resources = append(g.Resources, Resource{Type: ResourceCustomer, ID: string(a.Consumer), Clusters: a.Request.Customer})
+	}
+	return g
+}
+
+// Authorizations keeps decisions in progress. Implementations are safe for
+// concurrent use; each method is one transaction.
+type Authorizations interface {
+	// Open stores a, or returns the one that already exists for the same
+	// Pushed and Browser: loading the page twice starts nothing twice.
+	Open(ctx context.Context, a Authorization) (Authorization, error)
+
+	// Authorization returns the one with that id that is bound to browser,
+	// or ErrNotFound, also when it belongs to another browser.
+	Authorization(ctx context.Context, id AuthorizationID, browser string) (Authorization, error)
+
+	// Replace stores a in place of the version it was read as and raises
+	// Version; ErrConflict when another replacement came first.
+	Replace(ctx context.Context, a Authorization) (Authorization, error)
+}
+
+// AccountChoice is one account as the consumer sees it when choosing what to
+// share.
+type AccountChoice struct {
+	ID fdx.AccountID
+	// Name is the product or nickname; Display the masked number.
+	Name, Display string
+	Category      string // FDX accountCategory, such as DEPOSIT_ACCOUNT
+	Joint         bool
+	// Ineligible is empty for an account that can be shared, else why not:
+	// one of the Ineligible reasons.
+	Ineligible string
+}
+
+// The reasons why an account cannot be shared.
+const (
+	IneligibleClosed  = "closed"
+	IneligibleLocked  = "locked"
+	IneligiblePending = "pending"
+)
+
+// AccountChooser lists what a consumer could share. The provider behind it
+// is the bank.
+type AccountChooser interface {
+	// Choices returns the accounts of a consumer in display order, nil when
+	// there are none.
+	Choices(ctx context.Context, who ConsumerID) ([]AccountChoice, error)
+}

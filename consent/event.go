@@ -1,0 +1,49 @@
+package consent
+
+import "time"
+
+// Actor says who changed a grant.
+type Actor string
+
+// The actors of a change. They are the FDX initiators plus the passing of
+// time.
+const (
+	ActorConsumer  Actor = "INDIVIDUAL"
+	ActorRecipient Actor = "DATA_RECIPIENT"
+	ActorProvider  Actor = "DATA_PROVIDER"
+	ActorTime      Actor = "TIME"
+)
+
+// Reason says why a grant ended (FDX ConsentRevocationRequest reason).
+type Reason string
+
+// The reasons of an end.
+const (
+	ReasonUserAction   Reason = "USER_ACTION"
+	ReasonBusinessRule Reason = "BUSINESS_RULE"
+	// ReasonCodeReplay: an authorization code came back a second time, so
+	// everything that the first use issued was withdrawn (RFC 6749 4.1.2).
+	ReasonCodeReplay Reason = "CODE_REPLAY"
+)
+
+// EventKind names what happened to a grant.
+type EventKind string
+
+// The events of a grant's life.
+const (
+	EventGranted       EventKind = "granted"
+	EventRevoked       EventKind = "revoked"
+	EventExpired       EventKind = "expired"
+	EventTokensRevoked EventKind = "tokens_revoked"
+)
+
+// Event is one entry in a grant's history. It is written in the same
+// transaction as the change that it describes.
+type Event struct {
+	Grant  GrantID
+	Epoch  int64 // the grant's epoch after the change
+	Kind   EventKind
+	Actor  Actor
+	Reason Reason // empty unless the grant ended
+	At     time.Time
+}

@@ -1,0 +1,232 @@
+package consent_test
+
+import (
+	"context"
+	"errors"
+	"testing"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
+)
+
+var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+
+func TestGrantIsOverFromItsEndOn(t *testing.T) {
+	t.Parallel()
+	for _, tt := range []struct {
+		name   string
+		stored consent.Status
+		at     time.Time
+		want   consent.Status
+	}{
+		{"active before its end", consent.StatusActive, noon.Add(-time.Nanosecond), consent.StatusActive},
+		{"expired at its end", consent.StatusActive, noon, consent.StatusExpired},
+		{"expired after its end", consent.StatusActive, noon.Add(time.Hour), consent.StatusExpired},
+		{"revoked stays revoked", consent.StatusRevoked, noon.Add(-time.Hour), consent.StatusRevoked},
+		{"expired stays expired", consent.StatusExpired, noon.Add(-time.Hour), consent.StatusExpired},
+		{"an unknown state is no yes", "PENDING", noon.Add(-time.Hour), consent.StatusRevoked},
+		{"no state is no yes", "", noon.Add(-time.Hour), consent.StatusRevoked},
+	} {
+		g := consent.Grant{Status: tt.stored, ExpiresAt: noon}
+		if got := g.StatusAt(tt.at); got != tt.want {
+			t.Errorf("%s: %s", tt.name, got)
+		}
+		if got := g.Share().Active(tt.at); got != (tt.want == consent.StatusActive) {
+			t.Errorf("%s: share active %v", tt.name, got)
+		}
+	}
+	if (consent.Share{}).Active(noon) {
+		t.Error("the zero share is active")
+	}
+}
+
+func TestShareHoldsWhatIsImplied(t *testing.T) {
+	t.Parallel()
+	g := consent.Grant{Resources: []consent.Resource{
+		{Type: consent.ResourceAccount, ID: "a", Clusters: fdx.NewClusters(fdx.AccountDetailed)},
+		{Type: consent.ResourceAccount, ID: "b", Clusters: fdx.NewClusters(fdx.Transactions)},
+		{Type: consent.ResourceCustomer, ID: "c", Clusters: fdx.NewClusters(fdx.CustomerPersonal)},
+	}}
+	s := g.Share()
+	if got, ok := s.Account("a"); !ok || got != fdx.NewClusters(fdx.AccountDetailed, fdx.AccountBasic) {
+		t.Errorf("a: %v %v", got.Names(), ok)
+	}
+	if got, ok := s.Account("b"); !ok || got != fdx.NewClusters(fdx.Transactions) {
+		t.Errorf("b: %v %v", got.Names(), ok)
+	}
+	if _, ok := s.Account("c"); ok {
+		t.Error("a customer id opened an account")
+	}
+	if s.Customer != fdx.NewClusters(fdx.CustomerPersonal, fdx.CustomerContact) {
+		t.Errorf("customer: %v", s.Customer.Names())
+	}
+	s.LookbackDays = 10
+	if got := s.Earliest(noon).String(); got != "2026-11-11" {
+		t.Errorf("earliest %s", got)
+	}
+}
+
+func TestJourneyOrder(t *testing.T) {
+	t.Parallel()
+	at := func(bend func(*consent.Authorization)) consent.Step {
+		a := consent.Authorization{ExpiresAt: noon.Add(time.Minute)}
+		bend(&a)
+		return a.Next(noon)
+	}
+	in := func(a *consent.Authorization) { a.Consumer = "p" }
+	chosen := func(a *consent.Authorization) { in(a); a.Accounts = []fdx.AccountID{"a"} }
+	for _, tt := range []struct {
+		name string
+		bend func(*consent.Authorization)
+		want consent.Step
+	}{
+		{"starts with the sign-in", func(*consent.Authorization) {}, consent.StepLogin},
+		{"then accounts", in, consent.StepAccounts},
+		{"then review", chosen, consent.StepReview},
+		{"approval issues", func(a *consent.Authorization) { chosen(a); a.Decision = consent.Approved }, consent.StepIssue},
+		{"approval without accounts does not issue", func(a *consent.Authorization) { in(a); a.Decision = consent.Approved }, consent.StepAccounts},
+		{"approval without sign-in does not issue", func(a *consent.Authorization) {
+			a.Accounts = []fdx.AccountID{"a"}
+			a.Decision = consent.Approved
+		}, consent.StepLogin},
+		{"refusal needs nothing before it", func(a *consent.Authorization) { a.Decision = consent.Denied }, consent.StepDeny},
+		{"time runs out", func(a *consent.Authorization) { chosen(a); a.ExpiresAt = noon }, consent.StepExpired},
+		{"time runs out even after approval", func(a *consent.Authorization) {
+			chosen(a)
+			a.Decision, a.ExpiresAt = consent.Approved, noon
+		}, consent.StepExpired},
+		{"an answered one only shows", func(a *consent.Authorization) { chosen(a); a.Decision, a.Answered = consent.Approved, true }, consent.StepDone},
+		{"an unknown decision is none", func(a *consent.Authorization) { chosen(a); a.Decision = "maybe" }, consent.StepReview},
+	} {
+		if got := at(tt.bend); got != tt.want {
+			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
+		}
+	}
+}
+
+func TestGrantIsMadeFromAnApprovalOnly(t *testing.T) {
+	t.Parallel()
+	a := consent.Authorization{
+		Recipient: "app", Consumer: "p", Accounts: []fdx.AccountID{"a", "b"}, ExpiresAt: noon.Add(time.Minute),
+		Request: consent.Request{
+			Purpose: consent.Purpose{Code: "budgeting"}, Duration: consent.TimeBound, DurationDays: 2, LookbackDays: 7,
+			Account: fdx.NewClusters(fdx.Transactions), Customer: fdx.NewClusters(fdx.CustomerContact),
+		},
+	}
+	func() {
+		defer func() {
+			if recover() == nil {
+				t.Error("a grant came from an undecided authorization")
+			}
+		}()
+		a.Grant("g", nil, noon)
+	}()
+	a.Decision = consent.Approved
+	g := a.Grant("g", nil, noon)
+	if g.Status != consent.StatusActive || g.Epoch != 1 || !g.ExpiresAt.Equal(noon.AddDate(0, 0, 2)) ||
+		len(g.Resources) != 3 || len(g.Accounts()) != 2 || g.Resources[2].ID != "p" ||
+		g.Clusters() != fdx.NewClusters(fdx.Transactions, fdx.CustomerContact) {
+		t.Fatalf("grant %+v", g)
+	}
+}
+
+// ends is a Store that knows one grant.
+type ends struct {
+	consent.Store
+	g     consent.Grant
+	err   error
+	calls int
+}
+
+func (e *ends) Grant(_ context.Context, id consent.GrantID) (consent.Grant, error) {
+	if id != e.g.ID {
+		return consent.Grant{}, consent.ErrNotFound
+	}
+	return e.g, nil
+}
+
+func (e *ends) End(_ context.Context, end consent.End) (consent.Grant, error) {
+	e.calls++
+	if e.err != nil {
+		return consent.Grant{}, e.err
+	}
+	g := e.g
+	g.Status, g.Epoch, g.EndedBy, g.EndReason = end.Status, g.Epoch+1, end.Actor, end.Reason
+	return g, nil
+}
+
+type deaf struct{ told []int64 }
+
+func (d *deaf) Ended(ctx context.Context, _ consent.GrantID, epoch int64) error {
+	d.told = append(d.told, epoch)
+	return errors.Join(errors.New("deaf"), ctx.Err())
+}
+
+func TestOnlyThoseWhoMayStopAGrant(t *testing.T) {
+	t.Parallel()
+	g := consent.Grant{ID: "g", Recipient: "app", Consumer: "p", Status: consent.StatusActive, Epoch: 4, ExpiresAt: noon}
+	for _, tt := range []struct {
+		name  string
+		stop  func(*consent.Service) (consent.Grant, error)
+		want  error
+		calls int
+	}{
+		{"its consumer may", func(s *consent.Service) (consent.Grant, error) { return s.StopByConsumer(t.Context(), "p", "g") }, nil, 1},
+		{"its recipient may", func(s *consent.Service) (consent.Grant, error) {
+			return s.StopByRecipient(t.Context(), "app", "g", consent.ReasonUserAction)
+		}, nil, 1},
+		{"the bank may", func(s *consent.Service) (consent.Grant, error) {
+			return s.StopByProvider(t.Context(), "g", consent.ReasonBusinessRule)
+		}, nil, 1},
+		{"another consumer may not", func(s *consent.Service) (consent.Grant, error) { return s.StopByConsumer(t.Context(), "q", "g") }, consent.ErrNotFound, 0},
+		{"nobody may not", func(s *consent.Service) (consent.Grant, error) { return s.StopByConsumer(t.Context(), "", "g") }, consent.ErrNotFound, 0},
+		{"another recipient may not", func(s *consent.Service) (consent.Grant, error) {
+			return s.StopByRecipient(t.Context(), "other", "g", consent.ReasonUserAction)
+		}, consent.ErrNotFound, 0},
+		{"an unknown grant is not found", func(s *consent.Service) (consent.Grant, error) { return s.StopByConsumer(t.Context(), "p", "h") }, consent.ErrNotFound, 0},
+	} {
+		store, cache := &ends{g: g}, &deaf{}
+		var failed error
+		s, err := consent.NewService(consent.ServiceConfig{Store: store, Cache: cache, CacheFailed: func(err error) { failed = err }})
+		if err != nil {
+			t.Fatal(err)
+		}
+		got, err := tt.stop(s)
+		if !errors.Is(err, tt.want) || store.calls != tt.calls || len(cache.told) != tt.calls {
+			t.Errorf("%s: %v, %d ends, told %v", tt.name, err, store.calls, cache.told)
+		}
+		if tt.want == nil && (got.Epoch != 5 || cache.told[0] != 5 || failed == nil) {
+			t.Errorf("%s: a deaf cache changed the stop: epoch %d, told %v, reported %v", tt.name, got.Epoch, cache.told, failed)
+		}
+	}
+}
+
+func TestStopThatDidNotHappenTellsNobody(t *testing.T) {
+	t.Parallel()
+	for _, cause := range []error{consent.ErrEnded, consent.ErrUnavailable} {
+		store, cache := &ends{g: consent.Grant{ID: "g", Consumer: "p"}, err: cause}, &deaf{}
+		s, err := consent.NewService(consent.ServiceConfig{Store: store, Cache: cache})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := s.StopByConsumer(t.Context(), "p", "g"); !errors.Is(err, cause) || cache.told != nil {
+			t.Errorf("%v: got %v, told %v", cause, err, cache.told)
+		}
+	}
+}
+
+func TestStopOutlivesTheCaller(t *testing.T) {
+	t.Parallel()
+	cache := &deaf{}
+	var failed error
+	s, err := consent.NewService(consent.ServiceConfig{Store: &ends{g: consent.Grant{ID: "g", Consumer: "p"}}, Cache: cache, CacheFailed: func(err error) { failed = err }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	gone, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := s.StopByConsumer(gone, "p", "g"); err != nil || len(cache.told) != 1 || errors.Is(failed, context.Canceled) {
+		t.Fatalf("%v, told %v, %v", err, cache.told, failed)
+	}
+}

@@ -1,0 +1,48 @@
+package token
+
+import (
+	"context"
+
+	"github.com/headgate/headgate/consent"
+)
+
+// Requests keeps pushed requests and turns a decision into a code.
+// Implementations are safe for concurrent use; each method is one
+// transaction. The executable contract is authztest.Requests.
+type Requests interface {
+	// Push stores a pushed request.
+	Push(ctx context.Context, p Pushed) error
+
+	// Pushed returns a pushed request that may be opened: ErrNotFound when
+	// unknown or past its ExpiresAt, the record with ErrUsed when it was
+	// decided before.
+	Pushed(ctx context.Context, h Hash) (Pushed, error)
+
+	// Opened returns a pushed request that a person is deciding about,
+	// whatever its ExpiresAt: that bounds when it can be opened, not how long
+	// the person may think. ErrNotFound when unknown, the record with ErrUsed
+	// when decided. Records are kept for at least consent.JourneyTime after
+	// ExpiresAt.
+	Opened(ctx context.Context, h Hash) (Pushed, error)
+
+	// Approve consumes the pushed request, replaces the authorization,
+	// creates the grant with its event and outbox rows, and stores the code:
+	// all or nothing. consent.ErrConsumed when the request was decided
+	// before, consent.ErrConflict when the authorization was replaced
+	// meanwhile. The pushed request's ExpiresAt is not looked at again: it
+	// bounds how long the request may be opened, and the authorization's own
+	// time bounds the person.
+	Approve(ctx context.Context, a Approval) error
+
+	// Refuse consumes the pushed request and replaces the authorization,
+	// creating nothing; errors as Approve.
+	Refuse(ctx context.Context, pushed Hash, a consent.Authorization) error
+}
+
+// Approval is everything that one approval writes.
+type Approval struct {
+	Pushed        Hash
+	Authorization consent.Authorization // as it is after the approval
+	Grant         consent.Grant
+	Code          Code
+}

@@ -1,0 +1,171 @@
+package token
+
+import (
+	"context"
+	"errors"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
+)
+
+// The named outcomes of token stores.
+var (
+	// ErrNotFound: unknown or expired.
+	ErrNotFound = errors.New("token: not found")
+	// ErrUsed: a single-use artefact was used before. Clients must not be
+	// able to tell it from ErrNotFound.
+	ErrUsed = errors.New("token: used before")
+	// ErrRevoked: withdrawn, or the grant behind it has ended.
+	ErrRevoked = errors.New("token: revoked")
+)
+
+// Pushed is a request stored by PAR (RFC 9126). It is consumed when the
+// consumer has decided, not when a page is loaded.
+type Pushed struct {
+	Hash      Hash
+	Recipient consent.RecipientID
+	// Params are the authorization request parameters, client authentication
+	// removed.
+	Params  map[string]string
+	Request consent.Request
+	// KeyThumbprint binds the code to a DPoP key (RFC 9449 section 10);
+	// empty when the recipient asked for no binding.
+	KeyThumbprint string
+	ExpiresAt     time.Time // whole seconds; past it the request can no longer be opened
+	ConsumedAt    time.Time // zero until decided
+}
+
+// Code is an authorization code.
+type Code struct {
+	Hash      Hash
+	Grant     consent.GrantID
+	Recipient consent.RecipientID
+	// RequestID is the chain that joins a code with the tokens it led to.
+	RequestID     string
+	RedirectURI   string
+	Challenge     string // PKCE S256 code_challenge
+	KeyThumbprint string // as Pushed.KeyThumbprint
+	Scopes        []fdx.Scope
+	// Session is the engine's own serialised state, opaque to stores. It
+	// holds no secret.
+	Session   []byte
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+	UsedAt    time.Time // zero until redeemed
+}
+
+// Refresh is a refresh token. It is bound to the recipient, not to a key,
+// is never rotated and dies with its grant.
+type Refresh struct {
+	Hash      Hash
+	Grant     consent.GrantID
+	Recipient consent.RecipientID
+	RequestID string
+	Scopes    []fdx.Scope
+	Session   []byte // as Code.Session
+	IssuedAt  time.Time
+	ExpiresAt time.Time
+	RevokedAt time.Time // zero while usable
+}
+
+// Access is an access token.
+type Access struct {
+	Hash      Hash
+	Grant     consent.GrantID
+	Recipient consent.RecipientID
+	RequestID string
+	Scopes    []fdx.Scope
+	// Exactly one of the two is set: the DPoP key (RFC 7638 thumbprint) or
+	// the certificate (x5t#S256) that may use the token.
+	KeyThumbprint  string
+	CertThumbprint string
+	IssuedAt       time.Time // whole seconds
+	ExpiresAt      time.Time // whole seconds; over from this instant on
+	RevokedAt      time.Time // zero while usable
+}
+
+// Live is an access token together with the share it opens: all that the
+// gateway needs to decide about a read.
+type Live struct {
+	Access Access
+	Share  consent.Share
+}
+
+// Active reports whether the token opens its share at now. A token without
+// a sender constraint is never active.
+func (l Live) Active(now time.Time) bool {
+	bound := (l.Access.KeyThumbprint == "") != (l.Access.CertThumbprint == "")
+	return bound && l.Access.RevokedAt.IsZero() && now.Before(l.Access.ExpiresAt) &&
+		l.Access.Grant == l.Share.Grant && l.Access.Recipient == l.Share.Recipient && l.Share.Active(now)
+}
+
+// Redemption is the exchange of a code: what is consumed and what is issued,
+// as one step.
+type Redemption struct {
+	Code    Hash
+	Access  Access
+	Refresh *Refresh // nil for a one-time grant
+}
+
+// Proof is a one-time artefact that a recipient made itself, such as a
+// client assertion or a DPoP proof: the hash of what makes it unique, and
+// until when a copy of it could be accepted.
+type Proof struct {
+	Key       [32]byte
+	ExpiresAt time.Time
+}
+
+// ErrReplayed: a one-time proof was seen before.
+var ErrReplayed = errors.New("token: proof replayed")
+
+// Guard remembers one-time proofs. Implementations are safe for concurrent
+// use and shared by all instances. The executable contract is
+// authztest.Guard.
+type Guard interface {
+	// Spend records p and returns nil once; every other call with the same
+	// key before ExpiresAt returns ErrReplayed. Any other error means that
+	// nothing is known, and the caller must refuse.
+	Spend(ctx context.Context, p Proof) error
+}
+
+// Store keeps codes and tokens. Implementations are safe for concurrent use;
+// each method is one transaction, and times are compared with the store's
+// own clock. The executable contract is authztest.TokenStore.
+type Store interface {
+	// Code returns a code that can be redeemed. ErrNotFound for an unknown
+	// or expired one; the record with ErrUsed when it was redeemed before,
+	// so that the caller can check whose it was before withdrawing anything.
+	Code(ctx context.Context, h Hash) (Code, error)
+
+	// Redeem marks the code used and stores the tokens, all or nothing, if
+	// the code is unused and unexpired and its grant is active. ErrUsed for
+	// the losers of a race, ErrRevoked when the grant has ended, ErrNotFound
+	// when the code is gone. It returns the grant as it was found active in
+	// the same transaction.
+	Redeem(ctx context.Context, r Redemption) (consent.Grant, error)
+
+	// Refresh returns a usable refresh token: ErrNotFound when unknown or
+	// expired, ErrRevoked when it or its grant has ended.
+	Refresh(ctx context.Context, h Hash) (Refresh, error)
+
+	// Renew stores an access token under a refresh token, if that token and
+	// the grant are still usable, else ErrRevoked. It returns the grant as
+	// Redeem does.
+	Renew(ctx context.Context, refresh Hash, a Access) (consent.Grant, error)
+
+	// Live returns an access token with the present version of its grant.
+	// ErrNotFound when unknown; an ended or revoked one is returned as it
+	// is, so decide with Live.Active.
+	Live(ctx context.Context, h Hash) (Live, error)
+
+	// RevokeAccess withdraws one access token of a recipient;
+	// RevokeRefresh a refresh token and every access token issued under its
+	// grant. Both raise the grant's epoch, so that no instance serves from
+	// an older snapshot, and return the grant id and the new epoch.
+	// ErrNotFound for a token that is unknown, of another recipient, or
+	// already dead: nothing changes.
+	RevokeAccess(ctx context.Context, who consent.RecipientID, h Hash) (consent.GrantID, int64, error)
+	// RevokeRefresh: see RevokeAccess.
+	RevokeRefresh(ctx context.Context, who consent.RecipientID, h Hash) (consent.GrantID, int64, error)
+}

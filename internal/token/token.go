@@ -1,0 +1,169 @@
+package token
+
+import (
+	"crypto/hmac"
+	"crypto/rand"
+	"crypto/sha256"
+	"encoding/base64"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"hash/crc32"
+	"log/slog"
+	"strings"
+)
+
+// Kind is what a token is for.
+type Kind string
+
+// The kinds of token. A token of one kind is malformed as any other, so
+// that a refresh token can never be tried as an access token.
+const (
+	KindAccess  Kind = "hgat_"
+	KindRefresh Kind = "hgrt_"
+	KindCode    Kind = "hgac_"
+	// KindPushed follows RFC 9126 section 2.2.
+	KindPushed Kind = "urn:ietf:params:oauth:request_uri:hg_"
+)
+
+// ErrMalformed: the string is not a token of the wanted kind, or was made
+// under a key that is no longer known. It says nothing about the string.
+var ErrMalformed = errors.New("token: malformed")
+
+// Token is a secret string. Its printed and logged forms are redacted; only
+// Reveal returns the secret.
+type Token struct{ secret string }
+
+// Reveal returns the secret, for the one answer that hands it out.
+func (t Token) Reveal() string { return t.secret }
+
+// String returns a redacted form.
+func (t Token) String() string { return redacted }
+
+// Format writes the redacted form for every verb: %d and %#v would print the
+// fields.
+func (t Token) Format(f fmt.State, _ rune) { _, _ = f.Write([]byte(redacted)) }
+
+const redacted = "[token]"
+
+// LogValue returns a redacted form.
+func (t Token) LogValue() slog.Value { return slog.StringValue(redacted) }
+
+// MarshalText refuses: a token never travels inside a serialised record.
+func (t Token) MarshalText() ([]byte, error) {
+	return nil, errors.New("token: refusing to serialise a secret")
+}
+
+// Hash is the keyed hash of a token; it is what stores know a token by.
+type Hash [sha256.Size]byte
+
+// String returns the hash in hexadecimal.
+func (h Hash) String() string { return hex.EncodeToString(h[:]) }
+
+// IsZero reports whether h is the zero value, which is the hash of no token.
+func (h Hash) IsZero() bool { return h == Hash{} }
+
+// ParseHash reads the form that String writes.
+func ParseHash(s string) (Hash, error) {
+	var h Hash
+	if len(s) != 2*len(h) {
+		return Hash{}, ErrMalformed
+	}
+	if _, err := hex.Decode(h[:], []byte(s)); err != nil {
+		return Hash{}, ErrMalformed
+	}
+	return h, nil
+}
+
+const (
+	keyIDLen    = 2
+	randomLen   = 32
+	encodedLen  = 43 // base64url of 32 bytes
+	checksumLen = 6  // base64url of 4 bytes
+	bodyLen     = keyIDLen + encodedLen + checksumLen
+)
+
+// Key is one secret under which tokens are hashed.
+type Key struct {
+	ID     string // two ASCII letters or digits; part of each token
+	Secret []byte // 32 bytes or more
+}
+
+// Hasher makes tokens and hashes them. It is safe for concurrent use.
+type Hasher struct {
+	current Key
+	keys    map[string][]byte
+}
+
+// NewHasher returns a Hasher that makes tokens under the first key and
+// recognises tokens of all of them: put a new key first to rotate, and drop
+// an old one when the longest token life has passed.
+func NewHasher(keys []Key) (*Hasher, error) {
+	if len(keys) == 0 {
+		return nil, errors.New("token: at least one hash key is required")
+	}
+	h := &Hasher{current: keys[0], keys: make(map[string][]byte, len(keys))}
+	for i, k := range keys {
+		if len(k.ID) != keyIDLen || strings.Trim(k.ID, "0123456789abcdefghijklmnopqrstuvwxyz") != "" {
+			return nil, fmt.Errorf("token: hash key %d: the id must be two lower-case letters or digits", i+1)
+		}
+		if len(k.Secret) < sha256.Size {
+			return nil, fmt.Errorf("token: hash key %d: the secret must have at least 32 bytes", i+1)
+		}
+		if _, twice := h.keys[k.ID]; twice {
+			return nil, fmt.Errorf("token: hash key %d: the id is used twice", i+1)
+		}
+		h.keys[k.ID] = k.Secret
+	}
+	return h, nil
+}
+
+// New makes a token of that kind from 256 bits of the system's randomness.
+func (h *Hasher) New(kind Kind) (Token, Hash) {
+	var raw [randomLen]byte
+	_, _ = rand.Read(raw[:]) // crypto/rand.Read never fails; it ends the process instead
+	body := h.current.ID + base64.RawURLEncoding.EncodeToString(raw[:])
+	s := string(kind) + body + checksum(kind, body)
+	return Token{s}, sum(h.keys[h.current.ID], s)
+}
+
+// Hash checks the form of s as a token of that kind and returns the hash to
+// look it up by, or ErrMalformed. It looks nothing up: a well-formed token
+// need not exist.
+func (h *Hasher) Hash(kind Kind, s string) (Hash, error) {
+	if len(s) != len(kind)+bodyLen || s[:len(kind)] != string(kind) {
+		return Hash{}, ErrMalformed
+	}
+	body, check := s[len(kind):len(s)-checksumLen], s[len(s)-checksumLen:]
+	if checksum(kind, body) != check {
+		return Hash{}, ErrMalformed
+	}
+	secret, ok := h.keys[body[:keyIDLen]]
+	if !ok {
+		return Hash{}, ErrMalformed
+	}
+	return sum(secret, s), nil
+}
+
+// Kind returns the kind that s claims to be by its prefix.
+func (h *Hasher) Kind(s string) (Kind, bool) {
+	for _, k := range []Kind{KindAccess, KindRefresh, KindCode, KindPushed} {
+		if strings.HasPrefix(s, string(k)) {
+			return k, true
+		}
+	}
+	return "", false
+}
+
+func sum(secret []byte, s string) Hash {
+	m := hmac.New(sha256.New, secret)
+	m.Write([]byte(s))
+	return Hash(m.Sum(nil))
+}
+
+// checksum guards against typing and truncation, not against people: it
+// needs no key so that anybody's secret scanner can compute it.
+func checksum(kind Kind, body string) string {
+	c := crc32.ChecksumIEEE([]byte(string(kind) + body))
+	return base64.RawURLEncoding.EncodeToString([]byte{byte(c >> 24), byte(c >> 16), byte(c >> 8), byte(c)})
+}
