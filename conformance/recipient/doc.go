@@ -1,0 +1,26 @@
+// Package recipient is a small data recipient: a fintech's side of FAPI 2.0
+// and the FDX data API, complete enough to obtain a consent, read accounts
+// and transactions with it, and give it back. It is written to be read: the
+// files follow the flow.
+//
+//	config.go     who we are: keys, redirect URI; Load reads .headgate/dev.json
+//	discovery.go  what the server offers (RFC 8414, OpenID Connect Discovery)
+//	assertion.go  proving who we are: private_key_jwt (RFC 7523)
+//	dpop.go       binding tokens to a key (RFC 9449)
+//	attempt.go    what we ask the consumer for (RFC 9396, FDX), with PKCE (RFC 7636)
+//	par.go        pushing that to the server (RFC 9126)
+//	authorize.go  sending the consumer there, and reading the answer (RFC 9207)
+//	token.go      code to token, refresh, revocation (RFC 6749, RFC 7009)
+//	data.go       accounts and transactions, page by page (FDX)
+//
+// Each call exists twice. PushRequest, CodeRequest, AccountsRequest and so
+// on return a Request: a value with method, URL, headers and form, signed but
+// not sent, which a test may bend in any way before Client.Do sends it. Push,
+// Redeem, Accounts and so on are the same calls done properly.
+//
+// The package also drives the tests and the conformance suite against any
+// deployment. It therefore imports nothing of this module: a mistake that
+// the server and its own client shared would hide itself. It speaks one
+// client authentication method, private_key_jwt, and one sender constraint,
+// DPoP.
+package recipient
