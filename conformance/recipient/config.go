@@ -40,6 +40,9 @@ type Config struct {
 	Now func() time.Time
 }
 
+// apiBase is where the data API begins on the gateway's host.
+const apiBase = "/fdx/v6"
+
 // Stack is what a running `headgate dev` tells about itself in dev.json.
 // Every path in it is absolute.
 type Stack struct {
@@ -114,7 +117,7 @@ func (s Stack) Recipient(index int) (Config, error) {
 	}
 	cfg := Config{
 		Issuer:      s.Issuer,
-		GatewayBase: s.GatewayBase,
+		GatewayBase: s.GatewayBase + apiBase,
 		ClientID:    client.ClientID,
 		RedirectURI: client.RedirectURIs[0],
 	}

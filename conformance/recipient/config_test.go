@@ -33,7 +33,7 @@ func devHome(t *testing.T, s *server, bend func(*recipient.Stack)) (devJSON stri
 		return text
 	}
 	stack := recipient.Stack{
-		Issuer: s.as.URL, GatewayBase: s.gateway.URL + "/fdx/v6", PortalURL: s.as.URL + "/portal",
+		Issuer: s.as.URL, GatewayBase: s.gateway.URL, PortalURL: s.as.URL + "/portal",
 		CAFile: write("ca.pem", pem.EncodeToMemory(&pem.Block{Type: "CERTIFICATE", Bytes: s.as.Certificate().Raw})),
 		Recipients: []recipient.RegisteredClient{
 			{ClientID: "mtls", TokenEndpointAuthMethod: "tls_client_auth", RedirectURIs: []string{redirectURI}},

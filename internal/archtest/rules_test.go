@@ -1,0 +1,109 @@
+package archtest
+
+// A row gives a package its place. It may import every package of a lower
+// level, and from its own level those that are named in beside.
+//
+// Names are import paths below the module. One that ends in "/..." stands for
+// the package and everything below it.
+type row struct {
+	pkg    string
+	level  int
+	beside []string
+}
+
+// apart is the level of packages that import nothing of ours but their own
+// kind, and that only those import whose row names them.
+const apart = -1
+
+// rows is the picture of DESIGN.md section 2.
+var rows = []row{
+	// Vocabulary and tools of one trade. They know nothing of a consent.
+	{"fdx", 0, nil},
+	{"certs", 0, nil},
+	{"certs/devca", 0, []string{"certs"}},
+	{"internal/dpop", 0, []string{"certs"}},
+	{"internal/web", 0, nil},
+	{"internal/ui", 0, nil},
+
+	// What a consent is, and what refers to one.
+	{"consent", 1, nil},
+	{"consent/consenttest", 1, []string{"consent"}},
+	{"internal/token", 2, nil},
+	{"internal/audit", 2, nil},
+	{"internal/login", 2, nil},
+
+	// The parts that answer requests. Siblings do not import each other.
+	{"authz", 3, []string{"authz/internal/engine"}},
+	{"authz/internal/engine", 3, nil},
+	{"authz/authztest", 3, []string{"authz"}},
+	{"resource", 3, nil},
+	{"resource/resourcetest", 3, []string{"resource"}},
+	{"resource/sandbox", 3, []string{"resource", "resource/sandbox/..."}},
+	{"resource/sandbox/ledger", 3, nil},
+	{"resource/sandbox/ofx", 3, []string{"resource/sandbox/ledger"}},
+	{"resource/sandbox/csv", 3, []string{"resource/sandbox/ledger"}},
+	{"resource/upstream", 3, []string{"resource"}},
+	{"consent/portal", 3, nil},
+	{"consent/api", 3, nil},
+
+	// They implement what the levels above declare, and never import each other.
+	{"internal/postgres", 4, nil},
+	{"internal/redis", 4, nil},
+	{"internal/outbox", 4, nil},
+
+	// Wiring, and what starts servers for development and tests.
+	{"internal/services", 5, nil},
+	{"internal/testenv", 5, []string{"internal/services"}},
+	{"internal/testenv/cmd/withservices", 5, []string{"internal/services", "internal/testenv"}},
+	{"internal/archtest", 5, nil},
+	{"cmd/internal/config", 5, nil},
+	{"cmd/internal/authzd", 5, []string{"cmd/internal/config"}},
+	{"cmd/internal/gatewayd", 5, []string{"cmd/internal/config"}},
+	{"cmd/internal/dev", 5, []string{"cmd/internal/...", "internal/services", "conformance/..."}},
+	{"cmd/authzd", 5, []string{"cmd/internal/authzd", "cmd/internal/config"}},
+	{"cmd/gatewayd", 5, []string{"cmd/internal/gatewayd", "cmd/internal/config"}},
+	{"cmd/headgate", 5, []string{"cmd/internal/...", "internal/services", "conformance/..."}},
+
+	// Black-box proof with a client of its own: a bug that it shared with us
+	// would stay hidden.
+	{"conformance/...", apart, []string{"conformance/..."}},
+}
+
+// A dependency that is let in at few places only.
+type dependency struct {
+	path  string   // the import path and everything below it
+	only  []string // packages that may import it; empty: any
+	files string   // and only in files that match; empty: any
+}
+
+var dependencies = []dependency{
+	{path: "github.com/ory/fosite", only: []string{"authz/internal/engine"}},
+	{path: "github.com/jackc/pgx/v5", only: []string{"internal/postgres", "resource/sandbox", "internal/testenv"}},
+	{path: "github.com/redis/go-redis/v9", only: []string{"internal/redis"}},
+	{path: "github.com/gin-gonic/gin", files: "http*.go"},
+}
+
+// standardOnly names packages that take nothing but the standard library,
+// besides what their row allows.
+var standardOnly = []string{"fdx"}
+
+// A wall says what a package must not import, in its tests neither. The rows
+// say most of it already, but not for tests, and walls stay when rows move.
+type wall struct {
+	pkg    string
+	never  []string // ours or foreign
+	linked bool     // not through other packages either (tests apart)
+}
+
+var walls = []wall{
+	{pkg: "authz/...", never: []string{"resource/..."}, linked: true},
+	{pkg: "resource/...", never: []string{"authz/..."}, linked: true},
+	{pkg: "consent/portal", never: []string{"authz/..."}, linked: true},
+	{pkg: "internal/postgres", never: []string{"internal/redis"}, linked: true},
+	{pkg: "internal/redis", never: []string{"internal/postgres"}, linked: true},
+	// A break-in at the gateway must not find the code that issues tokens.
+	{pkg: "cmd/gatewayd", never: []string{"authz/...", "github.com/ory/fosite/...", "consent/portal"}, linked: true},
+	// Production starts no servers of its own.
+	{pkg: "cmd/gatewayd", never: []string{"internal/services", "internal/testenv"}, linked: true},
+	{pkg: "cmd/authzd", never: []string{"internal/services", "internal/testenv"}, linked: true},
+}
