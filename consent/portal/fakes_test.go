@@ -1,0 +1,533 @@
+package portal
+
+import (
+	"cmp"
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"io"
+	"log/slog"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"sync"
+	"testing"
+	"time"
+
+	"github.com/headgate/headgate/conformance/browser"
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/audit"
+	"github.com/headgate/headgate/internal/login"
+	"github.com/headgate/headgate/internal/ui"
+	"github.com/headgate/headgate/internal/web"
+)
+
+const (
+	bankName    = "Northbank"
+	redirectURI = "https://app.example/callback"
+	budgetBee   = consent.RecipientID("budgetbee")
+)
+
+// errDown is what a broken part of the world says.
+var errDown = errors.New("dial 10.0.0.7: connection refused")
+
+// world is everything behind the pages, in memory. It plays the authorization
+// server, too.
+type world struct {
+	t        *testing.T
+	server   *httptest.Server
+	sessions *web.Sessions
+	portal   *Portal
+
+	mu         sync.Mutex
+	now        time.Time
+	auths      map[consent.AuthorizationID]consent.Authorization
+	pending    *consent.Authorization // what GET /authorize opens
+	recipients map[consent.RecipientID]consent.Recipient
+	people     map[string]consent.ConsumerID
+	loginErr   error
+	choices    map[consent.ConsumerID][]consent.AccountChoice
+	grants     []consent.Grant // newest first
+	events     map[consent.GrantID][]consent.Event
+	reads      []audit.Record // newest first
+	rows       map[string]sessionRow
+	down       map[string]bool // parts that do not answer
+	replaced   int
+	stops      int
+	logged     strings.Builder
+}
+
+type sessionRow struct {
+	data   []byte
+	expiry time.Time
+}
+
+// newWorld starts a bank with two customers, ada and bob, and one app that
+// asks ada for something.
+func newWorld(t *testing.T, brand ...ui.Brand) *world {
+	t.Helper()
+	w := &world{
+		t: t, now: time.Now().Truncate(time.Second),
+		auths: map[consent.AuthorizationID]consent.Authorization{},
+		recipients: map[consent.RecipientID]consent.Recipient{budgetBee: {
+			ID: budgetBee, Status: consent.RecipientActive, Name: "BudgetBee", LegalName: "BudgetBee Ltd",
+			HomeURI: "https://app.example/", Registry: "FDX", RegistryID: "BB-1", RedirectURIs: []string{redirectURI},
+			Purposes: []consent.Purpose{{Code: "budgeting", Label: "See where your money goes and plan each month."}},
+		}},
+		people: map[string]consent.ConsumerID{"ada": "c-ada", "bob": "c-bob"},
+		choices: map[consent.ConsumerID][]consent.AccountChoice{
+			"c-ada": {
+				{ID: "a-1", Name: "Everyday account", Display: "•••• 4321", Category: "DEPOSIT_ACCOUNT"},
+				{ID: "a-2", Name: "Old savings", Display: "•••• 1111", Category: "DEPOSIT_ACCOUNT", Ineligible: consent.IneligibleClosed},
+				{ID: "a-3", Name: "Household", Display: "•••• 8765", Category: "DEPOSIT_ACCOUNT", Joint: true},
+				{ID: "a-4", Name: "Gold card", Display: "•••• 0042", Category: "LOC_ACCOUNT"},
+			},
+			"c-bob": {{ID: "b-1", Name: "Bob's account", Display: "•••• 9999", Category: "DEPOSIT_ACCOUNT"}},
+		},
+		events: map[consent.GrantID][]consent.Event{},
+		rows:   map[string]sessionRow{},
+		down:   map[string]bool{},
+	}
+	w.pending = &consent.Authorization{
+		Recipient: budgetBee, Pushed: "p-1",
+		Request: consent.Request{
+			Purpose:  w.recipients[budgetBee].Purposes[0],
+			Duration: consent.TimeBound, DurationDays: 365, LookbackDays: 730,
+			Account: fdx.NewClusters(fdx.AccountBasic, fdx.AccountDetailed, fdx.Balances, fdx.Transactions),
+		},
+	}
+	var err error
+	if w.sessions, err = web.NewSessions(web.SessionsConfig{Store: w}); err != nil {
+		t.Fatal(err)
+	}
+	look := ui.Brand{Name: bankName}
+	if len(brand) > 0 {
+		look = brand[0]
+	}
+	u, err := ui.New(look)
+	if err != nil {
+		t.Fatal(err)
+	}
+	w.portal, err = New(Config{
+		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
+		Grants: w, Stopper: w, Reads: w, Now: w.clock,
+		Log: slog.New(slog.NewTextHandler(&lockedWriter{w: &w.logged}, nil)),
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	pages, err := w.portal.Handler()
+	if err != nil {
+		t.Fatal(err)
+	}
+	mux := http.NewServeMux()
+	mux.Handle("GET /authorize", w.sessions.Middleware(http.HandlerFunc(w.authorize)))
+	mux.Handle("GET /authorize/{id}", w.sessions.Middleware(http.HandlerFunc(w.dispatch)))
+	mux.Handle("/", pages)
+	w.server = httptest.NewTLSServer(mux)
+	t.Cleanup(w.server.Close)
+	return w
+}
+
+type lockedWriter struct {
+	mu sync.Mutex
+	w  io.Writer
+}
+
+func (l *lockedWriter) Write(b []byte) (int, error) {
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	return l.w.Write(b)
+}
+
+func (w *world) clock() time.Time { w.mu.Lock(); defer w.mu.Unlock(); return w.now }
+
+// do changes the world while nobody looks.
+func (w *world) do(change func()) { w.mu.Lock(); defer w.mu.Unlock(); change() }
+
+func (w *world) isDown(part string) error {
+	if w.down[part] {
+		return errDown
+	}
+	return nil
+}
+
+// The authorization server.
+
+func (w *world) authorize(rw http.ResponseWriter, r *http.Request) {
+	a := *w.pending
+	a.Browser = w.sessions.Browser(r.Context())
+	w.mu.Lock()
+	for _, old := range w.auths {
+		if old.Browser == a.Browser && old.Pushed == a.Pushed {
+			a = old
+		}
+	}
+	if a.ID == "" {
+		a.ID, a.Version, a.ExpiresAt = consent.NewAuthorizationID(), 1, w.now.Add(consent.JourneyTime)
+		w.auths[a.ID] = a
+	}
+	w.mu.Unlock()
+	http.Redirect(rw, r, "/authorize/"+string(a.ID), http.StatusSeeOther)
+}
+
+func (w *world) dispatch(rw http.ResponseWriter, r *http.Request) {
+	browser, _ := w.sessions.Bound(r.Context())
+	a, err := w.Authorization(r.Context(), consent.AuthorizationID(r.PathValue("id")), browser)
+	if err != nil {
+		w.portal.Problem(rw, r, Problem{Code: "invalid_request", Text: "unknown"})
+		return
+	}
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	app := func(q string) { http.Redirect(rw, r, redirectURI+"?"+q, http.StatusSeeOther) }
+	switch step := a.Next(w.now); step {
+	case consent.StepIssue:
+		g := a.Grant(consent.NewGrantID(), []consent.Party{w.recipients[a.Recipient].Party()}, w.now)
+		w.grants = append([]consent.Grant{g}, w.grants...)
+		w.events[g.ID] = []consent.Event{{Grant: g.ID, Epoch: 1, Kind: consent.EventGranted, Actor: consent.ActorConsumer, At: g.CreatedAt}}
+		a.Answered = true
+		w.auths[a.ID] = a
+		app("code=c")
+	case consent.StepDeny:
+		a.Answered = true
+		w.auths[a.ID] = a
+		app("error=access_denied")
+	case consent.StepExpired:
+		a.Answered = true
+		w.auths[a.ID] = a
+		app("error=access_denied&error_description=time")
+	default:
+		http.Redirect(rw, r, "/consent/"+string(a.ID)+"/"+string(step), http.StatusSeeOther)
+	}
+}
+
+// The stores.
+
+func (w *world) Authorization(_ context.Context, id consent.AuthorizationID, browser string) (consent.Authorization, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a, ok := w.auths[id]
+	if !ok || a.Browser != browser {
+		return consent.Authorization{}, fmt.Errorf("world: %w", consent.ErrNotFound)
+	}
+	return a, w.isDown("authorizations")
+}
+
+func (w *world) Replace(_ context.Context, a consent.Authorization) (consent.Authorization, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.isDown("replace"); err != nil {
+		return consent.Authorization{}, err
+	}
+	if w.auths[a.ID].Version != a.Version {
+		return consent.Authorization{}, consent.ErrConflict
+	}
+	a.Version++
+	w.auths[a.ID] = a
+	w.replaced++
+	return a, nil
+}
+
+func (w *world) Recipient(_ context.Context, id consent.RecipientID) (consent.Recipient, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	r, ok := w.recipients[id]
+	if !ok {
+		return consent.Recipient{}, consent.ErrNotFound
+	}
+	return r, w.isDown("recipients")
+}
+
+func (w *world) Choices(_ context.Context, who consent.ConsumerID) ([]consent.AccountChoice, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return slices.Clone(w.choices[who]), w.isDown("bank")
+}
+
+func (w *world) Grant(_ context.Context, id consent.GrantID) (consent.Grant, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, g := range w.grants {
+		if g.ID == id {
+			return g, w.isDown("grants")
+		}
+	}
+	return consent.Grant{}, consent.ErrNotFound
+}
+
+func (w *world) GrantsOf(_ context.Context, who consent.ConsumerID) ([]consent.Grant, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var mine []consent.Grant
+	for _, g := range w.grants {
+		if g.Consumer == who {
+			mine = append(mine, g)
+		}
+	}
+	return mine, w.isDown("grants")
+}
+
+func (w *world) Events(_ context.Context, id consent.GrantID) ([]consent.Event, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.events[id], w.isDown("grants")
+}
+
+func (w *world) StopByConsumer(_ context.Context, who consent.ConsumerID, id consent.GrantID) (consent.Grant, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.isDown("stop"); err != nil {
+		return consent.Grant{}, err
+	}
+	for i, g := range w.grants {
+		if g.ID != id || g.Consumer != who {
+			continue
+		}
+		if g.Status != consent.StatusActive {
+			return g, consent.ErrEnded
+		}
+		g.Status, g.Epoch, g.EndedAt, g.EndedBy = consent.StatusRevoked, g.Epoch+1, w.now, consent.ActorConsumer
+		w.grants[i] = g
+		w.stops++
+		w.events[id] = append(w.events[id], consent.Event{Grant: id, Epoch: g.Epoch, Kind: consent.EventRevoked, Actor: consent.ActorConsumer, At: w.now})
+		return g, nil
+	}
+	return consent.Grant{}, consent.ErrNotFound
+}
+
+func (w *world) Reads(_ context.Context, who consent.ConsumerID, before audit.Cursor, limit int) ([]audit.Record, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var page []audit.Record
+	for _, r := range w.reads {
+		older := before.At.IsZero() || cmp.Or(r.At.Compare(before.At), slices.Compare(r.RequestID[:], before.RequestID[:])) < 0
+		if r.Consumer == who && older && len(page) < limit {
+			page = append(page, r)
+		}
+	}
+	return page, w.isDown("reads")
+}
+
+func (w *world) LastRead(_ context.Context, id consent.GrantID) (audit.Record, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for _, r := range w.reads {
+		if r.Grant == id && r.Outcome != audit.Refused {
+			return r, true, w.isDown("reads")
+		}
+	}
+	return audit.Record{}, false, w.isDown("reads")
+}
+
+func (w *world) Authenticate(_ context.Context, username, password string) (consent.ConsumerID, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.loginErr != nil {
+		return "", w.loginErr
+	}
+	who, ok := w.people[username]
+	if !ok || password != "correct horse" {
+		return "", login.ErrCredentials
+	}
+	return who, nil
+}
+
+func (w *world) FindCtx(_ context.Context, token string) ([]byte, bool, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	row, ok := w.rows[token]
+	return row.data, ok, nil
+}
+
+func (w *world) CommitCtx(_ context.Context, token string, b []byte, expiry time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	w.rows[token] = sessionRow{b, expiry}
+	return nil
+}
+
+func (w *world) DeleteCtx(_ context.Context, token string) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	delete(w.rows, token)
+	return nil
+}
+
+// People at browsers.
+
+func (w *world) tls() *tls.Config {
+	return w.server.Client().Transport.(*http.Transport).TLSClientConfig
+}
+
+func (w *world) browser(language ...string) *browser.Browser {
+	w.t.Helper()
+	c := browser.Config{Home: []string{w.server.URL}, TLS: w.tls()}
+	if len(language) > 0 {
+		c.Language = language[0]
+	}
+	b, err := browser.New(c)
+	if err != nil {
+		w.t.Fatal(err)
+	}
+	return b
+}
+
+// person is somebody at a browser, who fails the test when anything does not
+// work as it does for people.
+type person struct {
+	*world
+	b *browser.Browser
+}
+
+func (w *world) person(language ...string) *person { return &person{w, w.browser(language...)} }
+
+func (p *person) open(path string) *browser.Page {
+	p.t.Helper()
+	page, err := p.b.Open(context.Background(), p.server.URL+path)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return page
+}
+
+// arrive is the way from the app to the first page.
+func (p *person) arrive() *browser.Page {
+	p.t.Helper()
+	page, err := p.b.Arrive(context.Background(), p.server.URL+"/authorize")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return page
+}
+
+func (p *person) press(page *browser.Page, id string) *browser.Page {
+	p.t.Helper()
+	next, err := p.b.Press(context.Background(), page, id)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return next
+}
+
+// bent presses a button after bend has changed what is sent.
+func (p *person) bent(page *browser.Page, id string, bend func(*browser.Submission)) *browser.Page {
+	p.t.Helper()
+	s, err := page.Submission(id)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	s.Header = http.Header{}
+	bend(s)
+	next, err := p.b.Submit(context.Background(), s)
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	return next
+}
+
+func (p *person) tick(page *browser.Page, ids ...string) {
+	p.t.Helper()
+	for _, id := range ids {
+		if err := page.Tick(id); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+}
+
+func (p *person) signIn(page *browser.Page, username string) *browser.Page {
+	p.t.Helper()
+	for id, v := range map[string]string{"username": username, "password": "correct horse"} {
+		if err := page.Fill(id, v); err != nil {
+			p.t.Fatal(err)
+		}
+	}
+	return p.press(page, "login_submit")
+}
+
+// toAccounts, toReview and toShared take ada that far.
+func (p *person) toAccounts() *browser.Page { p.t.Helper(); return p.signIn(p.arrive(), "ada") }
+
+func (p *person) toReview() *browser.Page {
+	p.t.Helper()
+	page := p.toAccounts()
+	p.tick(page, "account_1", "account_3")
+	return p.press(page, "accounts_continue")
+}
+
+func (p *person) toShared() consent.Grant {
+	p.t.Helper()
+	p.left(p.press(p.toReview(), "consent_approve"), "code=c")
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.grants[0]
+}
+
+// auth returns the only authorization in progress.
+func (w *world) auth() consent.Authorization {
+	w.t.Helper()
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if len(w.auths) != 1 {
+		w.t.Fatalf("%d authorizations, want 1", len(w.auths))
+	}
+	for _, a := range w.auths {
+		return a
+	}
+	return consent.Authorization{}
+}
+
+// left checks that the browser was sent back to the app with this answer.
+func (p *person) left(page *browser.Page, query string) {
+	p.t.Helper()
+	if page.Left == nil || page.Left.String() != redirectURI+"?"+query {
+		p.t.Fatalf("not sent back to the app with %s: %s", query, page)
+	}
+}
+
+// on checks which page this is, and its status.
+func (p *person) on(page *browser.Page, status int, path string) {
+	p.t.Helper()
+	if page.Left != nil || page.Status != status || !strings.HasSuffix(page.URL.Path, path) {
+		p.t.Fatalf("want status %d on %s, got %s", status, path, page)
+	}
+}
+
+// says checks that a page holds these texts.
+func says(t *testing.T, page *browser.Page, texts ...string) {
+	t.Helper()
+	for _, s := range texts {
+		if !strings.Contains(page.Text(), s) {
+			t.Errorf("%s does not say %q; it says:\n%s", page, s, page.Text())
+		}
+	}
+}
+
+// problem checks that this is a problem page with a status and a code.
+func (p *person) problem(page *browser.Page, status int, code string) {
+	p.t.Helper()
+	text, err := page.TextOf("oauth_error")
+	if err != nil {
+		p.t.Fatal(err)
+	}
+	if page.Status != status || !strings.HasPrefix(text, code) {
+		p.t.Fatalf("want problem %d %s, got %s: %s", status, code, page, text)
+	}
+	for _, secret := range []string{"10.0.0.7", "refused", "world:", "dial"} {
+		if strings.Contains(string(page.Body), secret) {
+			p.t.Errorf("the page tells %q", secret)
+		}
+	}
+}
+
+func form(pairs ...string) url.Values {
+	v := url.Values{}
+	for i := 0; i+1 < len(pairs); i += 2 {
+		v.Set(pairs[i], pairs[i+1])
+	}
+	return v
+}

@@ -1,0 +1,109 @@
+package portal
+
+import (
+	"net/url"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+)
+
+// soon is how long before its end a grant counts as ending soon.
+const soon = 30 * 24 * time.Hour
+
+// grantRow is what pages show of one grant.
+type grantRow struct {
+	ID       consent.GrantID
+	App      string
+	Legal    string
+	Home     string // the app's home page; empty when it has none to link to
+	Page     string // address of the grant's page
+	StopID   string // element id of its stop control
+	State    string
+	Tone     string // class of the state
+	Active   bool
+	Accounts string
+	Purpose  string
+	Since    string
+	Ends     string
+	Ended    string
+	By       string // who ended it
+	Last     string // last read
+	Lookback string
+}
+
+// row puts a grant into words. purpose is the app's own sentence.
+func (p *Portal) row(t *text, g consent.Grant, purpose string) grantRow {
+	now := p.Now()
+	r := grantRow{
+		ID: g.ID, App: t.T("problem.app"), Page: grantPath(g.ID), StopID: "stop_sharing",
+		State: t.T("state.ended"), Accounts: t.T("fact.count", "Count", len(g.Accounts())),
+		Purpose: plain(purpose, maxPurpose), Since: t.Date(g.CreatedAt), Ends: t.Date(g.ExpiresAt),
+		Lookback: t.T("fact.days", "Count", g.LookbackDays),
+	}
+	for _, party := range g.Parties {
+		if party.Type != consent.PartyRecipient {
+			continue
+		}
+		if name := plain(party.Name, maxName); name != "" {
+			r.App = name
+		}
+		r.Legal, r.Home = plain(party.RegisteredEntityName, maxName), webAddress(party.HomeURI)
+		break
+	}
+	if g.StatusAt(now) != consent.StatusActive {
+		r.Ended, r.By = t.Moment(endOf(g)), t.T(endedBy(g), "Bank", p.UI.Bank())
+		return r
+	}
+	r.Active, r.State, r.Tone = true, t.T("state.active"), "good"
+	if g.ExpiresAt.Sub(now) <= soon && g.Duration != consent.OneTime {
+		r.State, r.Tone = t.T("state.soon"), "warn"
+	}
+	if g.Duration == consent.OneTime {
+		r.Ends = t.Moment(g.ExpiresAt)
+	}
+	return r
+}
+
+// endOf returns when a grant that is over ended. Its time may have run out
+// without anybody having written that down yet.
+func endOf(g consent.Grant) time.Time {
+	if g.EndedAt.IsZero() {
+		return g.ExpiresAt
+	}
+	return g.EndedAt
+}
+
+// endedBy returns the catalogue key for who ended a grant that is over.
+func endedBy(g consent.Grant) string {
+	switch {
+	case g.Status == consent.StatusActive, g.EndedBy == consent.ActorTime:
+		return "by.time"
+	case g.EndedBy == consent.ActorConsumer:
+		return "by.consumer"
+	case g.EndedBy == consent.ActorRecipient:
+		return "by.recipient"
+	default:
+		return "by.provider"
+	}
+}
+
+func grantPath(id consent.GrantID) string { return "/portal/grants/" + url.PathEscape(string(id)) }
+
+// eventRow is one entry of a grant's history.
+type eventRow struct{ Time, Text string }
+
+func eventRows(t *text, events []consent.Event, bank string) []eventRow {
+	rows := make([]eventRow, 0, len(events))
+	for _, e := range events {
+		key := "grant." + string(e.Kind)
+		if !t.has(key) {
+			key = "grant.changed"
+		}
+		row := eventRow{t.Moment(e.At), t.T(key)}
+		if e.Kind == consent.EventRevoked {
+			row.Text = t.T(endedBy(consent.Grant{Status: consent.StatusRevoked, EndedBy: e.Actor}), "Bank", bank)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}

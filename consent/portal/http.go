@@ -1,0 +1,87 @@
+package portal
+
+import (
+	"errors"
+	"net/http"
+	"net/url"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/headgate/headgate/internal/web"
+)
+
+// maxForm is the largest form in bytes that a page sends: 500 accounts with
+// the longest ids that are usual.
+const maxForm = web.MaxForm
+
+// Handler returns the handler of all pages and of /static/. It brings the
+// sessions with it and has to be the only one below /consent/, /portal and
+// /static/.
+func (p *Portal) Handler() (http.Handler, error) {
+	as := func(pr Problem) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) { p.Problem(w, r, pr) }
+	}
+	e, err := web.NewEngine(web.Config{
+		Log: p.Log, Now: p.Now,
+		Failed:           as(Problem{Status: http.StatusInternalServerError, Code: "server_error", title: "problem.unavailable"}),
+		NotFound:         as(notFound),
+		MethodNotAllowed: as(notAllowed),
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.Use(p.sameSite)
+
+	e.GET("/consent/:id/login", p.journey(p.getLogin))
+	e.POST("/consent/:id/login", p.journeyForm(p.postLogin))
+	e.GET("/consent/:id/accounts", p.journey(p.getAccounts))
+	e.POST("/consent/:id/accounts", p.journeyForm(p.postAccounts))
+	e.GET("/consent/:id/review", p.journey(p.getReview))
+	e.POST("/consent/:id/review", p.journeyForm(p.postReview))
+	e.GET("/consent/:id/done", p.journey(p.getDone))
+
+	e.GET("/portal", p.signedIn(p.getHome))
+	e.GET("/portal/login", p.getPortalLogin)
+	e.POST("/portal/login", p.postPortalLogin)
+	e.POST("/portal/signout", p.postSignOut)
+	e.GET("/portal/history", p.signedIn(p.getHistory))
+	e.GET("/portal/grants/:id", p.signedIn(p.getGrant))
+	e.GET("/portal/grants/:id/stop", p.signedIn(p.getStop))
+	e.POST("/portal/grants/:id/stop", p.signedIn(p.postStop))
+	e.GET("/portal/grants/:id/stopped", p.signedIn(p.getStopped))
+
+	mux := http.NewServeMux()
+	mux.Handle("/static/", p.UI)
+	mux.Handle("/", p.Sessions.Middleware(e))
+	return mux, nil
+}
+
+// sameSite refuses forms that another site sent.
+func (p *Portal) sameSite(g *gin.Context) {
+	if err := http.NewCrossOriginProtection().Check(g.Request); err != nil {
+		g.Abort()
+		p.failed(g.Writer, g.Request, otherSite, err)
+	}
+}
+
+// form reads the body. When it cannot be read it answers and returns false.
+func (p *Portal) form(g *gin.Context) (url.Values, bool) {
+	v, err := web.Form(g.Request, maxForm)
+	switch {
+	case err == nil:
+		return v, true
+	case errors.Is(err, web.ErrFormTooLarge):
+		p.failed(g.Writer, g.Request, tooLarge, err)
+	default:
+		p.failed(g.Writer, g.Request, badForm, err)
+	}
+	return nil, false
+}
+
+// see sends the browser to another page of this server.
+func see(g *gin.Context, path string) {
+	g.Header("Cache-Control", "no-store")
+	g.Header("Location", path)
+	g.Status(http.StatusSeeOther)
+	g.Writer.WriteHeaderNow()
+}

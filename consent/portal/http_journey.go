@@ -1,0 +1,505 @@
+package portal
+
+import (
+	"crypto/sha256"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"slices"
+	"strconv"
+	"time"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/login"
+	"github.com/headgate/headgate/internal/web"
+)
+
+// journey is one request of somebody who has a decision in progress.
+type journey struct {
+	*gin.Context
+	a   consent.Authorization
+	app consent.Recipient
+	t   *text
+	// name is the app's name as pages show it.
+	name string
+}
+
+// dispatcher is the address that decides what comes next.
+func (j *journey) dispatcher() string { return "/authorize/" + url.PathEscape(string(j.a.ID)) }
+
+func (j *journey) path(page consent.Step) string {
+	return "/consent/" + url.PathEscape(string(j.a.ID)) + "/" + string(page)
+}
+
+// what names the form of a page in this version of the authorization: its
+// mark is worth nothing on another page, in another journey, or once
+// anything has changed.
+func (j *journey) what(page consent.Step, more string) string {
+	return fmt.Sprintf("%s\n%s\n%d\n%s", page, j.a.ID, j.a.Version, more)
+}
+
+// journey loads the decision in progress that the path names. One of another
+// browser is as unknown as one that does not exist.
+func (p *Portal) journey(handle func(*journey)) gin.HandlerFunc {
+	return func(g *gin.Context) {
+		ctx := g.Request.Context()
+		id, clean := web.Param(g, "id")
+		browser, bound := p.Sessions.Bound(ctx)
+		if !clean || !bound {
+			p.failed(g.Writer, g.Request, notFound, nil)
+			return
+		}
+		a, err := p.Authorizations.Authorization(ctx, consent.AuthorizationID(id), browser)
+		if err == nil && (a.ID != consent.AuthorizationID(id) || a.Browser != browser) {
+			err = fmt.Errorf("store returned another authorization: %w", consent.ErrNotFound)
+		}
+		if errors.Is(err, consent.ErrNotFound) {
+			p.failed(g.Writer, g.Request, notFound, nil)
+			return
+		}
+		j := &journey{Context: g, a: a}
+		if err == nil {
+			web.Fields(ctx).Client = string(a.Recipient)
+			j.app, err = p.Recipients.Recipient(ctx, a.Recipient)
+		}
+		if err != nil {
+			p.failed(g.Writer, g.Request, unavailable, fmt.Errorf("load journey: %w", err))
+			return
+		}
+		j.t = p.text(g.Request, a.UILocales)
+		if j.name = plain(j.app.Name, maxName); j.name == "" {
+			j.name = j.t.T("problem.app")
+		}
+		handle(j)
+	}
+}
+
+// journeyForm is journey for a form, which it reads first.
+func (p *Portal) journeyForm(handle func(*journey, url.Values)) gin.HandlerFunc {
+	return func(g *gin.Context) {
+		form, ok := p.form(g)
+		if !ok {
+			return
+		}
+		p.journey(func(j *journey) { handle(j, form) })(g)
+	}
+}
+
+// mine reports whether the person signed in is the one who takes the
+// decision. A session can change hands or run out in the middle.
+func (p *Portal) mine(j *journey) bool {
+	who, _, ok := p.Sessions.Consumer(j.Request.Context())
+	return ok && consent.ConsumerID(who) == j.a.Consumer
+}
+
+// onPage reports whether this page is the one to show now. If not, it sends
+// the browser on.
+func (p *Portal) onPage(j *journey, page consent.Step) bool {
+	step := j.a.Next(p.Now())
+	inside := step == consent.StepAccounts || step == consent.StepReview
+	switch {
+	case inside && !p.mine(j):
+		if page == consent.StepLogin {
+			return true // sign in again, then go on
+		}
+		see(j.Context, j.path(consent.StepLogin))
+		return false
+	case step == page, step == consent.StepReview && page == consent.StepAccounts:
+		return true
+	}
+	see(j.Context, j.dispatcher())
+	return false
+}
+
+// replace stores j.a and sends the browser on. Losing a race is no error: the
+// other tab was faster, and the dispatcher shows what it did.
+func (p *Portal) replace(j *journey) {
+	j.a.ExpiresAt = p.Now().Add(consent.JourneyTime)
+	_, err := p.Authorizations.Replace(j.Request.Context(), j.a)
+	if err != nil && !errors.Is(err, consent.ErrConflict) {
+		p.down(j, fmt.Errorf("replace authorization: %w", err))
+		return
+	}
+	see(j.Context, j.dispatcher())
+}
+
+// down answers when something behind the page does not.
+func (p *Portal) down(j *journey, cause error) {
+	pr := unavailable
+	pr.AppName, pr.BackURI, pr.RetryURI, pr.UILocales = j.app.Name, j.app.HomeURI, j.dispatcher(), j.a.UILocales
+	p.failed(j.Writer, j.Request, pr, cause)
+}
+
+// cancel ends the journey with a no.
+func (p *Portal) cancel(j *journey) {
+	j.a.Decision = consent.Denied
+	p.replace(j)
+}
+
+// journeyPage is what every template of the journey gets.
+type journeyPage struct {
+	page
+	App, Legal string
+	Action     string // where the form goes
+	Mark       string
+	Step       consent.Step
+	Steps      []step
+}
+
+// step is one entry of the list of steps.
+type step struct {
+	Text          string
+	Past, Current bool
+}
+
+func (p *Portal) journeyPage(j *journey, at consent.Step, more string) journeyPage {
+	v := journeyPage{
+		page: page{text: j.t, Bank: p.UI.Bank()},
+		App:  j.name, Legal: plain(j.app.LegalName, maxName),
+		Action: j.path(at), Mark: p.Sessions.Mark(j.Request.Context(), j.what(at, more)), Step: at,
+	}
+	past := true
+	for _, s := range []consent.Step{consent.StepLogin, consent.StepAccounts, consent.StepReview} {
+		past = past && s != at
+		v.Steps = append(v.Steps, step{Text: j.t.T("steps." + string(s)), Past: past, Current: s == at})
+	}
+	return v
+}
+
+// show renders a page of the journey. Its forms can end at the app.
+func (p *Portal) show(j *journey, status int, template, title string, v any) {
+	f := p.frame(j.t, title)
+	for _, uri := range j.app.RedirectURIs {
+		if t := formTarget(uri); t != "" && !slices.Contains(f.FormTargets, t) {
+			f.FormTargets = append(f.FormTargets, t)
+		}
+	}
+	if err := p.pages.Render(j.Writer, status, template, f, v); err != nil {
+		p.down(j, err)
+	}
+}
+
+// Sign in.
+
+// loginPage is what login.html gets.
+type loginPage struct {
+	journeyPage
+	Title    string
+	Username string
+	Portal   bool // the sign-in of the portal, without a journey around it
+}
+
+func (p *Portal) getLogin(j *journey) {
+	if p.onPage(j, consent.StepLogin) {
+		p.showLogin(j, http.StatusOK, plain(j.a.LoginHint, 256), "", "")
+	}
+}
+
+func (p *Portal) showLogin(j *journey, status int, username, fault, notice string) {
+	v := loginPage{
+		journeyPage: p.journeyPage(j, consent.StepLogin, ""),
+		Title:       j.t.T("login.title", "Bank", p.UI.Bank()), Username: username,
+	}
+	v.Fault, v.Field, v.Notice = fault, "username", notice
+	p.show(j, status, "login", faulty(j.t, v.Title, fault), v)
+}
+
+func (p *Portal) postLogin(j *journey, form url.Values) {
+	if !p.onPage(j, consent.StepLogin) {
+		return
+	}
+	ctx := j.Request.Context()
+	if !p.Sessions.Marked(ctx, j.what(consent.StepLogin, ""), form.Get("mark")) {
+		p.showLogin(j, http.StatusConflict, "", "", j.t.T("stale"))
+		return
+	}
+	if form.Get("action") == "cancel" {
+		p.cancel(j)
+		return
+	}
+	who, err := p.Login.Authenticate(ctx, form.Get("username"), form.Get("password"))
+	if err == nil {
+		err = p.Sessions.SignIn(ctx, string(who), p.Now())
+	}
+	if err != nil {
+		if status, fault, ok := loginFault(j.t, err, j.Writer.Header()); ok {
+			p.showLogin(j, status, plain(form.Get("username"), 256), fault, "")
+		} else {
+			p.down(j, fmt.Errorf("sign in: %w", err))
+		}
+		return
+	}
+	if j.a.Consumer != who {
+		j.a.Accounts = nil // somebody else chose those
+	}
+	j.a.Consumer, j.a.AuthenticatedAt = who, p.Now()
+	p.replace(j)
+}
+
+// loginFault puts a refused sign-in into words; false for an error that says
+// nothing about the attempt.
+func loginFault(t *text, err error, h http.Header) (status int, fault string, ok bool) {
+	var wait *login.Wait
+	switch {
+	case errors.Is(err, login.ErrCredentials):
+		return http.StatusUnprocessableEntity, t.T("login.wrong"), true
+	case errors.As(err, &wait):
+		h.Set("Retry-After", strconv.Itoa(int(math.Ceil(wait.For.Seconds()))))
+		return http.StatusTooManyRequests, t.T("login.wait", "Count", int(math.Ceil(wait.For.Minutes()))), true
+	case errors.Is(err, login.ErrBusy):
+		return http.StatusServiceUnavailable, t.T("login.busy"), true
+	}
+	return 0, "", false
+}
+
+// faulty puts the word for an error before a window's title, so that it is
+// the first thing that is read out.
+func faulty(t *text, title, fault string) string {
+	if fault == "" {
+		return title
+	}
+	return t.T("frame.error") + ": " + title
+}
+
+// Choose accounts.
+
+// accountsPage is what accounts.html gets.
+type accountsPage struct {
+	journeyPage
+	Title string
+	Rows  []accountRow
+	// Eligible is how many of them can be chosen.
+	Eligible int
+}
+
+func (p *Portal) getAccounts(j *journey) {
+	if !p.onPage(j, consent.StepAccounts) {
+		return
+	}
+	choices, err := p.Accounts.Choices(j.Request.Context(), j.a.Consumer)
+	if err != nil {
+		p.down(j, fmt.Errorf("list accounts: %w", err))
+		return
+	}
+	// Only what this person chose in this journey is ticked, never more.
+	left, all := stillEligible(j.a.Accounts, choices)
+	notice := ""
+	if !all {
+		notice = j.t.T("accounts.gone")
+	}
+	p.showAccounts(j, http.StatusOK, choices, left, "", notice)
+}
+
+func (p *Portal) showAccounts(j *journey, status int, choices []consent.AccountChoice, ticked []fdx.AccountID, fault, notice string) {
+	v := accountsPage{
+		journeyPage: p.journeyPage(j, consent.StepAccounts, ""),
+		Title:       j.t.T("accounts.title"),
+		Rows:        accountRows(j.t, choices, ticked), Eligible: len(eligible(choices)),
+	}
+	v.Fault, v.Field, v.Notice = fault, fieldPrefix+"1", notice
+	p.show(j, status, "accounts", faulty(j.t, v.Title, fault), v)
+}
+
+func (p *Portal) postAccounts(j *journey, form url.Values) {
+	if !p.onPage(j, consent.StepAccounts) {
+		return
+	}
+	ctx := j.Request.Context()
+	marked := p.Sessions.Marked(ctx, j.what(consent.StepAccounts, ""), form.Get("mark"))
+	action := form.Get("action")
+	if marked && action == "cancel" {
+		p.cancel(j) // also when the bank cannot list the accounts
+		return
+	}
+	choices, err := p.Accounts.Choices(ctx, j.a.Consumer)
+	if err != nil {
+		p.down(j, fmt.Errorf("list accounts: %w", err))
+		return
+	}
+	before, _ := stillEligible(j.a.Accounts, choices)
+	if !marked {
+		p.showAccounts(j, http.StatusConflict, choices, before, "", j.t.T("stale"))
+		return
+	}
+	switch action {
+	case "all":
+		p.showAccounts(j, http.StatusOK, choices, eligible(choices), "", "")
+		return
+	case "none":
+		p.showAccounts(j, http.StatusOK, choices, nil, "", "")
+		return
+	case "continue":
+	default:
+		p.failed(j.Writer, j.Request, badForm, errors.New("unknown action"))
+		return
+	}
+	ids, ours := chosen(form, choices)
+	switch {
+	case !ours:
+		p.showAccounts(j, http.StatusUnprocessableEntity, choices, before, j.t.T("accounts.foreign"), "")
+	case len(ids) == 0:
+		p.showAccounts(j, http.StatusUnprocessableEntity, choices, nil, j.t.T("accounts.zero"), "")
+	default:
+		j.a.Accounts = ids
+		p.replace(j)
+	}
+}
+
+// Review and decide.
+
+// reviewPage is what review.html gets.
+type reviewPage struct {
+	journeyPage
+	review
+	AsOf   int64  // Unix seconds at which the texts were made
+	Change string // address of the account page
+}
+
+func (p *Portal) getReview(j *journey) {
+	if p.onPage(j, consent.StepReview) {
+		p.showReview(j, http.StatusOK, "")
+	}
+}
+
+// reviewed returns what the page says at a time; false when it sent the
+// browser on because one of the accounts cannot be shared any more.
+func (p *Portal) reviewed(j *journey, at time.Time) (review, bool) {
+	choices, err := p.Accounts.Choices(j.Request.Context(), j.a.Consumer)
+	if err != nil {
+		p.down(j, fmt.Errorf("list accounts: %w", err))
+		return review{}, false
+	}
+	if _, all := stillEligible(j.a.Accounts, choices); !all {
+		see(j.Context, j.path(consent.StepAccounts))
+		return review{}, false
+	}
+	var rows []accountRow
+	for _, row := range accountRows(j.t, choices, j.a.Accounts) {
+		if row.Checked {
+			rows = append(rows, row)
+		}
+	}
+	app := j.app
+	app.Name = j.name
+	return newReview(j.t, p.UI.Bank(), app, j.a.Request, rows, at), true
+}
+
+func (p *Portal) showReview(j *journey, status int, notice string) {
+	at := p.Now().Truncate(time.Second)
+	r, ok := p.reviewed(j, at)
+	if !ok {
+		return
+	}
+	v := reviewPage{
+		journeyPage: p.journeyPage(j, consent.StepReview, shown(r, at.Unix())),
+		review:      r, AsOf: at.Unix(), Change: j.path(consent.StepAccounts),
+	}
+	v.Notice = notice
+	p.show(j, status, "review", r.Question, v)
+}
+
+// shown ties a mark to every word of the page. A yes counts only for the text
+// that was on the screen.
+func shown(r review, asOf int64) string {
+	sum := sha256.Sum256([]byte(r.Disclosure().Text))
+	return strconv.FormatInt(asOf, 10) + " " + hex.EncodeToString(sum[:])
+}
+
+func (p *Portal) postReview(j *journey, form url.Values) {
+	if !p.onPage(j, consent.StepReview) {
+		return
+	}
+	// The text is made again as of the time at which it was shown. A page
+	// older than the journey lasts has another version by then.
+	asOf, err := strconv.ParseInt(form.Get("as_of"), 10, 64)
+	now := p.Now()
+	at := time.Unix(asOf, 0)
+	fresh := err == nil && !at.After(now) && now.Sub(at) <= consent.JourneyTime
+	if !fresh {
+		p.showReview(j, http.StatusConflict, j.t.T("stale"))
+		return
+	}
+	r, ok := p.reviewed(j, at)
+	if !ok {
+		return
+	}
+	if !p.Sessions.Marked(j.Request.Context(), j.what(consent.StepReview, shown(r, asOf)), form.Get("mark")) {
+		p.showReview(j, http.StatusConflict, j.t.T("stale"))
+		return
+	}
+	switch form.Get("action") {
+	case "share":
+		j.a.Decision = consent.Approved
+	case "decline":
+		j.a.Decision = consent.Denied
+	default:
+		p.failed(j.Writer, j.Request, badForm, errors.New("unknown action"))
+		return
+	}
+	j.a.Disclosure = r.Disclosure()
+	p.replace(j)
+}
+
+// Done.
+
+// donePage is what done.html gets.
+type donePage struct {
+	page
+	App    string
+	Shared bool
+	Title  string
+	Back   string // the app's home; empty when it has none
+	// Accounts, Ends and Over are empty when not known here.
+	Accounts, Ends, Over string
+	Grant                string // address of its page
+}
+
+func (p *Portal) getDone(j *journey) {
+	if j.a.Next(p.Now()) != consent.StepDone {
+		see(j.Context, j.dispatcher())
+		return
+	}
+	v := donePage{
+		page: page{text: j.t, Bank: p.UI.Bank()}, App: j.name,
+		Shared: j.a.Decision == consent.Approved, Back: webAddress(j.app.HomeURI), Title: j.t.T("done.not"),
+	}
+	if v.Shared {
+		v.Title = j.t.T("done.shared", "App", j.name)
+		v.Accounts = j.t.T("fact.count", "Count", len(j.a.Accounts))
+		if p.mine(j) {
+			p.describeGrant(j, &v)
+		}
+	}
+	f := p.frame(j.t, v.Title)
+	if err := p.pages.Render(j.Writer, http.StatusOK, "done", f, v); err != nil {
+		p.down(j, err)
+	}
+}
+
+// describeGrant adds what the decision led to. The page is right without it,
+// so a store that does not answer is only noted.
+func (p *Portal) describeGrant(j *journey, v *donePage) {
+	grants, err := p.Grants.GrantsOf(j.Request.Context(), j.a.Consumer)
+	if err != nil {
+		web.Fields(j.Request.Context()).Cause = fmt.Errorf("list grants: %w", err)
+		return
+	}
+	for _, g := range grants {
+		if g.Recipient != j.a.Recipient || g.Disclosure != j.a.Disclosure {
+			continue
+		}
+		v.Grant = grantPath(g.ID)
+		if g.StatusAt(p.Now()) == consent.StatusActive {
+			v.Ends = j.t.Date(g.ExpiresAt)
+		} else {
+			v.Over = j.t.T("done.over", "Date", j.t.Date(endOf(g)))
+		}
+		return
+	}
+}

@@ -1,0 +1,407 @@
+package portal
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"strconv"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/audit"
+	"github.com/headgate/headgate/internal/ui"
+	"github.com/headgate/headgate/internal/web"
+)
+
+// The addresses of the portal.
+const (
+	homePath    = "/portal"
+	loginPath   = "/portal/login"
+	signOutPath = "/portal/signout"
+	historyPath = "/portal/history"
+)
+
+// visit is one request of somebody who is signed in.
+type visit struct {
+	*gin.Context
+	who consent.ConsumerID
+	t   *text
+}
+
+// signedIn lets nobody through who is not signed in.
+func (p *Portal) signedIn(handle func(*visit)) gin.HandlerFunc {
+	return func(g *gin.Context) {
+		who, _, ok := p.Sessions.Consumer(g.Request.Context())
+		if !ok {
+			see(g, loginPath)
+			return
+		}
+		handle(&visit{Context: g, who: consent.ConsumerID(who), t: p.text(g.Request, nil)})
+	}
+}
+
+// down answers when something behind the page does not.
+func (p *Portal) away(v *visit, cause error) {
+	pr := unavailable
+	pr.RetryURI = v.Request.URL.Path
+	p.failed(v.Writer, v.Request, pr, cause)
+}
+
+// render shows a page of the portal with its menu.
+func (p *Portal) render(v *visit, status int, template, title, current string, data any) {
+	f := p.frame(v.t, title)
+	f.NavLabel = v.t.T("frame.nav")
+	f.Nav = []ui.Link{
+		{Text: v.t.T("frame.sharing"), Href: homePath, Current: current == homePath},
+		{Text: v.t.T("frame.history"), Href: historyPath, Current: current == historyPath},
+	}
+	f.SignOut = &ui.Button{Text: v.t.T("frame.sign_out"), Action: signOutPath}
+	f.Wide = current == historyPath
+	if err := p.pages.Render(v.Writer, status, template, f, data); err != nil {
+		p.away(v, err)
+	}
+}
+
+func (p *Portal) page(t *text) page { return page{text: t, Bank: p.UI.Bank()} }
+
+// Sign in and out.
+
+func (p *Portal) getPortalLogin(g *gin.Context) {
+	if _, _, ok := p.Sessions.Consumer(g.Request.Context()); ok {
+		see(g, homePath)
+		return
+	}
+	p.showPortalLogin(g, http.StatusOK, "", "")
+}
+
+func (p *Portal) showPortalLogin(g *gin.Context, status int, username, fault string) {
+	t := p.text(g.Request, nil)
+	v := loginPage{Title: t.T("login.title", "Bank", p.UI.Bank()), Username: username, Portal: true}
+	v.page, v.Action = p.page(t), loginPath
+	v.Fault, v.Field = fault, "username"
+	if err := p.pages.Render(g.Writer, status, "login", p.frame(t, faulty(t, v.Title, fault)), v); err != nil {
+		p.failed(g.Writer, g.Request, unavailable, err)
+	}
+}
+
+func (p *Portal) postPortalLogin(g *gin.Context) {
+	form, ok := p.form(g)
+	if !ok {
+		return
+	}
+	ctx, t := g.Request.Context(), p.text(g.Request, nil)
+	who, err := p.Login.Authenticate(ctx, form.Get("username"), form.Get("password"))
+	if err == nil {
+		err = p.Sessions.SignIn(ctx, string(who), p.Now())
+	}
+	if err == nil {
+		see(g, homePath)
+		return
+	}
+	if status, fault, ok := loginFault(t, err, g.Writer.Header()); ok {
+		p.showPortalLogin(g, status, plain(form.Get("username"), 256), fault)
+		return
+	}
+	pr := unavailable
+	pr.RetryURI = loginPath
+	p.failed(g.Writer, g.Request, pr, fmt.Errorf("sign in: %w", err))
+}
+
+func (p *Portal) postSignOut(g *gin.Context) {
+	if err := p.Sessions.SignOut(g.Request.Context()); err != nil {
+		p.failed(g.Writer, g.Request, unavailable, err)
+		return
+	}
+	see(g, loginPath)
+}
+
+// Data sharing.
+
+// homePage is what home.html gets.
+type homePage struct {
+	page
+	Title         string
+	Active, Ended []grantRow
+}
+
+func (p *Portal) getHome(v *visit) {
+	ctx := v.Request.Context()
+	grants, err := p.Grants.GrantsOf(ctx, v.who)
+	if err != nil {
+		p.away(v, fmt.Errorf("list grants: %w", err))
+		return
+	}
+	h := homePage{page: p.page(v.t), Title: v.t.T("home.title")}
+	purposes := map[consent.RecipientID]consent.Recipient{}
+	for _, g := range grants {
+		if g.Consumer != v.who {
+			continue // never another person's, whatever the store says
+		}
+		row := p.row(v.t, g, p.purpose(v, g, purposes))
+		if !row.Active {
+			h.Ended = append(h.Ended, row)
+			continue
+		}
+		row.Last = p.lastRead(v, g.ID)
+		if n := len(h.Active) + 1; n > 1 {
+			row.StopID += "_" + strconv.Itoa(n)
+		}
+		h.Active = append(h.Active, row)
+	}
+	p.render(v, http.StatusOK, "home", h.Title, homePath, h)
+}
+
+// purpose returns the app's sentence for a grant's purpose, "" when its
+// registration does not have it any more. A page can do without.
+func (p *Portal) purpose(v *visit, g consent.Grant, seen map[consent.RecipientID]consent.Recipient) string {
+	app, ok := seen[g.Recipient]
+	if !ok {
+		var err error
+		if app, err = p.Recipients.Recipient(v.Request.Context(), g.Recipient); err != nil && !errors.Is(err, consent.ErrNotFound) {
+			web.Fields(v.Request.Context()).Cause = fmt.Errorf("find recipient: %w", err)
+		}
+		seen[g.Recipient] = app
+	}
+	purpose, _ := app.Purpose(g.Purpose)
+	return purpose.Label
+}
+
+// lastRead says when a grant was last read. A record that cannot be read must
+// not keep anybody from the stop button, so it is only noted.
+func (p *Portal) lastRead(v *visit, id consent.GrantID) string {
+	last, found, err := p.Reads.LastRead(v.Request.Context(), id)
+	switch {
+	case err != nil:
+		web.Fields(v.Request.Context()).Cause = fmt.Errorf("find last read: %w", err)
+		return v.t.T("fact.unknown")
+	case !found:
+		return v.t.T("fact.never")
+	}
+	return v.t.Moment(last.At)
+}
+
+// One app.
+
+// grant loads the grant that the path names. One of another person is exactly
+// as unknown as one that does not exist.
+func (p *Portal) grant(v *visit) (consent.Grant, bool) {
+	id, clean := web.Param(v.Context, "id")
+	if !clean {
+		p.failed(v.Writer, v.Request, notFound, nil)
+		return consent.Grant{}, false
+	}
+	g, err := p.Grants.Grant(v.Request.Context(), consent.GrantID(id))
+	switch {
+	case err != nil && !errors.Is(err, consent.ErrNotFound):
+		p.away(v, fmt.Errorf("load grant: %w", err))
+		return consent.Grant{}, false
+	case err != nil, g.Consumer != v.who, g.ID != consent.GrantID(id):
+		p.failed(v.Writer, v.Request, notFound, nil)
+		return consent.Grant{}, false
+	}
+	web.Fields(v.Request.Context()).Grant = string(g.ID)
+	return g, true
+}
+
+// grantPage is what grant.html gets.
+type grantPage struct {
+	page
+	grantRow
+	Shares     []accountRow
+	Clusters   []clusterRow
+	Events     []eventRow
+	Disclosure consent.Disclosure
+}
+
+func (p *Portal) getGrant(v *visit) {
+	g, ok := p.grant(v)
+	if !ok {
+		return
+	}
+	ctx := v.Request.Context()
+	events, err := p.Grants.Events(ctx, g.ID)
+	if err != nil {
+		p.away(v, fmt.Errorf("load history of grant: %w", err))
+		return
+	}
+	d := grantPage{
+		page:     p.page(v.t),
+		grantRow: p.row(v.t, g, p.purpose(v, g, map[consent.RecipientID]consent.Recipient{})),
+		Clusters: clusterRows(v.t, g.Clusters()), Events: eventRows(v.t, events, p.UI.Bank()), Disclosure: g.Disclosure,
+	}
+	d.Last = p.lastRead(v, g.ID)
+	d.Shares = p.shares(v, g)
+	p.render(v, http.StatusOK, "grant", d.App, "", d)
+}
+
+// shares lists the accounts of a grant as the person knows them. When the
+// bank cannot say, the page shows their number instead.
+func (p *Portal) shares(v *visit, g consent.Grant) []accountRow {
+	choices, err := p.Accounts.Choices(v.Request.Context(), v.who)
+	if err != nil {
+		web.Fields(v.Request.Context()).Cause = fmt.Errorf("list accounts: %w", err)
+		return nil
+	}
+	byID := map[string]accountRow{}
+	for _, row := range accountRows(v.t, choices, nil) {
+		byID[string(row.ID)] = row
+	}
+	var rows []accountRow
+	for _, id := range g.Accounts() {
+		row, known := byID[string(id)]
+		if !known {
+			row = accountRow{Name: v.t.T("fact.gone")}
+		}
+		row.Notes = nil // they are about choosing
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+// Stop.
+
+// stopPage is what stop.html gets.
+type stopPage struct {
+	page
+	grantRow
+	Title, Mark string
+}
+
+// stopMark names the form that stops a grant. It stays good when the grant
+// changes: stopping is right in whatever version it is.
+func stopMark(id consent.GrantID) string { return "stop\n" + string(id) }
+
+func (p *Portal) getStop(v *visit) {
+	if g, ok := p.grant(v); ok {
+		p.showStop(v, g, http.StatusOK, "")
+	}
+}
+
+func (p *Portal) showStop(v *visit, g consent.Grant, status int, notice string) {
+	if g.StatusAt(p.Now()) != consent.StatusActive {
+		see(v.Context, grantPath(g.ID)+"/stopped")
+		return
+	}
+	d := stopPage{
+		page: p.page(v.t), grantRow: p.row(v.t, g, ""),
+		Mark: p.Sessions.Mark(v.Request.Context(), stopMark(g.ID)),
+	}
+	d.Notice, d.Title = notice, v.t.T("stop.title", "App", d.App)
+	p.render(v, status, "stop", d.Title, "", d)
+}
+
+func (p *Portal) postStop(v *visit) {
+	form, ok := p.form(v.Context)
+	if !ok {
+		return
+	}
+	g, ok := p.grant(v)
+	if !ok {
+		return
+	}
+	ctx := v.Request.Context()
+	if !p.Sessions.Marked(ctx, stopMark(g.ID), form.Get("mark")) {
+		p.showStop(v, g, http.StatusConflict, v.t.T("stale"))
+		return
+	}
+	switch form.Get("action") {
+	case "keep":
+		see(v.Context, grantPath(g.ID))
+		return
+	case "stop":
+	default:
+		p.failed(v.Writer, v.Request, badForm, errors.New("unknown action"))
+		return
+	}
+	if g.StatusAt(p.Now()) == consent.StatusActive {
+		_, err := p.Stopper.StopByConsumer(ctx, v.who, g.ID)
+		if err != nil && !errors.Is(err, consent.ErrEnded) {
+			p.failed(v.Writer, v.Request, Problem{
+				Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
+				RetryURI: grantPath(g.ID) + "/stop", title: "problem.stop",
+			}, fmt.Errorf("stop grant: %w", err))
+			return
+		}
+	}
+	see(v.Context, grantPath(g.ID)+"/stopped")
+}
+
+// stoppedPage is what stopped.html gets.
+type stoppedPage struct {
+	page
+	grantRow
+	Title string
+	Read  bool // it was read at least once
+}
+
+func (p *Portal) getStopped(v *visit) {
+	g, ok := p.grant(v)
+	if !ok {
+		return
+	}
+	if g.StatusAt(p.Now()) == consent.StatusActive {
+		see(v.Context, grantPath(g.ID))
+		return
+	}
+	d := stoppedPage{page: p.page(v.t), grantRow: p.row(v.t, g, "")}
+	d.Title = v.t.T("stopped.other", "App", d.App)
+	if g.Status == consent.StatusRevoked && g.EndedBy == consent.ActorConsumer {
+		d.Title = v.t.T("stopped.title", "App", d.App)
+	}
+	d.Last = p.lastRead(v, g.ID)
+	if d.Last == v.t.T("fact.never") {
+		d.Last = v.t.T("stopped.none")
+	}
+	p.render(v, http.StatusOK, "stopped", d.Title, "", d)
+}
+
+// Access history.
+
+// historyPage is what history.html gets.
+type historyPage struct {
+	page
+	Title, Lead string
+	Rows        []readRow
+	First       bool   // it is the newest page
+	Older       string // address of the next page; empty on the last
+}
+
+func (p *Portal) getHistory(v *visit) {
+	ctx := v.Request.Context()
+	var before audit.Cursor
+	first := true
+	if s := v.Query("before"); s != "" {
+		c, ok := parseCursor(s)
+		if !ok {
+			see(v.Context, historyPath) // a broken address starts at the newest
+			return
+		}
+		before, first = c, false
+	}
+	reads, err := p.Reads.Reads(ctx, v.who, before, historyLimit+1)
+	if err != nil {
+		p.away(v, fmt.Errorf("list reads: %w", err))
+		return
+	}
+	grants, err := p.Grants.GrantsOf(ctx, v.who)
+	if err != nil {
+		p.away(v, fmt.Errorf("list grants: %w", err))
+		return
+	}
+	names := map[consent.GrantID]string{}
+	for _, g := range grants {
+		names[g.ID] = p.row(v.t, g, "").App
+	}
+	d := historyPage{
+		page: p.page(v.t), Title: v.t.T("history.title"),
+		Lead: v.t.T("history.lead", "Zone", v.t.Zone(p.Now())), First: first,
+	}
+	if len(reads) > historyLimit {
+		reads = reads[:historyLimit]
+		last := reads[len(reads)-1]
+		d.Older = historyPath + "?before=" + cursorText(audit.Cursor{At: last.At, RequestID: last.RequestID})
+	}
+	d.Rows = readRows(v.t, reads, names)
+	p.render(v, http.StatusOK, "history", d.Title, historyPath, d)
+}

@@ -1,0 +1,129 @@
+package portal
+
+import (
+	"context"
+	"embed"
+	"errors"
+	"io/fs"
+	"log/slog"
+	"net/http"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/audit"
+	"github.com/headgate/headgate/internal/ui"
+)
+
+//go:embed templates/*.html
+var templates embed.FS
+
+// Sessions keeps who uses a browser. *web.Sessions is one; its documentation
+// is the contract.
+type Sessions interface {
+	Middleware(next http.Handler) http.Handler
+	Bound(ctx context.Context) (string, bool)
+	Mark(ctx context.Context, what string) string
+	Marked(ctx context.Context, what, mark string) bool
+	SignIn(ctx context.Context, consumer string, at time.Time) error
+	Consumer(ctx context.Context) (string, time.Time, bool)
+	SignOut(ctx context.Context) error
+}
+
+// Login finds out who somebody is. *login.Login is one; the errors that it
+// names are the contract.
+type Login interface {
+	Authenticate(ctx context.Context, username, password string) (consent.ConsumerID, error)
+}
+
+// Authorizations is the part of consent.Authorizations that pages need.
+type Authorizations interface {
+	Authorization(ctx context.Context, id consent.AuthorizationID, browser string) (consent.Authorization, error)
+	Replace(ctx context.Context, a consent.Authorization) (consent.Authorization, error)
+}
+
+// Grants is the part of consent.Store that pages need.
+type Grants interface {
+	Grant(ctx context.Context, id consent.GrantID) (consent.Grant, error)
+	GrantsOf(ctx context.Context, consumer consent.ConsumerID) ([]consent.Grant, error)
+	Events(ctx context.Context, id consent.GrantID) ([]consent.Event, error)
+}
+
+// Stopper ends a grant for the person who gave it. *consent.Service is one.
+type Stopper interface {
+	StopByConsumer(ctx context.Context, who consent.ConsumerID, id consent.GrantID) (consent.Grant, error)
+}
+
+// Config configures a Portal. All fields without a note are required.
+type Config struct {
+	UI             *ui.UI
+	Sessions       Sessions
+	Login          Login
+	Authorizations Authorizations
+	Recipients     consent.Recipients
+	Accounts       consent.AccountChooser
+	Grants         Grants
+	Stopper        Stopper
+	Reads          audit.Reads
+	Log            *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+	// Zone is the bank's time zone, in which pages show times; nil is UTC.
+	Zone *time.Location
+}
+
+// Portal serves the pages. It is safe for concurrent use.
+type Portal struct {
+	Config
+	catalogue *catalogue
+	pages     *ui.Pages
+}
+
+// New returns a Portal. It does no I/O.
+func New(c Config) (*Portal, error) {
+	if c.UI == nil || c.Sessions == nil || c.Login == nil || c.Authorizations == nil || c.Recipients == nil ||
+		c.Accounts == nil || c.Grants == nil || c.Stopper == nil || c.Reads == nil || c.Log == nil {
+		return nil, errors.New("portal: a required field of Config is missing")
+	}
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Zone == nil {
+		c.Zone = time.UTC
+	}
+	texts, err := newCatalogue(c.Zone)
+	if err != nil {
+		return nil, err
+	}
+	dir, err := fs.Sub(templates, "templates")
+	if err != nil {
+		return nil, err
+	}
+	pages, err := c.UI.Pages(dir)
+	if err != nil {
+		return nil, err
+	}
+	return &Portal{Config: c, catalogue: texts, pages: pages}, nil
+}
+
+// page is what every template gets.
+type page struct {
+	*text
+	Bank string
+	// Notice is shown above everything else, as a warning.
+	Notice string
+	// Fault is what is wrong with the form; Field is the id of the element
+	// that it is about.
+	Fault, Field string
+}
+
+// frame returns the frame around a page.
+func (p *Portal) frame(t *text, title string) ui.Frame {
+	return ui.Frame{
+		Lang: t.Lang, Title: title, Skip: t.T("frame.skip"), Help: t.T("frame.help"), Footer: t.T("frame.footer"),
+	}
+}
+
+// text returns the texts for a request.
+func (p *Portal) text(r *http.Request, uiLocales []string) *text {
+	return p.catalogue.pick(uiLocales, r.Header.Get("Accept-Language"))
+}

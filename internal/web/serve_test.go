@@ -1,0 +1,146 @@
+package web_test
+
+import (
+	"context"
+	"errors"
+	"io"
+	"log/slog"
+	"net"
+	"net/http"
+	"net/http/httptest"
+	"testing"
+	"time"
+
+	"github.com/headgate/headgate/internal/web"
+)
+
+func listen(t *testing.T) net.Listener {
+	t.Helper()
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { l.Close() })
+	return l
+}
+
+func TestServerHasEveryLimit(t *testing.T) {
+	t.Parallel()
+	s := web.NewServer(http.NotFoundHandler(), nil, slog.New(slog.DiscardHandler))
+	if s.ReadHeaderTimeout != 5*time.Second || s.ReadTimeout != 10*time.Second || s.WriteTimeout != 15*time.Second ||
+		s.IdleTimeout != 75*time.Second || s.MaxHeaderBytes != 16<<10 || s.ErrorLog == nil {
+		t.Errorf("limits: %+v", s)
+	}
+}
+
+func TestReadyFollowsTheInstance(t *testing.T) {
+	t.Parallel()
+	var h web.Health
+	get := func(f http.HandlerFunc) int {
+		w := httptest.NewRecorder()
+		f(w, httptest.NewRequest("GET", "/", nil))
+		return w.Code
+	}
+	for _, ready := range []bool{false, true, false} {
+		h.SetReady(ready)
+		want := map[bool]int{true: 200, false: 503}[ready]
+		if got := get(h.Readyz); got != want {
+			t.Errorf("ready=%v: %d", ready, got)
+		}
+		if got := get(h.Livez); got != 200 {
+			t.Errorf("alive, ready=%v: %d", ready, got)
+		}
+	}
+}
+
+func TestHealthStandsAroundTheRest(t *testing.T) {
+	t.Parallel()
+	var h web.Health
+	all := h.Around(answer(418, "rest"))
+	for target, want := range map[string]int{"/livez": 200, "/readyz": 503, "/": 418, "/livez/": 418, "/x/livez": 418} {
+		if got := do(all, "GET", target).Code; got != want {
+			t.Errorf("%s: %d, want %d", target, got, want)
+		}
+	}
+}
+
+func TestRequestInFlightIsFinished(t *testing.T) {
+	t.Parallel()
+	arrived, proceed := make(chan struct{}), make(chan struct{})
+	handler := http.HandlerFunc(func(w http.ResponseWriter, _ *http.Request) {
+		close(arrived)
+		<-proceed
+		_, _ = io.WriteString(w, "whole")
+	})
+	socket := listen(t)
+	ctx, stop := context.WithCancel(t.Context())
+	defer stop()
+	var health web.Health
+	served := make(chan error, 1)
+	log := slog.New(slog.DiscardHandler)
+	go func() {
+		served <- web.Serve(ctx, web.Drain{Health: &health, LameDuck: 4 * time.Millisecond},
+			web.Listener{Server: web.NewServer(handler, nil, log), Socket: socket})
+	}()
+
+	type got struct {
+		body []byte
+		err  error
+	}
+	answered := make(chan got, 1)
+	go func() {
+		res, err := http.Get("http://" + socket.Addr().String())
+		if err != nil {
+			answered <- got{err: err}
+			return
+		}
+		defer res.Body.Close()
+		b, err := io.ReadAll(res.Body)
+		answered <- got{b, err}
+	}()
+	<-arrived
+	stop()
+	// The socket closes only after the lame duck; by then the request is
+	// still in flight.
+	for {
+		c, err := net.Dial("tcp", socket.Addr().String())
+		if err != nil {
+			break
+		}
+		c.Close()
+	}
+	select {
+	case err := <-served:
+		t.Fatalf("left with a request in flight: %v", err)
+	default:
+	}
+	close(proceed)
+	if a := <-answered; a.err != nil || string(a.body) != "whole" {
+		t.Errorf("the request in flight got %q, %v", a.body, a.err)
+	}
+	if err := <-served; err != nil {
+		t.Errorf("orderly end: %v", err)
+	}
+}
+
+func TestOneFailingListenerEndsAll(t *testing.T) {
+	t.Parallel()
+	good, bad := listen(t), listen(t)
+	bad.Close()
+	var health web.Health
+	log := slog.New(slog.DiscardHandler)
+	err := web.Serve(t.Context(), web.Drain{Health: &health},
+		web.Listener{Server: web.NewServer(http.NotFoundHandler(), nil, log), Socket: good},
+		web.Listener{Server: web.NewServer(http.NotFoundHandler(), nil, log), Socket: bad})
+	if !errors.Is(err, net.ErrClosed) {
+		t.Errorf("error %v", err)
+	}
+	if _, err := net.Dial("tcp", good.Addr().String()); err == nil {
+		t.Error("the other listener is still open")
+	}
+	w := httptest.NewRecorder()
+	health.Readyz(w, nil)
+	if w.Code != 503 {
+		t.Error("still ready")
+	}
+}
