@@ -1,0 +1,330 @@
+package authztest
+
+import (
+	"context"
+	"errors"
+	"maps"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/consenttest"
+	"github.com/headgate/headgate/internal/token"
+)
+
+// Memory keeps everything that an authorization server stores in memory. It
+// keeps the contracts of token.Requests, token.Store and token.Guard, and
+// those of package consent by the Memory in it. It is safe for concurrent
+// use. Where a database marks the tokens of an ended grant, Memory asks the
+// grant.
+type Memory struct {
+	*consenttest.Memory
+	now func() time.Time
+
+	mu      sync.Mutex // guards everything below; held before the lock in consenttest.Memory
+	pushed  map[token.Hash]token.Pushed
+	codes   map[token.Hash]token.Code
+	refresh map[token.Hash]token.Refresh
+	access  map[token.Hash]token.Access
+	proofs  map[[32]byte]time.Time
+}
+
+var (
+	_ token.Requests = (*Memory)(nil)
+	_ token.Store    = (*Memory)(nil)
+	_ token.Guard    = (*Memory)(nil)
+)
+
+// NewMemory returns an empty Memory whose clock is now, which may be called
+// by several goroutines at once.
+func NewMemory(now func() time.Time) *Memory {
+	return &Memory{
+		Memory: consenttest.NewMemory(now), now: now,
+		pushed:  map[token.Hash]token.Pushed{},
+		codes:   map[token.Hash]token.Code{},
+		refresh: map[token.Hash]token.Refresh{},
+		access:  map[token.Hash]token.Access{},
+		proofs:  map[[32]byte]time.Time{},
+	}
+}
+
+var errTwice = errors.New("authztest: the hash is stored already")
+
+// Push implements token.Requests.
+func (m *Memory) Push(_ context.Context, p token.Pushed) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if _, exists := m.pushed[p.Hash]; exists {
+		return errTwice
+	}
+	p.Params = maps.Clone(p.Params)
+	m.pushed[p.Hash] = p
+	return nil
+}
+
+// Pushed implements token.Requests.
+func (m *Memory) Pushed(ctx context.Context, h token.Hash) (token.Pushed, error) {
+	p, err := m.Opened(ctx, h)
+	if err == nil && !m.now().Before(p.ExpiresAt) {
+		return token.Pushed{}, token.ErrNotFound
+	}
+	return p, err
+}
+
+// Opened implements token.Requests.
+func (m *Memory) Opened(_ context.Context, h token.Hash) (token.Pushed, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	p, ok := m.pushed[h]
+	if !ok {
+		return token.Pushed{}, token.ErrNotFound
+	}
+	p.Params = maps.Clone(p.Params)
+	if !p.ConsumedAt.IsZero() {
+		return p, token.ErrUsed
+	}
+	return p, nil
+}
+
+// Approve implements token.Requests.
+func (m *Memory) Approve(ctx context.Context, a token.Approval) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a.Code.Grant != a.Grant.ID || a.Code.Recipient != a.Grant.Recipient {
+		return errors.New("authztest: the code is not of the grant")
+	}
+	// Everything that can fail comes before the first change. Grants appear
+	// under m.mu only or under ids of their own.
+	if _, err := m.Grant(ctx, a.Grant.ID); err == nil {
+		return consent.ErrConflict
+	}
+	if a.Grant.Status != consent.StatusActive || a.Grant.Epoch != 1 {
+		return errors.New("authztest: a new grant is ACTIVE in epoch 1")
+	}
+	if _, exists := m.codes[a.Code.Hash]; exists {
+		return errTwice
+	}
+	if err := m.decide(ctx, a.Pushed, a.Authorization); err != nil {
+		return err
+	}
+	c := a.Code
+	c.Scopes, c.Session = slices.Clone(c.Scopes), slices.Clone(c.Session)
+	m.codes[c.Hash] = c
+	return m.Create(ctx, a.Grant)
+}
+
+// Refuse implements token.Requests.
+func (m *Memory) Refuse(ctx context.Context, pushed token.Hash, a consent.Authorization) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.decide(ctx, pushed, a)
+}
+
+// decide consumes the request and replaces the authorization; m.mu is held.
+func (m *Memory) decide(ctx context.Context, h token.Hash, a consent.Authorization) error {
+	p, ok := m.pushed[h]
+	if !ok {
+		return token.ErrNotFound
+	}
+	if !p.ConsumedAt.IsZero() {
+		return consent.ErrConsumed
+	}
+	if _, err := m.Replace(ctx, a); err != nil {
+		return err
+	}
+	p.ConsumedAt = m.now().UTC()
+	m.pushed[h] = p
+	return nil
+}
+
+// Code implements token.Store.
+func (m *Memory) Code(_ context.Context, h token.Hash) (token.Code, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	c, ok := m.codes[h]
+	c.Scopes, c.Session = slices.Clone(c.Scopes), slices.Clone(c.Session)
+	switch {
+	case !ok:
+		return token.Code{}, token.ErrNotFound
+	case !c.UsedAt.IsZero():
+		return c, token.ErrUsed
+	case !m.now().Before(c.ExpiresAt):
+		return token.Code{}, token.ErrNotFound
+	}
+	return c, nil
+}
+
+// Redeem implements token.Store.
+func (m *Memory) Redeem(ctx context.Context, r token.Redemption) (consent.Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now().UTC()
+	c, ok := m.codes[r.Code]
+	switch {
+	case !ok || c.Grant != r.Access.Grant || c.Recipient != r.Access.Recipient:
+		return consent.Grant{}, token.ErrNotFound
+	case !c.UsedAt.IsZero():
+		return consent.Grant{}, token.ErrUsed
+	case !now.Before(c.ExpiresAt):
+		return consent.Grant{}, token.ErrNotFound
+	}
+	g, err := m.active(ctx, c.Grant, now)
+	if err != nil {
+		return consent.Grant{}, err
+	}
+	if f := r.Refresh; f != nil {
+		if f.Grant != c.Grant || f.Recipient != c.Recipient {
+			return consent.Grant{}, errors.New("authztest: the tokens are not of one grant")
+		}
+		if _, exists := m.refresh[f.Hash]; exists {
+			return consent.Grant{}, errTwice
+		}
+	}
+	if err := m.keep(r.Access); err != nil {
+		return consent.Grant{}, err
+	}
+	if f := r.Refresh; f != nil {
+		kept := *f
+		kept.Scopes, kept.Session = slices.Clone(f.Scopes), slices.Clone(f.Session)
+		m.refresh[f.Hash] = kept
+	}
+	c.UsedAt = now
+	m.codes[c.Hash] = c
+	return g, nil
+}
+
+// active returns the grant if it can be used at now, else ErrRevoked.
+func (m *Memory) active(ctx context.Context, id consent.GrantID, now time.Time) (consent.Grant, error) {
+	g, err := m.Grant(ctx, id)
+	if err != nil || g.StatusAt(now) != consent.StatusActive {
+		return consent.Grant{}, token.ErrRevoked
+	}
+	return g, nil
+}
+
+// keep stores an access token; m.mu is held.
+func (m *Memory) keep(a token.Access) error {
+	if (a.KeyThumbprint == "") == (a.CertThumbprint == "") {
+		return errors.New("authztest: an access token is bound to a key or to a certificate")
+	}
+	if _, exists := m.access[a.Hash]; exists {
+		return errTwice
+	}
+	a.Scopes = slices.Clone(a.Scopes)
+	m.access[a.Hash] = a
+	return nil
+}
+
+// Refresh implements token.Store.
+func (m *Memory) Refresh(ctx context.Context, h token.Hash) (token.Refresh, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.usable(ctx, h)
+}
+
+// usable is Refresh; m.mu is held.
+func (m *Memory) usable(ctx context.Context, h token.Hash) (token.Refresh, error) {
+	f, ok := m.refresh[h]
+	if !ok {
+		return token.Refresh{}, token.ErrNotFound
+	}
+	now := m.now()
+	if _, err := m.active(ctx, f.Grant, now); err != nil || !f.RevokedAt.IsZero() {
+		return token.Refresh{}, token.ErrRevoked
+	}
+	if !now.Before(f.ExpiresAt) {
+		return token.Refresh{}, token.ErrNotFound
+	}
+	f.Scopes, f.Session = slices.Clone(f.Scopes), slices.Clone(f.Session)
+	return f, nil
+}
+
+// Renew implements token.Store.
+func (m *Memory) Renew(ctx context.Context, refresh token.Hash, a token.Access) (consent.Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	f, err := m.usable(ctx, refresh)
+	if err != nil || f.Grant != a.Grant || f.Recipient != a.Recipient {
+		return consent.Grant{}, token.ErrRevoked
+	}
+	g, err := m.active(ctx, f.Grant, m.now())
+	if err != nil {
+		return consent.Grant{}, err
+	}
+	return g, m.keep(a)
+}
+
+// Live implements token.Store.
+func (m *Memory) Live(ctx context.Context, h token.Hash) (token.Live, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, ok := m.access[h]
+	if !ok {
+		return token.Live{}, token.ErrNotFound
+	}
+	g, err := m.Grant(ctx, a.Grant)
+	if err != nil {
+		return token.Live{}, err
+	}
+	a.Scopes = slices.Clone(a.Scopes)
+	return token.Live{Access: a, Share: g.Share()}, nil
+}
+
+// RevokeAccess implements token.Store.
+func (m *Memory) RevokeAccess(_ context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now().UTC()
+	a, ok := m.access[h]
+	if !ok || a.Recipient != who || !a.RevokedAt.IsZero() || !now.Before(a.ExpiresAt) {
+		return "", 0, token.ErrNotFound
+	}
+	epoch, err := m.TokensRevoked(a.Grant)
+	if err != nil {
+		return "", 0, token.ErrNotFound
+	}
+	a.RevokedAt = now
+	m.access[h] = a
+	return a.Grant, epoch, nil
+}
+
+// RevokeRefresh implements token.Store.
+func (m *Memory) RevokeRefresh(_ context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now().UTC()
+	f, ok := m.refresh[h]
+	if !ok || f.Recipient != who || !f.RevokedAt.IsZero() || !now.Before(f.ExpiresAt) {
+		return "", 0, token.ErrNotFound
+	}
+	epoch, err := m.TokensRevoked(f.Grant)
+	if err != nil {
+		return "", 0, token.ErrNotFound
+	}
+	f.RevokedAt = now
+	m.refresh[h] = f
+	for key, a := range m.access {
+		if a.Grant == f.Grant && a.RevokedAt.IsZero() {
+			a.RevokedAt = now
+			m.access[key] = a
+		}
+	}
+	return f.Grant, epoch, nil
+}
+
+// Spend implements token.Guard.
+func (m *Memory) Spend(_ context.Context, p token.Proof) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	now := m.now()
+	if until, seen := m.proofs[p.Key]; seen && now.Before(until) {
+		return token.ErrReplayed
+	}
+	// Over already: whether it was seen before may be forgotten.
+	if !now.Before(p.ExpiresAt) {
+		return token.ErrReplayed
+	}
+	m.proofs[p.Key] = p.ExpiresAt
+	return nil
+}

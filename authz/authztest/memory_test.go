@@ -1,0 +1,29 @@
+package authztest_test
+
+import (
+	"testing"
+	"time"
+
+	"github.com/headgate/headgate/authz/authztest"
+	"github.com/headgate/headgate/internal/token"
+)
+
+func open(*testing.T) authztest.Stores {
+	m := authztest.NewMemory(time.Now)
+	return authztest.Stores{Grants: m, Authorizations: m, Requests: m, Tokens: m}
+}
+
+func TestMemoryRequests(t *testing.T) {
+	t.Parallel()
+	authztest.Requests(t, open)
+}
+
+func TestMemoryTokenStore(t *testing.T) {
+	t.Parallel()
+	authztest.TokenStore(t, open)
+}
+
+func TestMemoryGuard(t *testing.T) {
+	t.Parallel()
+	authztest.Guard(t, func(*testing.T) token.Guard { return authztest.NewMemory(time.Now) })
+}

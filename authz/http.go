@@ -1,0 +1,124 @@
+package authz
+
+import (
+	"context"
+	"encoding/json"
+	"fmt"
+	"net/http"
+
+	"github.com/gin-gonic/gin"
+
+	"github.com/headgate/headgate/authz/internal/engine"
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/web"
+)
+
+// Protocol returns the handler that recipients talk to: metadata, keys, PAR,
+// token, revocation. It sets no cookie and no CORS header.
+func (s *Server) Protocol() (http.Handler, error) {
+	document, err := s.metadata()
+	if err != nil {
+		return nil, fmt.Errorf("metadata: %w", err)
+	}
+	e, err := web.NewEngine(web.Config{
+		Log: s.cfg.Log, Now: s.cfg.Now,
+		Failed:           s.fixed(&Error{Status: http.StatusInternalServerError, Code: engine.ServerError, Text: "the request could not be processed"}),
+		NotFound:         s.fixed(&Error{Status: http.StatusNotFound, Code: engine.InvalidRequest, Text: "no such endpoint: see the metadata document"}),
+		MethodNotAllowed: s.fixed(&Error{Status: http.StatusMethodNotAllowed, Code: engine.InvalidRequest, Text: "this endpoint has another method: see the Allow header"}),
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.GET("/.well-known/openid-configuration", published(document))
+	e.GET("/.well-known/oauth-authorization-server", published(document))
+	e.GET(pathKeys, published(s.cfg.PublicKeys))
+	e.POST(pathPush, gin.WrapF(s.push))
+	e.POST(pathToken, gin.WrapF(s.token))
+	e.POST(pathRevoke, gin.WrapF(s.revoke))
+	return e, nil
+}
+
+// Browser returns the handler of the authorization endpoint, for the host
+// that people meet.
+func (s *Server) Browser() (http.Handler, error) {
+	gone := func(status int) http.HandlerFunc {
+		return func(w http.ResponseWriter, r *http.Request) {
+			s.cfg.Pages.Problem(w, r, Problem{Status: status, Code: engine.InvalidRequest, Text: "no such page"})
+		}
+	}
+	e, err := web.NewEngine(web.Config{
+		Log: s.cfg.Log, Now: s.cfg.Now,
+		Failed: func(w http.ResponseWriter, r *http.Request) {
+			s.cfg.Pages.Problem(w, r, Problem{Status: http.StatusInternalServerError, Code: engine.ServerError, Text: "the request could not be processed"})
+		},
+		NotFound:         gone(http.StatusNotFound),
+		MethodNotAllowed: gone(http.StatusMethodNotAllowed),
+	})
+	if err != nil {
+		return nil, err
+	}
+	e.GET(pathAuthorize, gin.WrapF(s.open))
+	e.GET(pathAuthorize+"/:id", func(g *gin.Context) {
+		s.resume(g.Writer, g.Request, consent.AuthorizationID(g.Param("id")))
+	})
+	return secured(s.cfg.Browsers.Middleware(e)), nil
+}
+
+// secured adds what every page of the browser host carries (FAPI 2.0 section
+// 5.3.2.3: no downgrade, no CORS).
+func secured(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		h := w.Header()
+		h.Set("Strict-Transport-Security", "max-age=31536000")
+		h.Set("Referrer-Policy", "no-referrer")
+		next.ServeHTTP(w, r)
+	})
+}
+
+// published serves a document that anybody may keep for a while.
+func published(document []byte) gin.HandlerFunc {
+	return func(g *gin.Context) {
+		g.Header("Cache-Control", "public, max-age=300")
+		g.Data(http.StatusOK, "application/json", document)
+	}
+}
+
+func (s *Server) fixed(e *Error) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) { writeError(w, r, e) }
+}
+
+func writeJSON(w http.ResponseWriter, status int, v any) {
+	body, err := json.Marshal(v)
+	if err != nil {
+		// Our own answer types always marshal; anything else is a programming
+		// mistake that the engine's recovery reports.
+		panic(fmt.Sprintf("authz: marshal answer: %v", err))
+	}
+	h := w.Header()
+	h.Set("Content-Type", "application/json")
+	h.Set("Cache-Control", "no-store")
+	w.WriteHeader(status)
+	_, _ = w.Write(body) // the client hung up: nothing to do
+}
+
+// retryAfter is when to try again after a 503, in seconds.
+const retryAfter = "2"
+
+func writeError(w http.ResponseWriter, r *http.Request, err error) {
+	e := wire(err)
+	note(r.Context(), e)
+	if e.Status == http.StatusServiceUnavailable {
+		w.Header().Set("Retry-After", retryAfter)
+	}
+	writeJSON(w, e.Status, struct {
+		Code string `json:"error"`
+		Text string `json:"error_description"`
+	}{e.Code, e.Text})
+}
+
+// note puts a refusal into the request's log line.
+func note(ctx context.Context, e *Error) {
+	f := web.Fields(ctx)
+	f.Result, f.Reason = "refused", e.Code
+	f.Cause = e.Cause
+}

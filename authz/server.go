@@ -1,0 +1,134 @@
+package authz
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/headgate/headgate/authz/internal/engine"
+	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/token"
+)
+
+// The lives of what the server hands out (FAPI 2.0 Security Profile sections
+// 5.3.2.1 and 5.3.2.2).
+const (
+	PushedLife = 120 * time.Second // request_uri, from push to the first page
+	CodeLife   = 45 * time.Second
+	AccessLife = 900 * time.Second
+)
+
+// Config configures a Server. Every field is required unless it says
+// otherwise.
+type Config struct {
+	// Issuer is the issuer identifier: https, no query or fragment, no
+	// trailing slash.
+	Issuer string
+	// BrowserBase is the base of the host that people meet; the
+	// authorization endpoint is below it.
+	BrowserBase string
+
+	Recipients     consent.Recipients
+	Grants         consent.Store
+	Authorizations consent.Authorizations
+	Requests       token.Requests
+	Tokens         token.Store
+	Guard          token.Guard
+	Hasher         *token.Hasher
+	Stop           *consent.Service
+	DPoP           *dpop.Verifier
+	// PublicKeys is the JWKS document with our public keys.
+	PublicKeys []byte
+	// Provider is the bank, as a party of each grant.
+	Provider consent.Party
+
+	// Browsers ties a request to a browser session.
+	Browsers Browsers
+	// Pages shows what a person has to see.
+	Pages Pages
+
+	// Told, when set, is told that a grant's tokens changed, so that caches
+	// forget what they hold below the epoch.
+	Told consent.Cache
+
+	Log *slog.Logger
+	Now func() time.Time
+}
+
+// Browsers ties requests to browser sessions.
+type Browsers interface {
+	// Middleware opens the session of a request.
+	Middleware(http.Handler) http.Handler
+	// Browser returns what identifies the session of the request, the same
+	// for every request of one browser and known to no other.
+	Browser(context.Context) string
+}
+
+// Pages is what the server needs of the consumer pages.
+type Pages interface {
+	// Path returns the path of the page for a step of an authorization.
+	Path(id consent.AuthorizationID, s consent.Step) string
+	// Problem writes a page that says what went wrong and leads back.
+	Problem(w http.ResponseWriter, r *http.Request, p Problem)
+}
+
+// Problem is what a person is told when there is nothing to decide.
+type Problem struct {
+	Status int    // HTTP status: 400 or 503; 404, 405 or 500 where no route answers
+	Code   string // OAuth error code
+	Text   string // for the app's developer, in English
+	// AppName and BackURI lead back to the app; empty when the app is not
+	// known.
+	AppName, BackURI string
+}
+
+// Server is the authorization server. It is safe for concurrent use.
+type Server struct {
+	cfg    Config
+	engine *engine.Engine
+}
+
+// New checks the configuration and returns a Server. It does no I/O.
+func New(c Config) (*Server, error) {
+	var faults []error
+	for name, missing := range map[string]bool{
+		"Recipients": c.Recipients == nil, "Grants": c.Grants == nil, "Authorizations": c.Authorizations == nil,
+		"Requests": c.Requests == nil, "Tokens": c.Tokens == nil, "Guard": c.Guard == nil, "Hasher": c.Hasher == nil,
+		"Stop": c.Stop == nil, "DPoP": c.DPoP == nil, "Browsers": c.Browsers == nil, "Pages": c.Pages == nil,
+		"Log": c.Log == nil, "Now": c.Now == nil,
+	} {
+		if missing {
+			faults = append(faults, fmt.Errorf("authz: %s is required", name))
+		}
+	}
+	if _, err := certs.ParseJWKS(c.PublicKeys); err != nil { // a private key among them would be published
+		faults = append(faults, fmt.Errorf("authz: PublicKeys: %w", err))
+	}
+	faults = append(faults, checkBase("Issuer", c.Issuer), checkBase("BrowserBase", c.BrowserBase))
+	if err := errors.Join(faults...); err != nil {
+		return nil, err
+	}
+	e, err := engine.New(engine.Config{
+		Store: c.Tokens, Hasher: c.Hasher, Now: c.Now,
+		PushedLife: PushedLife, CodeLife: CodeLife, AccessLife: AccessLife,
+	})
+	if err != nil {
+		return nil, err
+	}
+	return &Server{cfg: c, engine: e}, nil
+}
+
+func checkBase(name, s string) error {
+	u, err := url.Parse(s)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.HasSuffix(s, "/") {
+		return fmt.Errorf("authz: %s must be an https address without query, fragment or trailing slash", name)
+	}
+	return nil
+}

@@ -1,0 +1,228 @@
+package consenttest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"sync"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+)
+
+// Memory keeps grants, decisions and registrations in memory. It keeps the
+// contracts of consent.Store, consent.Authorizations and consent.Recipients
+// and is safe for concurrent use. It has no outbox.
+type Memory struct {
+	now func() time.Time
+
+	mu             sync.Mutex // guards everything below
+	grants         map[consent.GrantID]consent.Grant
+	events         map[consent.GrantID][]consent.Event
+	authorizations map[consent.AuthorizationID]consent.Authorization
+	recipients     map[consent.RecipientID]consent.Recipient
+}
+
+var (
+	_ consent.Store          = (*Memory)(nil)
+	_ consent.Authorizations = (*Memory)(nil)
+	_ consent.Recipients     = (*Memory)(nil)
+)
+
+// NewMemory returns an empty Memory whose clock is now, which may be called
+// by several goroutines at once.
+func NewMemory(now func() time.Time) *Memory {
+	return &Memory{
+		now:            now,
+		grants:         map[consent.GrantID]consent.Grant{},
+		events:         map[consent.GrantID][]consent.Event{},
+		authorizations: map[consent.AuthorizationID]consent.Authorization{},
+		recipients:     map[consent.RecipientID]consent.Recipient{},
+	}
+}
+
+// Create implements consent.Store.
+func (m *Memory) Create(_ context.Context, g consent.Grant) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if g.Status != consent.StatusActive || g.Epoch != 1 {
+		return errors.New("consenttest: a new grant is ACTIVE in epoch 1")
+	}
+	if _, exists := m.grants[g.ID]; exists {
+		return consent.ErrConflict
+	}
+	m.grants[g.ID] = cloneGrant(g)
+	m.tell(g, consent.EventGranted, consent.ActorConsumer, "")
+	return nil
+}
+
+// tell writes an event; m.mu is held.
+func (m *Memory) tell(g consent.Grant, kind consent.EventKind, by consent.Actor, why consent.Reason) {
+	m.events[g.ID] = append(m.events[g.ID], consent.Event{
+		Grant: g.ID, Epoch: g.Epoch, Kind: kind, Actor: by, Reason: why, At: m.now().UTC(),
+	})
+}
+
+// Grant implements consent.Store.
+func (m *Memory) Grant(_ context.Context, id consent.GrantID) (consent.Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	g, ok := m.grants[id]
+	if !ok {
+		return consent.Grant{}, consent.ErrNotFound
+	}
+	return cloneGrant(g), nil
+}
+
+// GrantsOf implements consent.Store.
+func (m *Memory) GrantsOf(_ context.Context, consumer consent.ConsumerID) ([]consent.Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var all []consent.Grant
+	for _, g := range m.grants {
+		if g.Consumer == consumer {
+			all = append(all, cloneGrant(g))
+		}
+	}
+	slices.SortFunc(all, func(a, b consent.Grant) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(a.ID, b.ID))
+	})
+	return all, nil
+}
+
+// End implements consent.Store.
+func (m *Memory) End(_ context.Context, e consent.End) (consent.Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	kind := consent.EventRevoked
+	switch e.Status {
+	case consent.StatusRevoked:
+	case consent.StatusExpired:
+		kind = consent.EventExpired
+	default:
+		return consent.Grant{}, errors.New("consenttest: a grant ends as REVOKED or EXPIRED")
+	}
+	g, ok := m.grants[e.Grant]
+	if !ok {
+		return consent.Grant{}, consent.ErrNotFound
+	}
+	now := m.now().UTC()
+	over := g.StatusAt(now) != consent.StatusActive
+	if g.Status != consent.StatusActive || over && e.Status == consent.StatusRevoked {
+		return consent.Grant{}, consent.ErrEnded
+	}
+	g.Status, g.EndedBy, g.EndReason = e.Status, e.Actor, e.Reason
+	g.EndedAt, g.UpdatedAt = now, now
+	g.Epoch++
+	m.grants[g.ID] = g
+	m.tell(g, kind, e.Actor, e.Reason)
+	return cloneGrant(g), nil
+}
+
+// Events implements consent.Store.
+func (m *Memory) Events(_ context.Context, id consent.GrantID) ([]consent.Event, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return slices.Clone(m.events[id]), nil
+}
+
+// TokensRevoked raises the epoch of an active grant and writes the event of a
+// withdrawal of tokens by their recipient, as a token store does. It returns
+// the new epoch, or ErrEnded or ErrNotFound.
+func (m *Memory) TokensRevoked(id consent.GrantID) (int64, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	g, ok := m.grants[id]
+	if !ok {
+		return 0, consent.ErrNotFound
+	}
+	now := m.now().UTC()
+	if g.StatusAt(now) != consent.StatusActive {
+		return 0, consent.ErrEnded
+	}
+	g.Epoch++
+	g.UpdatedAt = now
+	m.grants[id] = g
+	m.tell(g, consent.EventTokensRevoked, consent.ActorRecipient, "")
+	return g.Epoch, nil
+}
+
+// Open implements consent.Authorizations.
+func (m *Memory) Open(_ context.Context, a consent.Authorization) (consent.Authorization, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, other := range m.authorizations {
+		if other.Pushed == a.Pushed && other.Browser == a.Browser {
+			return cloneAuthorization(other), nil
+		}
+	}
+	if _, exists := m.authorizations[a.ID]; exists {
+		return consent.Authorization{}, consent.ErrConflict
+	}
+	a.Version = 1
+	m.authorizations[a.ID] = cloneAuthorization(a)
+	return cloneAuthorization(a), nil
+}
+
+// Authorization implements consent.Authorizations.
+func (m *Memory) Authorization(_ context.Context, id consent.AuthorizationID, browser string) (consent.Authorization, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, ok := m.authorizations[id]
+	if !ok || a.Browser != browser {
+		return consent.Authorization{}, consent.ErrNotFound
+	}
+	return cloneAuthorization(a), nil
+}
+
+// Replace implements consent.Authorizations.
+func (m *Memory) Replace(_ context.Context, a consent.Authorization) (consent.Authorization, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	old, ok := m.authorizations[a.ID]
+	if !ok {
+		return consent.Authorization{}, consent.ErrNotFound
+	}
+	if old.Version != a.Version {
+		return consent.Authorization{}, consent.ErrConflict
+	}
+	for _, other := range m.authorizations {
+		if other.ID != a.ID && other.Pushed == a.Pushed && other.Browser == a.Browser {
+			return consent.Authorization{}, consent.ErrConflict
+		}
+	}
+	a.Version++
+	m.authorizations[a.ID] = cloneAuthorization(a)
+	return cloneAuthorization(a), nil
+}
+
+// Recipient implements consent.Recipients.
+func (m *Memory) Recipient(_ context.Context, id consent.RecipientID) (consent.Recipient, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	r, ok := m.recipients[id]
+	if !ok {
+		return consent.Recipient{}, consent.ErrNotFound
+	}
+	return r, nil
+}
+
+// PutRecipient stores a registration, in place of the one with the same id.
+// The caller must not change its slices afterwards.
+func (m *Memory) PutRecipient(_ context.Context, r consent.Recipient) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	m.recipients[r.ID] = r
+	return nil
+}
+
+func cloneGrant(g consent.Grant) consent.Grant {
+	g.Resources, g.Parties = slices.Clone(g.Resources), slices.Clone(g.Parties)
+	return g
+}
+
+func cloneAuthorization(a consent.Authorization) consent.Authorization {
+	a.UILocales, a.Accounts = slices.Clone(a.UILocales), slices.Clone(a.Accounts)
+	return a
+}

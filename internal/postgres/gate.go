@@ -1,0 +1,274 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"time"
+	"unicode/utf8"
+
+	"github.com/headgate/headgate/internal/audit"
+	"github.com/headgate/headgate/resource"
+)
+
+// batchTimeout bounds one statement of the gate, waiting for a connection
+// included.
+const batchTimeout = 2 * time.Second
+
+// GateConfig configures a Gate. The zero value is ready for use.
+type GateConfig struct {
+	// Lanes is how many statements run at once, each on a connection of its
+	// own; 4 when zero.
+	Lanes int
+	// MaxBatch is the most releases in one statement; 256 when zero.
+	MaxBatch int
+	// Queue is how many releases may wait for a lane; one more is refused at
+	// once. 1,024 when zero.
+	Queue int
+	// Wait is the longest that a release waits for a lane; 1 s when zero.
+	Wait time.Duration
+}
+
+// Gate is the resource.Gate. Concurrent releases share statements: a lane
+// takes the first one that waits and whatever waits behind it, so that the
+// cost of a release falls as the load rises and nothing waits for a batch to
+// fill. It is safe for concurrent use. Close it after use, before its DB.
+type Gate struct {
+	db       *DB
+	maxBatch int
+	wait     time.Duration
+	lanes    sync.WaitGroup
+
+	mu     sync.RWMutex
+	closed bool          // guarded by mu
+	queue  chan *release // sent to under mu, closed by Close
+}
+
+var _ resource.Gate = (*Gate)(nil)
+
+// release is one release on its way through a lane.
+type release struct {
+	row gateRow
+	// state is waiting until either the lane takes the release or the caller
+	// gives up, so that no record is stored for a caller who has gone.
+	state atomic.Int32
+	done  chan struct{} // closed when verdict and err are set
+	// Written by the lane before done is closed.
+	verdict resource.Verdict
+	err     error
+}
+
+const (
+	waiting int32 = iota
+	taken
+	abandoned
+)
+
+// NewGate returns a Gate and starts its lanes.
+func NewGate(db *DB, c GateConfig) *Gate {
+	if c.Lanes <= 0 {
+		c.Lanes = 4
+	}
+	if c.MaxBatch <= 0 {
+		c.MaxBatch = 256
+	}
+	if c.Queue <= 0 {
+		c.Queue = 1024
+	}
+	if c.Wait <= 0 {
+		c.Wait = time.Second
+	}
+	g := &Gate{db: db, maxBatch: c.MaxBatch, wait: c.Wait, queue: make(chan *release, c.Queue)}
+	for range c.Lanes {
+		g.lanes.Go(g.lane)
+	}
+	return g
+}
+
+// Close refuses new releases, lets the lanes finish what waits and returns
+// when they have ended. It may be called more than once.
+func (g *Gate) Close() {
+	g.mu.Lock()
+	if !g.closed {
+		g.closed = true
+		close(g.queue)
+	}
+	g.mu.Unlock()
+	g.lanes.Wait()
+}
+
+var (
+	errGateClosed = errors.New("gate is closed")
+	errGateFull   = errors.New("too many releases are waiting")
+	errGateWait   = errors.New("no lane came free in time")
+	errRepeatedID = errors.New("the request id was recorded before")
+	errNoVerdict  = errors.New("the gate's statement did not answer for the release")
+)
+
+// Release implements resource.Gate. A record that cannot be stored as it is,
+// and a request id that was recorded before, are plain errors; all others
+// wrap consent.ErrUnavailable. When ctx ends while the statement runs, the
+// record may exist though nothing was released. One round trip, shared.
+func (g *Gate) Release(ctx context.Context, r resource.Release) (resource.Verdict, error) {
+	row, err := newGateRow(r)
+	if err != nil {
+		return resource.Withheld, fmt.Errorf("release: %w", err)
+	}
+	// A caller without time must not leave a record behind.
+	if err := ctx.Err(); err != nil {
+		return resource.Withheld, fmt.Errorf("release: %w", unavailable(err))
+	}
+	w := &release{row: row, done: make(chan struct{})}
+	if err := g.enqueue(w); err != nil {
+		return resource.Withheld, fmt.Errorf("release: %w", unavailable(err))
+	}
+	patience := time.NewTimer(g.wait)
+	defer patience.Stop()
+	for {
+		select {
+		case <-w.done:
+			if w.err != nil {
+				return resource.Withheld, fmt.Errorf("release: %w", w.err)
+			}
+			return w.verdict, nil
+		case <-ctx.Done():
+			w.state.CompareAndSwap(waiting, abandoned)
+			return resource.Withheld, fmt.Errorf("release: %w", unavailable(ctx.Err()))
+		case <-patience.C:
+			if w.state.CompareAndSwap(waiting, abandoned) {
+				return resource.Withheld, fmt.Errorf("release: %w", unavailable(errGateWait))
+			}
+			// A lane has it: the statement's own deadline bounds the rest.
+		}
+	}
+}
+
+func (g *Gate) enqueue(w *release) error {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if g.closed {
+		return errGateClosed
+	}
+	select {
+	case g.queue <- w:
+		return nil
+	default:
+		return errGateFull
+	}
+}
+
+// lane executes batches until the queue is closed and empty.
+func (g *Gate) lane() {
+	for first := range g.queue {
+		g.execute(g.fill(first))
+	}
+}
+
+// fill returns first and what waits behind it, without waiting itself.
+func (g *Gate) fill(first *release) []*release {
+	batch := take(nil, first)
+	for len(batch) < g.maxBatch {
+		select {
+		case w, ok := <-g.queue:
+			if !ok {
+				return batch
+			}
+			batch = take(batch, w)
+		default:
+			return batch
+		}
+	}
+	return batch
+}
+
+// take adds w unless its caller has gone. Two releases with one request id
+// never get into one statement: it tells rows apart by it.
+func take(batch []*release, w *release) []*release {
+	if !w.state.CompareAndSwap(waiting, taken) {
+		return batch
+	}
+	for _, other := range batch {
+		if other.row.requestID == w.row.requestID {
+			w.err = errRepeatedID
+			close(w.done)
+			return batch
+		}
+	}
+	return append(batch, w)
+}
+
+// execute runs one statement for the batch and answers every caller. Any
+// error is the answer to all of them: whether the statement was committed is
+// then unknown.
+func (g *Gate) execute(batch []*release) {
+	if len(batch) == 0 {
+		return
+	}
+	rows := make([]gateRow, len(batch))
+	for i, w := range batch {
+		rows[i] = w.row
+		w.err = errNoVerdict
+	}
+	// The callers' contexts do not bound a statement that is not theirs
+	// alone.
+	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
+	defer cancel()
+	verdicts, err := g.db.releaseRows(ctx, rows)
+	for i, w := range batch {
+		switch {
+		case err != nil:
+			w.err = err
+		case verdicts[i] == verdictReleased:
+			w.verdict, w.err = resource.Released, nil
+		case verdicts[i] == verdictReplayed:
+			w.verdict, w.err = resource.Replayed, nil
+		case verdicts[i] == verdictWithheld:
+			w.verdict, w.err = resource.Withheld, nil
+		case verdicts[i] == verdictRepeated:
+			w.err = errRepeatedID
+		}
+		close(w.done)
+	}
+}
+
+// newGateRow checks and converts a release. What the server would refuse is
+// refused here, because there it would fail the batch and so the releases of
+// others.
+func newGateRow(r resource.Release) (gateRow, error) {
+	rec := r.Record
+	if rec.RequestID == [16]byte{} {
+		return gateRow{}, errors.New("record without a request id")
+	}
+	switch rec.Outcome {
+	case audit.Given, audit.Clipped, audit.Refused:
+	default:
+		return gateRow{}, errors.New("record without an outcome")
+	}
+	texts := []string{
+		string(rec.Recipient), string(rec.Grant), string(rec.Consumer), rec.Operation,
+		rec.Reason, rec.Interaction, rec.Instance,
+	}
+	texts = append(texts, words(rec.Accounts)...)
+	for _, t := range texts {
+		if !utf8.ValidString(t) || strings.ContainsRune(t, 0) {
+			return gateRow{}, errors.New("record with text that is not UTF-8 or has a NUL")
+		}
+	}
+	row := gateRow{
+		requestID: rec.RequestID, recipient: string(rec.Recipient), grant: string(rec.Grant),
+		epoch: rec.Epoch, consumer: string(rec.Consumer), operation: rec.Operation,
+		accounts: arrayLiteral(words(rec.Accounts)), clusters: arrayLiteral(rec.Clusters.Names()),
+		windowStart: nullable(rec.Window.Start.Time()), windowEnd: nullable(rec.Window.End.Time()),
+		count: int64(rec.Count), bytes: int64(rec.Bytes), bodyHash: rec.BodyHash[:],
+		outcome: string(rec.Outcome), reason: rec.Reason, attended: rec.Attended,
+		interaction: rec.Interaction, instance: rec.Instance,
+	}
+	// A refused read gives nothing, so it costs the recipient no proof.
+	if r.Proof != nil && rec.Outcome != audit.Refused {
+		row.proof, row.proofExpires = r.Proof.Key[:], &r.Proof.ExpiresAt
+	}
+	return row, nil
+}

@@ -1,0 +1,730 @@
+package postgres
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"fmt"
+	"reflect"
+	"runtime"
+	"slices"
+	"strings"
+	"sync"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/consenttest"
+	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/audit"
+	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/resource"
+)
+
+func randomHash() token.Hash {
+	var h token.Hash
+	_, _ = rand.Read(h[:])
+	return h
+}
+
+func newProof() *token.Proof {
+	return &token.Proof{Key: randomHash(), ExpiresAt: time.Now().Add(5 * time.Minute)}
+}
+
+// newRecord returns the record of a read under the first version of a grant.
+func newRecord(g consent.Grant) audit.Record {
+	return audit.Record{
+		RequestID: uuid.Must(uuid.NewV7()), Recipient: g.Recipient, Grant: g.ID, Epoch: 1, Consumer: g.Consumer,
+		Operation: "searchForAccounts", Accounts: []fdx.AccountID{"account-1", `q"u\o,te{}`, "NULL"},
+		Clusters: fdx.NewClusters(fdx.Balances, fdx.AccountBasic),
+		Window:   fdx.Window{Start: fdx.DateOf(time.Unix(1700000000, 0)), End: fdx.DateOf(time.Unix(1800000000, 0))},
+		Count:    3, Bytes: 1 << 33, BodyHash: randomHash(), Outcome: audit.Given, Attended: true,
+		Interaction: uuid.NewString(), Instance: "gw-1",
+	}
+}
+
+func newGate(t testing.TB, db *DB, c GateConfig) *Gate {
+	t.Helper()
+	g := NewGate(db, c)
+	t.Cleanup(g.Close)
+	return g
+}
+
+func newGrant(t testing.TB, db *DB) consent.Grant {
+	t.Helper()
+	g := consenttest.NewGrant(consent.ConsumerID("consumer-"+uuid.NewString()), time.Now())
+	if err := db.Grants().Create(context.Background(), g); err != nil {
+		t.Fatal(err)
+	}
+	return g
+}
+
+func expect(t testing.TB, g *Gate, r resource.Release, want resource.Verdict) {
+	t.Helper()
+	got, err := g.Release(context.Background(), r)
+	if err != nil || got != want {
+		t.Errorf("got verdict %d, %v, want %d", got, err, want)
+	}
+}
+
+func records(t testing.TB, db *DB, who consent.ConsumerID) []audit.Record {
+	t.Helper()
+	all, err := db.Reads().Reads(context.Background(), who, audit.Cursor{}, 1000)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return all
+}
+
+func TestGateStoresTheRecord(t *testing.T) {
+	t.Parallel()
+	db := openDB(t)
+	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
+	full := newRecord(g)
+	bare := audit.Record{RequestID: uuid.Must(uuid.NewV7()), Recipient: g.Recipient, Grant: g.ID, Epoch: 1, Consumer: g.Consumer, Outcome: audit.Clipped}
+	before := time.Now().Add(-time.Minute)
+	expect(t, gate, resource.Release{Record: full, Proof: newProof()}, resource.Released)
+	expect(t, gate, resource.Release{Record: bare}, resource.Released)
+	got := records(t, db, g.Consumer)
+	if len(got) != 2 {
+		t.Fatalf("got %d records, want 2", len(got))
+	}
+	for i, want := range []audit.Record{bare, full} {
+		if got[i].At.Before(before) || got[i].At.After(time.Now().Add(time.Minute)) {
+			t.Errorf("recorded at %v", got[i].At)
+		}
+		want.At = got[i].At
+		if !reflect.DeepEqual(got[i], want) {
+			t.Errorf("got  %+v\nwant %+v", got[i], want)
+		}
+	}
+}
+
+func TestGateWithholds(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	gate := newGate(t, db, GateConfig{})
+	put := func(spoil func(*consent.Grant)) consent.Grant {
+		g := consenttest.NewGrant(consent.ConsumerID("consumer-"+uuid.NewString()), time.Now())
+		spoil(&g)
+		if err := db.Grants().Create(ctx, g); err != nil {
+			t.Fatal(err)
+		}
+		return g
+	}
+	active := newGrant(t, db)
+	revoked := newGrant(t, db)
+	if err := endGrant(ctx, db, revoked.ID); err != nil {
+		t.Fatal(err)
+	}
+	over := put(func(g *consent.Grant) {
+		g.CreatedAt, g.ExpiresAt = g.CreatedAt.Add(-time.Hour), g.CreatedAt.Add(-time.Minute)
+	})
+	suspendedRecipient := consenttest.Registrations()[0]
+	suspendedRecipient.ID, suspendedRecipient.Status = "suspended", consent.RecipientSuspended
+	if err := db.Recipients().PutRecipient(ctx, suspendedRecipient); err != nil {
+		t.Fatal(err)
+	}
+	suspended := put(func(g *consent.Grant) { g.Recipient = "suspended" })
+	moved := newGrant(t, db)
+	exec(t, db, "UPDATE consent_grant SET epoch = 2 WHERE grant_id = $1", string(moved.ID))
+	other := newGrant(t, db)
+
+	cases := map[string]audit.Record{}
+	add := func(name string, g consent.Grant, spoil func(*audit.Record)) {
+		r := newRecord(g)
+		if spoil != nil {
+			spoil(&r)
+		}
+		cases[name] = r
+	}
+	add("grant revoked", revoked, nil)
+	add("grant revoked, its last epoch", revoked, func(r *audit.Record) { r.Epoch = 2 })
+	add("grant's time over", over, nil)
+	add("recipient suspended", suspended, nil)
+	add("older epoch", moved, nil)
+	add("newer epoch", moved, func(r *audit.Record) { r.Epoch = 3 })
+	add("no epoch", active, func(r *audit.Record) { r.Epoch = 0 })
+	add("unknown grant", active, func(r *audit.Record) { r.Grant = consent.NewGrantID() })
+	add("no grant", active, func(r *audit.Record) { r.Grant = "" })
+	add("another consumer's grant", active, func(r *audit.Record) { r.Grant = other.ID })
+	add("another consumer", active, func(r *audit.Record) { r.Consumer = other.Consumer })
+	add("another recipient", active, func(r *audit.Record) { r.Recipient = consenttest.OtherRecipient })
+
+	for name, r := range cases {
+		for _, outcome := range []audit.Outcome{audit.Given, audit.Clipped} {
+			r.RequestID, r.Outcome = uuid.Must(uuid.NewV7()), outcome
+			proof := newProof()
+			if got, err := gate.Release(ctx, resource.Release{Record: r, Proof: proof}); err != nil || got != resource.Withheld {
+				t.Errorf("%s: got verdict %d, %v, want Withheld", name, got, err)
+			}
+			if got, err := gate.Release(ctx, resource.Release{Record: r}); err != nil || got != resource.Withheld {
+				t.Errorf("%s: without a proof: got verdict %d, %v, want Withheld", name, got, err)
+			}
+			// What gave nothing costs nothing.
+			if err := db.Guard().Spend(ctx, *proof); err != nil {
+				t.Errorf("%s: the proof was spent: %v", name, err)
+			}
+		}
+	}
+	if n := count(t, db, "SELECT count(*) FROM access_record"); n != 0 {
+		t.Errorf("%d records of reads that were withheld", n)
+	}
+	// The same proof once more, for the present version.
+	r := newRecord(moved)
+	r.Epoch = 2
+	expect(t, gate, resource.Release{Record: r, Proof: newProof()}, resource.Released)
+}
+
+func TestGateSpendsProofs(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
+	proof := newProof()
+	expect(t, gate, resource.Release{Record: newRecord(g), Proof: proof}, resource.Released)
+	for range 2 {
+		expect(t, gate, resource.Release{Record: newRecord(g), Proof: proof}, resource.Replayed)
+	}
+	longer := *proof
+	longer.ExpiresAt = longer.ExpiresAt.Add(time.Hour)
+	expect(t, gate, resource.Release{Record: newRecord(g), Proof: &longer}, resource.Replayed)
+	if err := db.Guard().Spend(ctx, *proof); !errors.Is(err, token.ErrReplayed) {
+		t.Errorf("guard after gate: got %v, want ErrReplayed", err)
+	}
+	elsewhere := newProof()
+	if err := db.Guard().Spend(ctx, *elsewhere); err != nil {
+		t.Fatal(err)
+	}
+	expect(t, gate, resource.Release{Record: newRecord(g), Proof: elsewhere}, resource.Replayed)
+
+	over := newProof()
+	over.ExpiresAt = time.Now().Add(-time.Minute)
+	expect(t, gate, resource.Release{Record: newRecord(g), Proof: over}, resource.Replayed)
+
+	// A row whose time is over says nothing any more, until it is taken over.
+	old := newProof()
+	exec(t, db, "INSERT INTO proof_seen (proof, expires_at) VALUES ($1, clock_timestamp() - interval '1 second')", old.Key[:])
+	expect(t, gate, resource.Release{Record: newRecord(g), Proof: old}, resource.Released)
+	expect(t, gate, resource.Release{Record: newRecord(g), Proof: old}, resource.Replayed)
+
+	if n := len(records(t, db, g.Consumer)); n != 2 {
+		t.Errorf("%d records, want 2", n)
+	}
+}
+
+// rowsOf converts releases as the lanes do.
+func rowsOf(t testing.TB, releases ...resource.Release) []gateRow {
+	t.Helper()
+	var rows []gateRow
+	for _, r := range releases {
+		row, err := newGateRow(r)
+		if err != nil {
+			t.Fatal(err)
+		}
+		rows = append(rows, row)
+	}
+	return rows
+}
+
+func TestOneStatementTellsRowsApart(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	g, ended := newGrant(t, db), newGrant(t, db)
+	if err := endGrant(ctx, db, ended.ID); err != nil {
+		t.Fatal(err)
+	}
+	shared, endedFirst, replayed, refusedProof := newProof(), newProof(), newProof(), newProof()
+	if err := db.Guard().Spend(ctx, *replayed); err != nil {
+		t.Fatal(err)
+	}
+	refused := newRecord(ended)
+	refused.Outcome, refused.Reason = audit.Refused, "603"
+	repeated := newRecord(g)
+	if v, err := db.releaseRows(ctx, rowsOf(t, resource.Release{Record: repeated})); err != nil || v[0] != verdictReleased {
+		t.Fatalf("got %v, %v", v, err)
+	}
+	repeatedRefusal := repeated
+	repeatedRefusal.Outcome = audit.Refused
+
+	want := []gateVerdict{}
+	var releases []resource.Release
+	add := func(r audit.Record, p *token.Proof, v gateVerdict) {
+		releases = append(releases, resource.Release{Record: r, Proof: p})
+		want = append(want, v)
+	}
+	add(newRecord(g), shared, verdictReleased)
+	add(newRecord(ended), nil, verdictWithheld)
+	add(newRecord(g), shared, verdictReplayed)
+	add(newRecord(ended), endedFirst, verdictWithheld)
+	add(newRecord(g), endedFirst, verdictReleased) // its first use gave nothing
+	add(newRecord(g), nil, verdictReleased)
+	add(refused, refusedProof, verdictReleased)
+	add(newRecord(g), refusedProof, verdictReleased)
+	add(newRecord(g), replayed, verdictReplayed)
+	add(repeated, newProof(), verdictRepeated)
+	add(newRecord(g), newProof(), verdictReleased)
+	got, err := db.releaseRows(ctx, rowsOf(t, releases...))
+	if err != nil || !slices.Equal(got, want) {
+		t.Errorf("got  %v (%v)\nwant %v", got, err, want)
+	}
+	if got, err := db.releaseRows(ctx, rowsOf(t, resource.Release{Record: repeatedRefusal})); err != nil || got[0] != verdictRepeated {
+		t.Errorf("refusal under a recorded id: got %v, %v", got, err)
+	}
+	released := 0
+	for _, v := range want {
+		if v == verdictReleased {
+			released++
+		}
+	}
+	if n := count(t, db, "SELECT count(*) FROM access_record"); n != released+1 {
+		t.Errorf("%d records, want %d", n, released+1)
+	}
+}
+
+func TestGateStoresRefusals(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
+	given := newRecord(g)
+	expect(t, gate, resource.Release{Record: given}, resource.Released)
+	if err := endGrant(ctx, db, g.ID); err != nil {
+		t.Fatal(err)
+	}
+	proof := newProof()
+	refused := newRecord(g)
+	refused.Outcome, refused.Reason, refused.Accounts, refused.Clusters = audit.Refused, "603", nil, 0
+	expect(t, gate, resource.Release{Record: refused, Proof: proof}, resource.Released)
+	got := records(t, db, g.Consumer)
+	if len(got) != 2 || got[0].RequestID != refused.RequestID || got[0].Reason != "603" {
+		t.Errorf("got %+v", got)
+	}
+	last, ok, err := db.Reads().LastRead(ctx, g.ID)
+	if err != nil || !ok || last.RequestID != given.RequestID {
+		t.Errorf("last read: got %+v, %v, %v, want the given one", last, ok, err)
+	}
+	if err := db.Guard().Spend(ctx, *proof); err != nil {
+		t.Errorf("the refusal spent the proof: %v", err)
+	}
+}
+
+func TestRequestIDIsUnique(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
+	r := newRecord(g)
+	expect(t, gate, resource.Release{Record: r}, resource.Released)
+	for name, again := range map[string]resource.Release{
+		"given": {Record: r}, "given with a proof": {Record: r, Proof: newProof()},
+	} {
+		if got, err := gate.Release(ctx, again); err == nil || errors.Is(err, consent.ErrUnavailable) || got != resource.Withheld {
+			t.Errorf("%s: got verdict %d, %v, want a plain error", name, got, err)
+		}
+	}
+	same := newRecord(g)
+	errs := consenttest.Race(func(int) error {
+		_, err := gate.Release(ctx, resource.Release{Record: same})
+		return err
+	})
+	consenttest.OneWinner(t, errs, errRepeatedID)
+	if n := len(records(t, db, g.Consumer)); n != 2 {
+		t.Errorf("%d records, want 2", n)
+	}
+}
+
+// What the server would refuse is refused before it can spoil the batch of
+// others.
+func TestGateRefusesWhatCannotBeStored(t *testing.T) {
+	t.Parallel()
+	db := openDB(t)
+	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
+	for name, spoil := range map[string]func(*audit.Record){
+		"no request id":        func(r *audit.Record) { r.RequestID = [16]byte{} },
+		"no outcome":           func(r *audit.Record) { r.Outcome = "" },
+		"unknown outcome":      func(r *audit.Record) { r.Outcome = "maybe" },
+		"NUL in interaction":   func(r *audit.Record) { r.Interaction = "a\x00b" },
+		"not UTF-8 in reason":  func(r *audit.Record) { r.Reason = "\xff" },
+		"NUL in account":       func(r *audit.Record) { r.Accounts = []fdx.AccountID{"a\x00"} },
+		"not UTF-8 in account": func(r *audit.Record) { r.Accounts = []fdx.AccountID{"\xc3"} },
+	} {
+		r := newRecord(g)
+		spoil(&r)
+		if got, err := gate.Release(context.Background(), resource.Release{Record: r}); err == nil || errors.Is(err, consent.ErrUnavailable) || got != resource.Withheld {
+			t.Errorf("%s: got verdict %d, %v, want a plain error", name, got, err)
+		}
+	}
+	if n := count(t, db, "SELECT count(*) FROM access_record"); n != 0 {
+		t.Errorf("%d records, want 0", n)
+	}
+}
+
+// Once a stop has answered, nothing that starts later is released, and what
+// was released was recorded.
+func TestStopAgainstReads(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	gate := newGate(t, db, GateConfig{})
+	for range 10 {
+		g := newGrant(t, db)
+		var stopped atomic.Bool
+		var released atomic.Int64
+		var readers sync.WaitGroup
+		for range 6 {
+			readers.Go(func() {
+				for {
+					late := stopped.Load()
+					v, err := gate.Release(ctx, resource.Release{Record: newRecord(g), Proof: newProof()})
+					switch {
+					case err != nil:
+						t.Error(err)
+						return
+					case v == resource.Released && late:
+						t.Error("a read that started after the stop was released")
+					case v == resource.Released:
+						released.Add(1)
+					}
+					if late {
+						return
+					}
+				}
+			})
+		}
+		for released.Load() < 20 && !t.Failed() {
+			expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
+			released.Add(1)
+		}
+		if err := endGrant(ctx, db, g.ID); err != nil {
+			t.Error(err)
+		}
+		stopped.Store(true)
+		readers.Wait()
+		if n := count(t, db, "SELECT count(*) FROM access_record WHERE grant_id = $1", string(g.ID)); n != int(released.Load()) {
+			t.Errorf("%d records of %d released reads", n, released.Load())
+		}
+	}
+}
+
+func TestOneProofReleasesOnce(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	for _, c := range []GateConfig{{}, {Lanes: 1}, {Lanes: 16, MaxBatch: 1}} {
+		gate := newGate(t, db, c)
+		for range 5 {
+			g, proof := newGrant(t, db), newProof()
+			errs := consenttest.Race(func(int) error {
+				v, err := gate.Release(ctx, resource.Release{Record: newRecord(g), Proof: proof})
+				if err == nil && v == resource.Replayed {
+					err = token.ErrReplayed
+				}
+				return err
+			})
+			consenttest.OneWinner(t, errs, token.ErrReplayed)
+			if n := len(records(t, db, g.Consumer)); n != 1 {
+				t.Errorf("%d records, want 1", n)
+			}
+		}
+	}
+}
+
+// Statements that share proofs in opposite orders must not deadlock: that
+// would let one recipient fail the reads of others.
+func TestLanesDoNotDeadlock(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	g := newGrant(t, db)
+	for range 10 {
+		var proofs []*token.Proof
+		for range 100 {
+			proofs = append(proofs, newProof())
+		}
+		var released atomic.Int64
+		for _, err := range consenttest.Race(func(i int) error {
+			if i >= 4 {
+				return nil
+			}
+			var releases []resource.Release
+			for j := range proofs {
+				k := j
+				if i%2 == 1 {
+					k = len(proofs) - 1 - j
+				}
+				releases = append(releases, resource.Release{Record: newRecord(g), Proof: proofs[k]})
+			}
+			verdicts, err := db.releaseRows(ctx, rowsOf(t, releases...))
+			for _, v := range verdicts {
+				if v == verdictReleased {
+					released.Add(1)
+				}
+			}
+			return err
+		}) {
+			if err != nil {
+				t.Fatal(err)
+			}
+		}
+		if released.Load() != int64(len(proofs)) {
+			t.Errorf("%d released, want %d", released.Load(), len(proofs))
+		}
+	}
+}
+
+// idle returns a gate whose lanes have not started.
+func idle(db *DB, queue, maxBatch int, wait time.Duration) *Gate {
+	return &Gate{db: db, maxBatch: maxBatch, wait: wait, queue: make(chan *release, queue)}
+}
+
+func queued(row gateRow) *release {
+	return &release{row: row, done: make(chan struct{})}
+}
+
+func TestBatchesFillWithoutWaiting(t *testing.T) {
+	t.Parallel()
+	g := consenttest.NewGrant("consumer", time.Now())
+	gate := idle(nil, 10, 4, time.Second)
+	for range 6 {
+		gate.queue <- queued(rowsOf(t, resource.Release{Record: newRecord(g)})[0])
+	}
+	if n := len(gate.fill(<-gate.queue)); n != 4 {
+		t.Errorf("the first batch has %d, want 4", n)
+	}
+	gone := queued(gateRow{})
+	gone.state.Store(abandoned)
+	gate.queue <- gone
+	if n := len(gate.fill(<-gate.queue)); n != 2 {
+		t.Errorf("the second batch has %d, want 2 without the one whose caller has gone", n)
+	}
+	gate.queue <- gone
+	if n := len(gate.fill(<-gate.queue)); n != 0 {
+		t.Errorf("the third batch has %d, want 0", n)
+	}
+	one := queued(rowsOf(t, resource.Release{Record: newRecord(g)})[0])
+	same := queued(one.row)
+	gate.queue <- same
+	if n := len(gate.fill(one)); n != 1 {
+		t.Errorf("two with one request id in a batch of %d", n)
+	}
+	<-same.done
+	if !errors.Is(same.err, errRepeatedID) {
+		t.Errorf("got %v, want errRepeatedID", same.err)
+	}
+}
+
+func TestGateSheds(t *testing.T) {
+	t.Parallel()
+	db := openDB(t)
+	g := newGrant(t, db)
+	ctx := context.Background()
+
+	// Nobody takes what waits.
+	gate := idle(db, 2, 4, time.Millisecond)
+	r := resource.Release{Record: newRecord(g)}
+	if v, err := gate.Release(ctx, r); v != resource.Withheld || !errors.Is(err, errGateWait) || !errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("waiting: got %d, %v", v, err)
+	}
+	gate.wait = time.Hour
+	leaving, leave := context.WithCancel(ctx)
+	answered := make(chan error)
+	go func() {
+		_, err := gate.Release(leaving, resource.Release{Record: newRecord(g)})
+		answered <- err
+	}()
+	for len(gate.queue) < 2 {
+		runtime.Gosched() // nothing signals that a send has happened
+	}
+	if v, err := gate.Release(ctx, r); v != resource.Withheld || !errors.Is(err, errGateFull) || !errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("full: got %d, %v", v, err)
+	}
+	leave()
+	if err := <-answered; !errors.Is(err, context.Canceled) || !errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("leaving: got %v", err)
+	}
+
+	// Those who gave up left no record; the gate goes on.
+	gate.lanes.Go(gate.lane)
+	defer gate.Close()
+	for len(gate.queue) > 0 {
+		runtime.Gosched()
+	}
+	expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
+	if n := len(records(t, db, g.Consumer)); n != 1 {
+		t.Errorf("%d records, want 1", n)
+	}
+}
+
+func TestGateCloses(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	g := newGrant(t, db)
+	gate := idle(db, 100, 8, time.Minute)
+	var waiting []*release
+	for range 50 {
+		w := queued(rowsOf(t, resource.Release{Record: newRecord(g)})[0])
+		waiting = append(waiting, w)
+		if err := gate.enqueue(w); err != nil {
+			t.Fatal(err)
+		}
+	}
+	for range 3 {
+		gate.lanes.Go(gate.lane)
+	}
+	gate.Close()
+	gate.Close()
+	for _, w := range waiting {
+		<-w.done
+		if w.err != nil || w.verdict != resource.Released {
+			t.Errorf("got %d, %v, want Released", w.verdict, w.err)
+		}
+	}
+	if v, err := gate.Release(ctx, resource.Release{Record: newRecord(g)}); v != resource.Withheld || !errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("after Close: got %d, %v, want ErrUnavailable", v, err)
+	}
+}
+
+// A connection that dies while a statement runs leaves everything unknown.
+func TestLostConnectionReleasesNothing(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	gate, g := newGate(t, db, GateConfig{Lanes: 1}), newGrant(t, db)
+	holder, err := db.pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = holder.Rollback(ctx) }()
+	if _, err := holder.Exec(ctx, "LOCK TABLE access_record IN EXCLUSIVE MODE"); err != nil {
+		t.Fatal(err)
+	}
+	errs := make(chan error)
+	for range 3 {
+		go func() {
+			v, err := gate.Release(ctx, resource.Release{Record: newRecord(g), Proof: newProof()})
+			if v != resource.Withheld {
+				err = fmt.Errorf("verdict %d", v)
+			}
+			errs <- err
+		}()
+	}
+	killed := false
+	for range 3 {
+		for !killed {
+			// The lane's backend is the one that waits for the lock.
+			killed = count(t, db, `SELECT count(pg_terminate_backend(pid)) FROM pg_stat_activity
+				WHERE datname = current_database() AND wait_event_type = 'Lock' AND state = 'active'`) > 0
+		}
+		if err := <-errs; !errors.Is(err, consent.ErrUnavailable) {
+			t.Errorf("got %v, want ErrUnavailable", err)
+		}
+	}
+	_ = holder.Rollback(ctx)
+	if n := len(records(t, db, g.Consumer)); n != 0 {
+		t.Errorf("%d records, want 0", n)
+	}
+	expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
+}
+
+func TestGateUsesIndexesOnly(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	g := newGrant(t, db)
+	exec(t, db, `INSERT INTO consent_grant (grant_id, recipient_id, consumer_id, status, epoch, purpose, duration_type,
+			duration_days, lookback_days, resources, parties, disclosure_version, disclosure_locale, disclosure_text, created_at, expires_at)
+		SELECT gen_random_uuid()::text, recipient_id, consumer_id, status, epoch, purpose, duration_type, duration_days,
+			lookback_days, resources, parties, disclosure_version, disclosure_locale, disclosure_text, created_at, expires_at
+		FROM consent_grant, generate_series(1, 20000)`)
+	exec(t, db, `INSERT INTO recipient SELECT r.recipient_id || n, status, name, legal_name, home_uri, logo_uri, registry, registry_id,
+			auth_method, assertion_alg, jwks, cert_subject_dn, redirect_uris, scopes, purposes, durations, max_days, lookback_days, dpop_bound
+		FROM recipient r, generate_series(1, 2000) n`)
+	exec(t, db, "ANALYZE")
+	// The small table of recipients may well be read as a whole; the others
+	// never.
+	for _, n := range []int{1, 16, 256} {
+		var releases []resource.Release
+		for range n {
+			releases = append(releases, resource.Release{Record: newRecord(g), Proof: newProof()})
+		}
+		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
+			c, err := db.pool.Acquire(ctx)
+			if err != nil {
+				t.Fatal(err)
+			}
+			if _, err := c.Exec(ctx, "SET plan_cache_mode = "+mode); err != nil {
+				t.Fatal(err)
+			}
+			rows, err := c.Query(ctx, "EXPLAIN "+sqlRelease, gateColumns(rowsOf(t, releases...))...)
+			if err != nil {
+				t.Fatal(err)
+			}
+			var plan []string
+			for rows.Next() {
+				var line string
+				if err := rows.Scan(&line); err != nil {
+					t.Fatal(err)
+				}
+				plan = append(plan, line)
+			}
+			if err := rows.Err(); err != nil {
+				t.Fatal(err)
+			}
+			_ = c.Conn().Close(ctx)
+			c.Release()
+			text := strings.Join(plan, "\n")
+			if strings.Contains(text, "Seq Scan") || !strings.Contains(text, "consent_grant_pkey") {
+				t.Errorf("%d releases, %s:\n%s", n, mode, text)
+			}
+		}
+	}
+}
+
+func TestRecordsAreNotRewritten(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
+	expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
+	for _, sql := range []string{
+		"UPDATE access_record SET outcome = 'refused'", "DELETE FROM access_record", "TRUNCATE access_record",
+		"UPDATE consent_event SET reason = 'x'", "DELETE FROM consent_event", "TRUNCATE consent_event CASCADE",
+	} {
+		if _, err := db.pool.Exec(ctx, sql); err == nil {
+			t.Errorf("%s went through", sql)
+		}
+	}
+}
+
+func TestArrayLiteral(t *testing.T) {
+	t.Parallel()
+	db := openDB(t)
+	nasty := []string{"", "a", `"`, `\`, `\\`, `\"`, `a,b`, `{}`, `{"a"}`, "NULL", "null", "\n", " ", " a ", "å", "\u2028", "'", "$1", "--"}
+	lists := [][]string{{}, nasty}
+	for _, one := range nasty {
+		lists = append(lists, []string{one}, []string{one, one})
+	}
+	for _, want := range lists {
+		var got []string
+		if err := db.pool.QueryRow(context.Background(), "SELECT $1::text::text[]", arrayLiteral(want)).Scan(&got); err != nil || !slices.Equal(got, want) {
+			t.Errorf("%q came back as %q (%v)", want, got, err)
+		}
+	}
+}
+
+func BenchmarkGate(b *testing.B) {
+	db := openDB(b)
+	gate := newGate(b, db, GateConfig{})
+	var grants []consent.Grant
+	for range 100 {
+		grants = append(grants, newGrant(b, db))
+	}
+	for _, callers := range []int{2, 32, 128} {
+		b.Run(fmt.Sprintf("callers-%d", callers), func(b *testing.B) {
+			b.SetParallelism(callers / runtime.GOMAXPROCS(0))
+			var i atomic.Int64
+			b.RunParallel(func(pb *testing.PB) {
+				for pb.Next() {
+					g := grants[i.Add(1)%int64(len(grants))]
+					if v, err := gate.Release(context.Background(), resource.Release{Record: newRecord(g), Proof: newProof()}); err != nil || v != resource.Released {
+						b.Errorf("got %d, %v", v, err)
+					}
+				}
+			})
+		})
+	}
+}

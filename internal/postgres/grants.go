@@ -1,0 +1,262 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/jackc/pgx/v5"
+)
+
+// Grants is the consent.Store.
+type Grants struct{ db *DB }
+
+var _ consent.Store = Grants{}
+
+// Grants returns the store of grants.
+func (db *DB) Grants() Grants { return Grants{db} }
+
+const grantColumns = `
+    grant_id, recipient_id, consumer_id, status, epoch, purpose,
+    duration_type, duration_days, lookback_days, resources, parties,
+    disclosure_version, disclosure_locale, disclosure_text,
+    created_at, updated_at, expires_at, ended_at, ended_by, end_reason`
+
+const sqlInsertGrant = `
+INSERT INTO consent_grant (
+    grant_id, recipient_id, consumer_id, status, epoch, purpose,
+    duration_type, duration_days, lookback_days, resources, parties,
+    disclosure_version, disclosure_locale, disclosure_text,
+    created_at, expires_at)
+VALUES ($1, $2, $3, 'ACTIVE', 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
+
+// The event and the message about it are one statement, so that neither can
+// be forgotten.
+const sqlInsertEvent = `
+WITH event AS (
+    INSERT INTO consent_event (grant_id, epoch, kind, actor, reason, at)
+    VALUES ($1, $2, $3, $4, $5, clock_timestamp())
+    RETURNING grant_id, epoch, at)
+INSERT INTO outbox (grant_id, epoch, created_at)
+SELECT grant_id, epoch, at FROM event`
+
+const sqlGrant = `
+SELECT ` + grantColumns + ` FROM consent_grant WHERE grant_id = $1`
+
+const sqlGrantsOf = `
+SELECT ` + grantColumns + ` FROM consent_grant WHERE consumer_id = $1
+ORDER BY created_at DESC, grant_id`
+
+// A grant whose time is over has ended, written down or not: it cannot be
+// revoked any more.
+const sqlEndGrant = `
+UPDATE consent_grant
+SET status = $2, epoch = epoch + 1, ended_at = clock_timestamp(), updated_at = clock_timestamp(),
+    ended_by = $3, end_reason = $4
+WHERE grant_id = $1 AND status = 'ACTIVE'
+  AND ($2 = 'EXPIRED' OR expires_at > clock_timestamp())
+RETURNING ` + grantColumns
+
+const sqlGrantExists = `
+SELECT grant_id FROM consent_grant WHERE grant_id = $1`
+
+const sqlRevokeAccessOfGrant = `
+UPDATE oauth_access SET revoked_at = clock_timestamp() WHERE grant_id = $1 AND revoked_at IS NULL`
+
+const sqlRevokeRefreshOfGrant = `
+UPDATE oauth_refresh SET revoked_at = clock_timestamp() WHERE grant_id = $1 AND revoked_at IS NULL`
+
+const sqlEvents = `
+SELECT grant_id, epoch, kind, actor, reason, at FROM consent_event WHERE grant_id = $1 ORDER BY epoch`
+
+type grantRow struct {
+	GrantID           string     `db:"grant_id"`
+	RecipientID       string     `db:"recipient_id"`
+	ConsumerID        string     `db:"consumer_id"`
+	Status            string     `db:"status"`
+	Epoch             int64      `db:"epoch"`
+	Purpose           string     `db:"purpose"`
+	DurationType      string     `db:"duration_type"`
+	DurationDays      int        `db:"duration_days"`
+	LookbackDays      int        `db:"lookback_days"`
+	Resources         []byte     `db:"resources"`
+	Parties           []byte     `db:"parties"`
+	DisclosureVersion string     `db:"disclosure_version"`
+	DisclosureLocale  string     `db:"disclosure_locale"`
+	DisclosureText    string     `db:"disclosure_text"`
+	CreatedAt         time.Time  `db:"created_at"`
+	UpdatedAt         *time.Time `db:"updated_at"`
+	ExpiresAt         time.Time  `db:"expires_at"`
+	EndedAt           *time.Time `db:"ended_at"`
+	EndedBy           string     `db:"ended_by"`
+	EndReason         string     `db:"end_reason"`
+}
+
+func (r grantRow) grant() (consent.Grant, error) {
+	g := consent.Grant{
+		ID: consent.GrantID(r.GrantID), Recipient: consent.RecipientID(r.RecipientID),
+		Consumer: consent.ConsumerID(r.ConsumerID), Status: consent.Status(r.Status), Epoch: r.Epoch,
+		Purpose: r.Purpose, Duration: consent.DurationType(r.DurationType),
+		DurationDays: r.DurationDays, LookbackDays: r.LookbackDays,
+		Disclosure: consent.Disclosure{Version: r.DisclosureVersion, Locale: r.DisclosureLocale, Text: r.DisclosureText},
+		CreatedAt:  r.CreatedAt.UTC(), UpdatedAt: instant(r.UpdatedAt), ExpiresAt: r.ExpiresAt.UTC(),
+		EndedAt: instant(r.EndedAt), EndedBy: consent.Actor(r.EndedBy), EndReason: consent.Reason(r.EndReason),
+	}
+	return g, errors.Join(decode(r.Resources, &g.Resources), decode(r.Parties, &g.Parties))
+}
+
+// Create implements consent.Store. One round trip.
+func (s Grants) Create(ctx context.Context, g consent.Grant) error {
+	var b pgx.Batch
+	if err := queueGrant(&b, g); err != nil {
+		return fmt.Errorf("create grant: %w", err)
+	}
+	// The statements of a batch share one implicit transaction.
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		return c.SendBatch(ctx, &b).Close()
+	})
+	if violates(err, "consent_grant_pkey") {
+		err = consent.ErrConflict
+	}
+	if err != nil {
+		return fmt.Errorf("create grant: %w", err)
+	}
+	return nil
+}
+
+// queueGrant adds everything that the making of a grant writes.
+func queueGrant(b *pgx.Batch, g consent.Grant) error {
+	if g.Status != consent.StatusActive || g.Epoch != 1 {
+		return errors.New("postgres: a new grant is ACTIVE in epoch 1")
+	}
+	resources, err := encode(g.Resources)
+	if err != nil {
+		return err
+	}
+	parties, err := encode(g.Parties)
+	if err != nil {
+		return err
+	}
+	b.Queue(sqlInsertGrant, string(g.ID), string(g.Recipient), string(g.Consumer), g.Purpose,
+		string(g.Duration), g.DurationDays, g.LookbackDays, resources, parties,
+		g.Disclosure.Version, g.Disclosure.Locale, g.Disclosure.Text, g.CreatedAt, g.ExpiresAt)
+	queueEvent(b, g.ID, g.Epoch, consent.EventGranted, consent.ActorConsumer, "")
+	return nil
+}
+
+func queueEvent(b *pgx.Batch, id consent.GrantID, epoch int64, kind consent.EventKind, by consent.Actor, why consent.Reason) {
+	b.Queue(sqlInsertEvent, string(id), epoch, string(kind), string(by), string(why))
+}
+
+// Grant implements consent.Store. One round trip.
+func (s Grants) Grant(ctx context.Context, id consent.GrantID) (consent.Grant, error) {
+	var r grantRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		r, err = one[grantRow](ctx, c, consent.ErrNotFound, sqlGrant, string(id))
+		return err
+	})
+	if err != nil {
+		return consent.Grant{}, fmt.Errorf("load grant: %w", err)
+	}
+	return r.grant()
+}
+
+// GrantsOf implements consent.Store. One round trip.
+func (s Grants) GrantsOf(ctx context.Context, consumer consent.ConsumerID) ([]consent.Grant, error) {
+	var rows []grantRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		rows, err = many[grantRow](ctx, c, sqlGrantsOf, string(consumer))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load grants of consumer: %w", err)
+	}
+	var all []consent.Grant
+	for _, r := range rows {
+		g, err := r.grant()
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, g)
+	}
+	return all, nil
+}
+
+// End implements consent.Store. The update of the grant waits for tokens that
+// are being issued under it and keeps new ones out, so that the statements
+// after it see every token there will ever be. A revocation of a grant whose
+// time is over is ErrEnded. Four round trips.
+func (s Grants) End(ctx context.Context, e consent.End) (consent.Grant, error) {
+	kind := consent.EventRevoked
+	switch e.Status {
+	case consent.StatusRevoked:
+	case consent.StatusExpired:
+		kind = consent.EventExpired
+	default:
+		return consent.Grant{}, errors.New("postgres: a grant ends as REVOKED or EXPIRED")
+	}
+	var r grantRow
+	err := s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
+		r, err = one[grantRow](ctx, tx, consent.ErrEnded, sqlEndGrant, string(e.Grant), string(e.Status), string(e.Actor), string(e.Reason))
+		if errors.Is(err, consent.ErrEnded) {
+			return missingOr(ctx, tx, consent.ErrEnded, consent.ErrNotFound, sqlGrantExists, string(e.Grant))
+		}
+		if err != nil {
+			return err
+		}
+		var b pgx.Batch
+		b.Queue(sqlRevokeAccessOfGrant, string(e.Grant))
+		b.Queue(sqlRevokeRefreshOfGrant, string(e.Grant))
+		queueEvent(&b, e.Grant, r.Epoch, kind, e.Actor, e.Reason)
+		return tx.SendBatch(ctx, &b).Close()
+	})
+	if err != nil {
+		return consent.Grant{}, fmt.Errorf("end grant: %w", err)
+	}
+	return r.grant()
+}
+
+// missingOr returns missing when the query has no row, found otherwise.
+func missingOr(ctx context.Context, q querier, found, missing error, sql string, args ...any) error {
+	rows, _ := q.Query(ctx, sql, args...) // Err returns the error
+	exists := rows.Next()
+	rows.Close()
+	switch err := rows.Err(); {
+	case err != nil:
+		return err
+	case exists:
+		return found
+	default:
+		return missing
+	}
+}
+
+// Events implements consent.Store. One round trip.
+func (s Grants) Events(ctx context.Context, id consent.GrantID) ([]consent.Event, error) {
+	type eventRow struct {
+		GrantID string    `db:"grant_id"`
+		Epoch   int64     `db:"epoch"`
+		Kind    string    `db:"kind"`
+		Actor   string    `db:"actor"`
+		Reason  string    `db:"reason"`
+		At      time.Time `db:"at"`
+	}
+	var rows []eventRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		rows, err = many[eventRow](ctx, c, sqlEvents, string(id))
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load events: %w", err)
+	}
+	var all []consent.Event
+	for _, r := range rows {
+		all = append(all, consent.Event{
+			Grant: consent.GrantID(r.GrantID), Epoch: r.Epoch, Kind: consent.EventKind(r.Kind),
+			Actor: consent.Actor(r.Actor), Reason: consent.Reason(r.Reason), At: r.At.UTC(),
+		})
+	}
+	return all, nil
+}

@@ -1,0 +1,185 @@
+package postgres
+
+import (
+	"context"
+	"fmt"
+	"strings"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgtype"
+)
+
+// gateRow is one release in the form of the statement's parameters.
+type gateRow struct {
+	requestID              [16]byte
+	recipient, grant       string
+	epoch                  int64
+	consumer, operation    string
+	accounts, clusters     string // array literals
+	windowStart, windowEnd *time.Time
+	count, bytes           int64
+	bodyHash               []byte
+	outcome, reason        string
+	attended               bool
+	interaction, instance  string
+	proof                  []byte // nil when there is none to spend
+	proofExpires           *time.Time
+}
+
+// gateVerdict is what the statement says about one row.
+type gateVerdict string
+
+const (
+	verdictReleased gateVerdict = "released"
+	verdictReplayed gateVerdict = "replayed"
+	verdictWithheld gateVerdict = "withheld"
+	verdictRepeated gateVerdict = "repeated" // request id
+)
+
+// The gate. One statement, so that finding the grant active, spending the
+// proof and storing the record cannot be told apart in time:
+//
+//   - readable: reads whose grant is active in their epoch, with its recipient;
+//   - spent: their proofs that nobody spent before. Of several rows with one
+//     proof the first wins, and the row remembers which one that was. Rows go
+//     in by key, so that statements of several lanes never wait for each
+//     other crosswise. A proof whose time is over is refused, see sqlSpend;
+//   - stored: the records of reads that are readable and own their proof or
+//     have none, and of refusals.
+const sqlRelease = `
+WITH asked AS (
+    SELECT request_id, recipient_id, grant_id, epoch, consumer_id, operation,
+           accounts, clusters, window_start, window_end, record_count, body_bytes,
+           body_hash, outcome, reason, attended, interaction_id, instance_id,
+           proof, proof_expires_at, ord
+    FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[],
+                $7::text[], $8::text[], $9::date[], $10::date[], $11::bigint[], $12::bigint[],
+                $13::bytea[], $14::text[], $15::text[], $16::boolean[], $17::text[], $18::text[],
+                $19::bytea[], $20::timestamptz[]) WITH ORDINALITY
+      AS a (request_id, recipient_id, grant_id, epoch, consumer_id, operation,
+            accounts, clusters, window_start, window_end, record_count, body_bytes,
+            body_hash, outcome, reason, attended, interaction_id, instance_id,
+            proof, proof_expires_at, ord)),
+readable AS (
+    SELECT a.request_id, a.proof, a.proof_expires_at, a.ord
+    FROM asked a
+    JOIN consent_grant g ON g.grant_id = a.grant_id
+    JOIN recipient r ON r.recipient_id = g.recipient_id
+    WHERE a.outcome IN ('given', 'clipped')
+      AND g.epoch = a.epoch AND g.recipient_id = a.recipient_id AND g.consumer_id = a.consumer_id
+      AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND r.status = 'active'),
+spent AS (
+    INSERT INTO proof_seen (proof, request_id, expires_at)
+    SELECT DISTINCT ON (proof) proof, request_id, proof_expires_at
+    FROM readable WHERE proof IS NOT NULL AND proof_expires_at > clock_timestamp()
+    ORDER BY proof, ord
+    ON CONFLICT (proof) DO UPDATE SET request_id = EXCLUDED.request_id, expires_at = EXCLUDED.expires_at
+    WHERE proof_seen.expires_at <= clock_timestamp()
+    RETURNING request_id),
+stored AS (
+    INSERT INTO access_record (
+        request_id, at, recipient_id, grant_id, epoch, consumer_id, operation,
+        accounts, clusters, window_start, window_end, record_count, body_bytes,
+        body_hash, outcome, reason, attended, interaction_id, instance_id)
+    SELECT request_id, clock_timestamp(), recipient_id, grant_id, epoch, consumer_id, operation,
+           accounts::text[], clusters::text[], window_start, window_end, record_count, body_bytes,
+           body_hash, outcome, reason, attended, interaction_id, instance_id
+    FROM asked
+    WHERE outcome = 'refused'
+       OR request_id IN (SELECT request_id FROM readable WHERE proof IS NULL)
+       OR request_id IN (SELECT request_id FROM spent)
+    ON CONFLICT (request_id) DO NOTHING
+    RETURNING request_id)
+SELECT a.ord, CASE
+    WHEN a.request_id IN (SELECT request_id FROM stored) THEN 'released'
+    WHEN a.outcome = 'refused' THEN 'repeated'
+    WHEN a.request_id NOT IN (SELECT request_id FROM readable) THEN 'withheld'
+    WHEN a.proof IS NOT NULL AND a.request_id NOT IN (SELECT request_id FROM spent) THEN 'replayed'
+    ELSE 'repeated' END AS verdict
+FROM asked a`
+
+// releaseRows runs the gate for rows with distinct request ids and returns
+// their verdicts in the same order.
+func (db *DB) releaseRows(ctx context.Context, rows []gateRow) ([]gateVerdict, error) {
+	type verdictRow struct {
+		Ord     int64  `db:"ord"`
+		Verdict string `db:"verdict"`
+	}
+	verdicts := make([]gateVerdict, len(rows))
+	err := db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		answers, err := many[verdictRow](ctx, c, sqlRelease, gateColumns(rows)...)
+		if err != nil {
+			return err
+		}
+		for _, a := range answers {
+			verdicts[a.Ord-1] = gateVerdict(a.Verdict)
+		}
+		return nil
+	})
+	if err != nil {
+		// A verdict that was read before the error is not to be had: the
+		// commit may have failed after it.
+		return nil, fmt.Errorf("gate: %w", err)
+	}
+	return verdicts, nil
+}
+
+// gateColumns turns rows into the statement's parameters, one array each.
+func gateColumns(rows []gateRow) []any {
+	// uuid[] is written by pgtype.UUID: pgx takes an array of arrays of bytes
+	// for a table.
+	ids := column(rows, func(r gateRow) pgtype.UUID { return pgtype.UUID{Bytes: r.requestID, Valid: true} })
+	return []any{
+		ids,
+		column(rows, func(r gateRow) string { return r.recipient }),
+		column(rows, func(r gateRow) string { return r.grant }),
+		column(rows, func(r gateRow) int64 { return r.epoch }),
+		column(rows, func(r gateRow) string { return r.consumer }),
+		column(rows, func(r gateRow) string { return r.operation }),
+		column(rows, func(r gateRow) string { return r.accounts }),
+		column(rows, func(r gateRow) string { return r.clusters }),
+		column(rows, func(r gateRow) *time.Time { return r.windowStart }),
+		column(rows, func(r gateRow) *time.Time { return r.windowEnd }),
+		column(rows, func(r gateRow) int64 { return r.count }),
+		column(rows, func(r gateRow) int64 { return r.bytes }),
+		column(rows, func(r gateRow) []byte { return r.bodyHash }),
+		column(rows, func(r gateRow) string { return r.outcome }),
+		column(rows, func(r gateRow) string { return r.reason }),
+		column(rows, func(r gateRow) bool { return r.attended }),
+		column(rows, func(r gateRow) string { return r.interaction }),
+		column(rows, func(r gateRow) string { return r.instance }),
+		column(rows, func(r gateRow) []byte { return r.proof }),
+		column(rows, func(r gateRow) *time.Time { return r.proofExpires }),
+	}
+}
+
+func column[T any](rows []gateRow, of func(gateRow) T) []T {
+	out := make([]T, len(rows))
+	for i, r := range rows {
+		out[i] = of(r)
+	}
+	return out
+}
+
+// arrayLiteral writes a text[] as text: an array of arrays of different
+// lengths has no other form as a parameter.
+func arrayLiteral(list []string) string {
+	var b strings.Builder
+	b.WriteByte('{')
+	for i, s := range list {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		b.WriteByte('"')
+		for _, c := range []byte(s) {
+			if c == '"' || c == '\\' {
+				b.WriteByte('\\')
+			}
+			b.WriteByte(c)
+		}
+		b.WriteByte('"')
+	}
+	b.WriteByte('}')
+	return b.String()
+}

@@ -1,0 +1,181 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/token"
+	"github.com/jackc/pgx/v5"
+)
+
+// Requests is the token.Requests.
+type Requests struct{ db *DB }
+
+var _ token.Requests = Requests{}
+
+// Requests returns the store of pushed requests.
+func (db *DB) Requests() Requests { return Requests{db} }
+
+const sqlPush = `
+INSERT INTO pushed_request (request_hash, recipient_id, params, request, key_thumbprint, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6)`
+
+const sqlPushed = `
+SELECT recipient_id, params, request, key_thumbprint, expires_at, consumed_at,
+       expires_at > clock_timestamp() AS open
+FROM pushed_request WHERE request_hash = $1`
+
+const sqlConsumePushed = `
+UPDATE pushed_request SET consumed_at = clock_timestamp()
+WHERE request_hash = $1 AND consumed_at IS NULL`
+
+const sqlPushedExists = `
+SELECT request_hash FROM pushed_request WHERE request_hash = $1`
+
+const sqlInsertCode = `
+INSERT INTO oauth_code (
+    code_hash, grant_id, recipient_id, request_id, redirect_uri, challenge,
+    key_thumbprint, scopes, session, issued_at, expires_at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+
+// Push implements token.Requests. One round trip.
+func (s Requests) Push(ctx context.Context, p token.Pushed) error {
+	params, err := encode(p.Params)
+	if err != nil {
+		return fmt.Errorf("push request: %w", err)
+	}
+	request, err := encode(p.Request)
+	if err != nil {
+		return fmt.Errorf("push request: %w", err)
+	}
+	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		_, err := c.Exec(ctx, sqlPush, p.Hash[:], string(p.Recipient), params, request, p.KeyThumbprint, p.ExpiresAt)
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("push request: %w", err)
+	}
+	return nil
+}
+
+// Pushed implements token.Requests. A request that was decided is ErrUsed
+// also when its time is over. One round trip.
+func (s Requests) Pushed(ctx context.Context, h token.Hash) (token.Pushed, error) {
+	p, open, err := s.load(ctx, h)
+	if err == nil && !open {
+		p, err = token.Pushed{}, token.ErrNotFound
+	}
+	if err != nil {
+		return p, fmt.Errorf("load pushed request: %w", err)
+	}
+	return p, nil
+}
+
+// Opened implements token.Requests. One round trip.
+func (s Requests) Opened(ctx context.Context, h token.Hash) (token.Pushed, error) {
+	p, _, err := s.load(ctx, h)
+	if err != nil {
+		return p, fmt.Errorf("load opened request: %w", err)
+	}
+	return p, nil
+}
+
+// load returns the record, with ErrUsed if it was decided, and whether it can
+// still be opened.
+func (s Requests) load(ctx context.Context, h token.Hash) (p token.Pushed, open bool, err error) {
+	type pushedRow struct {
+		RecipientID   string     `db:"recipient_id"`
+		Params        []byte     `db:"params"`
+		Request       []byte     `db:"request"`
+		KeyThumbprint string     `db:"key_thumbprint"`
+		ExpiresAt     time.Time  `db:"expires_at"`
+		ConsumedAt    *time.Time `db:"consumed_at"`
+		Open          bool       `db:"open"`
+	}
+	var r pushedRow
+	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		r, err = one[pushedRow](ctx, c, token.ErrNotFound, sqlPushed, h[:])
+		return err
+	})
+	if err != nil {
+		return token.Pushed{}, false, err
+	}
+	p = token.Pushed{
+		Hash: h, Recipient: consent.RecipientID(r.RecipientID), KeyThumbprint: r.KeyThumbprint,
+		ExpiresAt: r.ExpiresAt.UTC(), ConsumedAt: instant(r.ConsumedAt),
+	}
+	if err := errors.Join(decode(r.Params, &p.Params), decode(r.Request, &p.Request)); err != nil {
+		return token.Pushed{}, false, err
+	}
+	if r.ConsumedAt != nil {
+		return p, false, token.ErrUsed
+	}
+	return p, r.Open, nil
+}
+
+// Approve implements token.Requests; token.ErrNotFound for an unknown
+// request, consent.ErrConflict also for a grant id that exists. Five round
+// trips, at the pace of a person.
+func (s Requests) Approve(ctx context.Context, a token.Approval) error {
+	var b pgx.Batch
+	err := queueGrant(&b, a.Grant)
+	if err != nil {
+		return fmt.Errorf("approve: %w", err)
+	}
+	c := a.Code
+	if c.Grant != a.Grant.ID || c.Recipient != a.Grant.Recipient {
+		return errors.New("approve: the code is not of the grant")
+	}
+	b.Queue(sqlInsertCode, c.Hash[:], string(c.Grant), string(c.Recipient), c.RequestID, c.RedirectURI,
+		c.Challenge, c.KeyThumbprint, words(c.Scopes), notNil(c.Session), c.IssuedAt, c.ExpiresAt)
+
+	err = s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		if err := decide(ctx, tx, a.Pushed, a.Authorization); err != nil {
+			return err
+		}
+		return tx.SendBatch(ctx, &b).Close()
+	})
+	if violates(err, "consent_grant_pkey") {
+		err = consent.ErrConflict
+	}
+	if err != nil {
+		return fmt.Errorf("approve: %w", err)
+	}
+	return nil
+}
+
+// Refuse implements token.Requests; otherwise as Approve. Four round trips.
+func (s Requests) Refuse(ctx context.Context, pushed token.Hash, a consent.Authorization) error {
+	err := s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		return decide(ctx, tx, pushed, a)
+	})
+	if err != nil {
+		return fmt.Errorf("refuse: %w", err)
+	}
+	return nil
+}
+
+// decide consumes the pushed request and replaces the authorization. Both
+// Approve and Refuse begin with it, so that a request has one decision.
+func decide(ctx context.Context, tx pgx.Tx, pushed token.Hash, a consent.Authorization) error {
+	tag, err := tx.Exec(ctx, sqlConsumePushed, pushed[:])
+	if err != nil {
+		return err
+	}
+	if tag.RowsAffected() == 0 {
+		return missingOr(ctx, tx, consent.ErrConsumed, token.ErrNotFound, sqlPushedExists, pushed[:])
+	}
+	_, err = replaceAuthorization(ctx, tx, a)
+	return err
+}
+
+// notNil makes an empty value of a nil one, which would be NULL.
+func notNil(b []byte) []byte {
+	if b == nil {
+		return []byte{}
+	}
+	return b
+}

@@ -1,0 +1,149 @@
+package postgres
+
+import (
+	"context"
+	"net"
+	"sync/atomic"
+	"testing"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/consenttest"
+	"github.com/headgate/headgate/internal/audit"
+	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/resource"
+	"github.com/jackc/pgx/v5/pgxpool"
+)
+
+// counted is a connection that counts how often we speak after having
+// listened.
+type counted struct {
+	net.Conn
+	trips    *atomic.Int64
+	speaking atomic.Bool
+}
+
+func (c *counted) Write(b []byte) (int, error) {
+	if !c.speaking.Swap(true) {
+		c.trips.Add(1)
+	}
+	return c.Conn.Write(b)
+}
+
+func (c *counted) Read(b []byte) (int, error) {
+	n, err := c.Conn.Read(b)
+	if n > 0 {
+		c.speaking.Store(false)
+	}
+	return n, err
+}
+
+// The documented round trips, once a connection knows the statements.
+func TestRoundTrips(t *testing.T) {
+	t.Parallel()
+	ctx := context.Background()
+	dsn := env.Postgres(t)
+	pc, err := poolConfig(Config{DSN: dsn, MaxConns: 1})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var trips atomic.Int64
+	dial := pc.ConnConfig.DialFunc
+	pc.ConnConfig.DialFunc = func(ctx context.Context, network, addr string) (net.Conn, error) {
+		c, err := dial(ctx, network, addr)
+		return &counted{Conn: c, trips: &trips}, err
+	}
+	// The pool asks a connection that was idle whether it still lives; this
+	// is about the statements.
+	pc.ShouldPing = func(context.Context, pgxpool.ShouldPingParams) bool { return false }
+	pool, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		t.Fatal(err)
+	}
+	db := &DB{pool: pool}
+	t.Cleanup(db.Close)
+	for _, r := range consenttest.Registrations() {
+		if err := db.Recipients().PutRecipient(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	gate := newGate(t, db, GateConfig{})
+	s := stores(db)
+	until := time.Now().Add(time.Hour)
+	var (
+		a      token.Approval
+		issued token.Redemption
+	)
+	prepare := func() { a = newApproval(t, s) }
+	approve := func() {
+		prepare()
+		if err := s.Requests.Approve(ctx, a); err != nil {
+			t.Fatal(err)
+		}
+		issued = token.Redemption{
+			Code:    a.Code.Hash,
+			Access:  token.Access{Hash: randomHash(), Grant: a.Grant.ID, Recipient: a.Grant.Recipient, KeyThumbprint: "k", IssuedAt: time.Now(), ExpiresAt: until},
+			Refresh: &token.Refresh{Hash: randomHash(), Grant: a.Grant.ID, Recipient: a.Grant.Recipient, IssuedAt: time.Now(), ExpiresAt: until},
+		}
+	}
+	redeem := func() {
+		approve()
+		if _, err := s.Tokens.Redeem(ctx, issued); err != nil {
+			t.Fatal(err)
+		}
+	}
+	nothing := func() {}
+	for name, c := range map[string]struct {
+		before func()
+		call   func() error
+		want   int64
+	}{
+		"Create": {nothing, func() error { return s.Grants.Create(ctx, consenttest.NewGrant("c", time.Now())) }, 1},
+		"Grant":  {approve, func() error { _, err := s.Grants.Grant(ctx, a.Grant.ID); return err }, 1},
+		"End":    {redeem, func() error { return endGrant(ctx, db, a.Grant.ID) }, 4},
+		"Open": {prepare, func() error {
+			_, err := s.Authorizations.Open(ctx, consenttest.NewAuthorization(a.Pushed.String(), "other", time.Now()))
+			return err
+		}, 1},
+		"Replace": {prepare, func() error { _, err := s.Authorizations.Replace(ctx, a.Authorization); return err }, 1},
+		"Push": {nothing, func() error {
+			return s.Requests.Push(ctx, token.Pushed{Hash: randomHash(), ExpiresAt: until})
+		}, 1},
+		"Pushed":        {prepare, func() error { _, err := s.Requests.Pushed(ctx, a.Pushed); return err }, 1},
+		"Approve":       {prepare, func() error { return s.Requests.Approve(ctx, a) }, 5},
+		"Refuse":        {prepare, func() error { return s.Requests.Refuse(ctx, a.Pushed, a.Authorization) }, 4},
+		"Code":          {approve, func() error { _, err := s.Tokens.Code(ctx, a.Code.Hash); return err }, 1},
+		"Redeem":        {approve, func() error { _, err := s.Tokens.Redeem(ctx, issued); return err }, 1},
+		"Refresh":       {redeem, func() error { _, err := s.Tokens.Refresh(ctx, issued.Refresh.Hash); return err }, 1},
+		"Live":          {redeem, func() error { _, err := s.Tokens.Live(ctx, issued.Access.Hash); return err }, 1},
+		"RevokeAccess":  {redeem, func() error { _, _, err := s.Tokens.RevokeAccess(ctx, a.Grant.Recipient, issued.Access.Hash); return err }, 6},
+		"RevokeRefresh": {redeem, func() error { _, _, err := s.Tokens.RevokeRefresh(ctx, a.Grant.Recipient, issued.Refresh.Hash); return err }, 6},
+		"Renew": {redeem, func() error {
+			access := issued.Access
+			access.Hash = randomHash()
+			_, err := s.Tokens.Renew(ctx, issued.Refresh.Hash, access)
+			return err
+		}, 1},
+		"Spend": {nothing, func() error { return db.Guard().Spend(ctx, *newProof()) }, 1},
+		"Reads": {nothing, func() error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 5); return err }, 1},
+		"Sweep": {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 8},
+		"Release": {approve, func() error {
+			v, err := gate.Release(ctx, resource.Release{Record: newRecord(a.Grant), Proof: newProof()})
+			if err == nil && v != resource.Released {
+				err = consent.ErrNotFound
+			}
+			return err
+		}, 1},
+	} {
+		for _, warm := range []bool{false, true} {
+			c.before()
+			start := trips.Load()
+			if err := c.call(); err != nil {
+				t.Errorf("%s: %v", name, err)
+			}
+			if got := trips.Load() - start; warm && got != c.want {
+				t.Errorf("%s: %d round trips, want %d", name, got, c.want)
+			}
+		}
+	}
+}

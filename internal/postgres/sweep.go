@@ -1,0 +1,126 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+
+	"github.com/jackc/pgx/v5"
+)
+
+// Rows that are over are kept for a while, so that what comes back late meets
+// an answer that explains itself: a used code, a decided request. The term is
+// longer than consent.JourneyTime, so that a request is there for as long as
+// a person decides about it.
+const keep = `interval '1 day'`
+
+// Due times are compared with the time of the statement, which is stable and
+// can therefore be looked up in an index; to be a moment late is harmless,
+// because no reader waits for the sweep.
+const sqlExpireGrants = `
+WITH due AS (
+    SELECT grant_id FROM consent_grant
+    WHERE status = 'ACTIVE' AND expires_at <= statement_timestamp()
+    ORDER BY expires_at LIMIT $1
+    FOR NO KEY UPDATE SKIP LOCKED),
+ended AS (
+    UPDATE consent_grant g
+    SET status = 'EXPIRED', epoch = epoch + 1, updated_at = clock_timestamp(), ended_at = expires_at, ended_by = 'TIME'
+    FROM due WHERE g.grant_id = due.grant_id
+    RETURNING g.grant_id, g.epoch),
+access AS (
+    UPDATE oauth_access t SET revoked_at = clock_timestamp()
+    FROM ended WHERE t.grant_id = ended.grant_id AND t.revoked_at IS NULL),
+refresh AS (
+    UPDATE oauth_refresh t SET revoked_at = clock_timestamp()
+    FROM ended WHERE t.grant_id = ended.grant_id AND t.revoked_at IS NULL),
+event AS (
+    INSERT INTO consent_event (grant_id, epoch, kind, actor, reason, at)
+    SELECT grant_id, epoch, 'expired', 'TIME', '', clock_timestamp() FROM ended
+    RETURNING grant_id, epoch, at)
+INSERT INTO outbox (grant_id, epoch, created_at) SELECT grant_id, epoch, at FROM event`
+
+const sqlPruneProofs = `
+DELETE FROM proof_seen WHERE proof IN (
+    SELECT proof FROM proof_seen WHERE expires_at <= statement_timestamp()
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
+const sqlPrunePushed = `
+DELETE FROM pushed_request WHERE request_hash IN (
+    SELECT request_hash FROM pushed_request WHERE expires_at <= statement_timestamp() - ` + keep + `
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
+const sqlPruneAuthorizations = `
+DELETE FROM authorization_progress WHERE authorization_id IN (
+    SELECT authorization_id FROM authorization_progress WHERE expires_at <= statement_timestamp() - ` + keep + `
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
+const sqlPruneCodes = `
+DELETE FROM oauth_code WHERE code_hash IN (
+    SELECT code_hash FROM oauth_code WHERE expires_at <= statement_timestamp() - ` + keep + `
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
+const sqlPruneAccess = `
+DELETE FROM oauth_access WHERE access_hash IN (
+    SELECT access_hash FROM oauth_access WHERE expires_at <= statement_timestamp() - ` + keep + `
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
+const sqlPruneRefresh = `
+DELETE FROM oauth_refresh WHERE refresh_hash IN (
+    SELECT refresh_hash FROM oauth_refresh WHERE expires_at <= statement_timestamp() - ` + keep + `
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
+const sqlPruneSessions = `
+DELETE FROM web_session WHERE token IN (
+    SELECT token FROM web_session WHERE expires_at <= statement_timestamp()
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
+// Swept counts what one Sweep did.
+type Swept struct {
+	Expired int64 // grants written down as EXPIRED
+	Pruned  int64 // rows deleted of which nothing depends any more
+	// Full: some kind had as much to do as the limit allowed; sweep again
+	// soon.
+	Full bool
+}
+
+// Sweep writes down that grants whose time is over are EXPIRED, with event
+// and outbox row, and deletes proofs, pushed requests, decisions, codes,
+// tokens and sessions that are over. Each kind is a transaction of its own of
+// at most limit rows. Any number of processes may sweep at once. Nothing
+// depends on when or whether it runs but disk space and the promptness of
+// notices. Eight round trips.
+func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
+	if limit < 1 {
+		return Swept{}, errors.New("sweep: the limit must be at least 1")
+	}
+	var s Swept
+	run := func(sql string) (int64, error) {
+		var n int64
+		err := db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+			tag, err := c.Exec(ctx, sql, limit)
+			n = tag.RowsAffected()
+			return err
+		})
+		if n >= int64(limit) {
+			s.Full = true
+		}
+		return n, err
+	}
+	expired, err := run(sqlExpireGrants)
+	if err != nil {
+		return s, fmt.Errorf("sweep: %w", err)
+	}
+	s.Expired = expired
+	for _, sql := range []string{
+		sqlPruneProofs, sqlPrunePushed, sqlPruneAuthorizations, sqlPruneCodes,
+		sqlPruneAccess, sqlPruneRefresh, sqlPruneSessions,
+	} {
+		n, err := run(sql)
+		if err != nil {
+			return s, fmt.Errorf("sweep: %w", err)
+		}
+		s.Pruned += n
+	}
+	return s, nil
+}

@@ -1,0 +1,380 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/token"
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// Tokens is the token.Store.
+type Tokens struct{ db *DB }
+
+var _ token.Store = Tokens{}
+
+// Tokens returns the store of codes and tokens.
+func (db *DB) Tokens() Tokens { return Tokens{db} }
+
+const sqlCode = `
+SELECT grant_id, recipient_id, request_id, redirect_uri, challenge,
+       key_thumbprint, scopes, session, issued_at, expires_at, used_at,
+       expires_at > clock_timestamp() AS open
+FROM oauth_code WHERE code_hash = $1`
+
+// To issue is to hold the grant's row in share mode until the commit: an end
+// of the grant waits, and whoever waited for an end finds it written.
+const sqlShareGrant = `
+SELECT ` + grantColumns + ` FROM consent_grant WHERE grant_id = $1 FOR SHARE`
+
+// Runs after sqlShareGrant in the same transaction, with a later snapshot.
+const sqlRedeem = `
+WITH used AS (
+    UPDATE oauth_code c SET used_at = clock_timestamp()
+    FROM consent_grant g JOIN recipient r ON r.recipient_id = g.recipient_id
+    WHERE c.code_hash = $1 AND c.grant_id = $2 AND c.recipient_id = $3
+      AND c.used_at IS NULL AND c.expires_at > clock_timestamp()
+      AND g.grant_id = c.grant_id AND g.recipient_id = c.recipient_id
+      AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND r.status = 'active'
+    RETURNING c.grant_id, c.recipient_id),
+refresh AS (
+    INSERT INTO oauth_refresh (refresh_hash, grant_id, recipient_id, request_id, scopes, session, issued_at, expires_at)
+    SELECT $11::bytea, grant_id, recipient_id, $12::text, $13::text[], $14::bytea, $15::timestamptz, $16::timestamptz
+    FROM used WHERE $11::bytea IS NOT NULL)
+INSERT INTO oauth_access (access_hash, grant_id, recipient_id, request_id, scopes, key_thumbprint, cert_thumbprint, issued_at, expires_at)
+SELECT $4::bytea, grant_id, recipient_id, $5::text, $6::text[], $7::text, $8::text, $9::timestamptz, $10::timestamptz
+FROM used`
+
+// Why a redemption took nothing. Used stays used and ended stays ended, so
+// that asking afterwards gives the same answer.
+const sqlWhyNotRedeemed = `
+SELECT c.used_at IS NOT NULL AS used, c.expires_at > clock_timestamp() AS open
+FROM oauth_code c WHERE c.code_hash = $1 AND c.grant_id = $2 AND c.recipient_id = $3`
+
+const sqlRefresh = `
+SELECT t.grant_id, t.recipient_id, t.request_id, t.scopes, t.session,
+       t.issued_at, t.expires_at, t.revoked_at,
+       t.expires_at > clock_timestamp() AS open,
+       g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND r.status = 'active' AS active
+FROM oauth_refresh t
+JOIN consent_grant g ON g.grant_id = t.grant_id
+JOIN recipient r ON r.recipient_id = g.recipient_id
+WHERE t.refresh_hash = $1`
+
+// Runs after sqlShareGrant in the same transaction, with a later snapshot.
+const sqlRenew = `
+INSERT INTO oauth_access (access_hash, grant_id, recipient_id, request_id, scopes, key_thumbprint, cert_thumbprint, issued_at, expires_at)
+SELECT $4::bytea, t.grant_id, t.recipient_id, $5::text, $6::text[], $7::text, $8::text, $9::timestamptz, $10::timestamptz
+FROM oauth_refresh t
+JOIN consent_grant g ON g.grant_id = t.grant_id
+JOIN recipient r ON r.recipient_id = g.recipient_id
+WHERE t.refresh_hash = $1 AND t.grant_id = $2 AND t.recipient_id = $3
+  AND t.revoked_at IS NULL AND t.expires_at > clock_timestamp()
+  AND g.recipient_id = t.recipient_id
+  AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND r.status = 'active'`
+
+const sqlLive = `
+SELECT t.grant_id, t.recipient_id, t.request_id, t.scopes, t.key_thumbprint,
+       t.cert_thumbprint, t.issued_at, t.expires_at, t.revoked_at,
+       g.epoch, g.recipient_id AS grant_recipient_id, g.consumer_id,
+       CASE WHEN g.status = 'ACTIVE' AND r.status <> 'active' THEN 'REVOKED' ELSE g.status END AS grant_status,
+       g.expires_at AS grant_expires_at, g.lookback_days, g.resources
+FROM oauth_access t
+JOIN consent_grant g ON g.grant_id = t.grant_id
+JOIN recipient r ON r.recipient_id = g.recipient_id
+WHERE t.access_hash = $1`
+
+// To withdraw is to lock the grant's row first, as to end it: no token is
+// issued meanwhile, and the two never wait for each other crosswise.
+const sqlLockGrantOfAccess = `
+SELECT g.grant_id FROM consent_grant g JOIN oauth_access t ON t.grant_id = g.grant_id
+WHERE t.access_hash = $1 AND t.recipient_id = $2 FOR NO KEY UPDATE OF g`
+
+const sqlLockGrantOfRefresh = `
+SELECT g.grant_id FROM consent_grant g JOIN oauth_refresh t ON t.grant_id = g.grant_id
+WHERE t.refresh_hash = $1 AND t.recipient_id = $2 FOR NO KEY UPDATE OF g`
+
+const sqlRevokeAccess = `
+UPDATE oauth_access SET revoked_at = clock_timestamp()
+WHERE access_hash = $1 AND recipient_id = $2 AND revoked_at IS NULL AND expires_at > clock_timestamp()`
+
+const sqlRevokeRefresh = `
+UPDATE oauth_refresh SET revoked_at = clock_timestamp()
+WHERE refresh_hash = $1 AND recipient_id = $2 AND revoked_at IS NULL AND expires_at > clock_timestamp()`
+
+const sqlRaiseEpoch = `
+UPDATE consent_grant SET epoch = epoch + 1, updated_at = clock_timestamp()
+WHERE grant_id = $1 AND status = 'ACTIVE' AND expires_at > clock_timestamp()
+RETURNING epoch`
+
+// Code implements token.Store. A code that was redeemed is ErrUsed also when
+// its time is over. One round trip.
+func (s Tokens) Code(ctx context.Context, h token.Hash) (token.Code, error) {
+	type codeRow struct {
+		GrantID       string     `db:"grant_id"`
+		RecipientID   string     `db:"recipient_id"`
+		RequestID     string     `db:"request_id"`
+		RedirectURI   string     `db:"redirect_uri"`
+		Challenge     string     `db:"challenge"`
+		KeyThumbprint string     `db:"key_thumbprint"`
+		Scopes        []string   `db:"scopes"`
+		Session       []byte     `db:"session"`
+		IssuedAt      time.Time  `db:"issued_at"`
+		ExpiresAt     time.Time  `db:"expires_at"`
+		UsedAt        *time.Time `db:"used_at"`
+		Open          bool       `db:"open"`
+	}
+	var r codeRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		r, err = one[codeRow](ctx, c, token.ErrNotFound, sqlCode, h[:])
+		return err
+	})
+	if err != nil {
+		return token.Code{}, fmt.Errorf("load code: %w", err)
+	}
+	c := token.Code{
+		Hash: h, Grant: consent.GrantID(r.GrantID), Recipient: consent.RecipientID(r.RecipientID),
+		RequestID: r.RequestID, RedirectURI: r.RedirectURI, Challenge: r.Challenge,
+		KeyThumbprint: r.KeyThumbprint, Scopes: typed[fdx.Scope](r.Scopes), Session: r.Session,
+		IssuedAt: r.IssuedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), UsedAt: instant(r.UsedAt),
+	}
+	switch {
+	case r.UsedAt != nil:
+		return c, fmt.Errorf("load code: %w", token.ErrUsed)
+	case !r.Open:
+		return token.Code{}, fmt.Errorf("load code: %w", token.ErrNotFound)
+	}
+	return c, nil
+}
+
+// Redeem implements token.Store. A suspended recipient's code is ErrRevoked,
+// one that belongs to another grant or recipient than the tokens is
+// ErrNotFound. One round trip, one more to explain a refusal.
+func (s Tokens) Redeem(ctx context.Context, r token.Redemption) (consent.Grant, error) {
+	a := r.Access
+	args := []any{
+		r.Code[:], string(a.Grant), string(a.Recipient),
+		a.Hash[:], a.RequestID, words(a.Scopes), a.KeyThumbprint, a.CertThumbprint, a.IssuedAt, a.ExpiresAt,
+	}
+	if f := r.Refresh; f != nil {
+		if f.Grant != a.Grant || f.Recipient != a.Recipient {
+			return consent.Grant{}, errors.New("redeem code: the tokens are not of one grant")
+		}
+		args = append(args, f.Hash[:], f.RequestID, words(f.Scopes), notNil(f.Session), f.IssuedAt, f.ExpiresAt)
+	} else {
+		args = append(args, nil, nil, nil, nil, nil, nil)
+	}
+	var g grantRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		var redeemed bool
+		g, redeemed, err = issue(ctx, c, a.Grant, sqlRedeem, args...)
+		if err != nil || redeemed {
+			return err
+		}
+		type whyRow struct {
+			Used bool `db:"used"`
+			Open bool `db:"open"`
+		}
+		why, err := one[whyRow](ctx, c, token.ErrNotFound, sqlWhyNotRedeemed, args[:3]...)
+		switch {
+		case err != nil:
+			return err
+		case why.Used:
+			return token.ErrUsed
+		case !why.Open:
+			return token.ErrNotFound
+		default:
+			return token.ErrRevoked
+		}
+	})
+	if err != nil {
+		return consent.Grant{}, fmt.Errorf("redeem code: %w", err)
+	}
+	return g.grant()
+}
+
+// issue holds the grant in share mode and runs sql, as one transaction and in
+// one round trip. It returns the grant and reports whether sql stored a row.
+// The client cannot decide between the two statements, so the second one
+// repeats every condition.
+func issue(ctx context.Context, c *pgx.Conn, id consent.GrantID, sql string, args ...any) (g grantRow, stored bool, err error) {
+	var b pgx.Batch
+	b.Queue(sqlShareGrant, string(id)).Query(func(rows pgx.Rows) (err error) {
+		g, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[grantRow])
+		if errors.Is(err, pgx.ErrNoRows) {
+			return nil // then sql stores nothing either
+		}
+		return err
+	})
+	b.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
+		stored = tag.RowsAffected() == 1
+		return nil
+	})
+	// Close confirms the commit; before it, stored is only a promise.
+	err = c.SendBatch(ctx, &b).Close()
+	return g, stored && err == nil, err
+}
+
+// Refresh implements token.Store. A suspended recipient's token is
+// ErrRevoked. One round trip.
+func (s Tokens) Refresh(ctx context.Context, h token.Hash) (token.Refresh, error) {
+	type refreshRow struct {
+		GrantID     string     `db:"grant_id"`
+		RecipientID string     `db:"recipient_id"`
+		RequestID   string     `db:"request_id"`
+		Scopes      []string   `db:"scopes"`
+		Session     []byte     `db:"session"`
+		IssuedAt    time.Time  `db:"issued_at"`
+		ExpiresAt   time.Time  `db:"expires_at"`
+		RevokedAt   *time.Time `db:"revoked_at"`
+		Open        bool       `db:"open"`
+		Active      bool       `db:"active"`
+	}
+	var r refreshRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		r, err = one[refreshRow](ctx, c, token.ErrNotFound, sqlRefresh, h[:])
+		return err
+	})
+	switch {
+	case err != nil:
+	case r.RevokedAt != nil || !r.Active:
+		err = token.ErrRevoked
+	case !r.Open:
+		err = token.ErrNotFound
+	}
+	if err != nil {
+		return token.Refresh{}, fmt.Errorf("load refresh token: %w", err)
+	}
+	return token.Refresh{
+		Hash: h, Grant: consent.GrantID(r.GrantID), Recipient: consent.RecipientID(r.RecipientID),
+		RequestID: r.RequestID, Scopes: typed[fdx.Scope](r.Scopes), Session: r.Session,
+		IssuedAt: r.IssuedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
+	}, nil
+}
+
+// Renew implements token.Store. A refresh token that is unknown, expired or
+// of another grant or recipient than a is ErrRevoked too. One round trip.
+func (s Tokens) Renew(ctx context.Context, refresh token.Hash, a token.Access) (consent.Grant, error) {
+	var g grantRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		var stored bool
+		g, stored, err = issue(ctx, c, a.Grant, sqlRenew, refresh[:], string(a.Grant), string(a.Recipient),
+			a.Hash[:], a.RequestID, words(a.Scopes), a.KeyThumbprint, a.CertThumbprint, a.IssuedAt, a.ExpiresAt)
+		if err == nil && !stored {
+			err = token.ErrRevoked
+		}
+		return err
+	})
+	if err != nil {
+		return consent.Grant{}, fmt.Errorf("renew: %w", err)
+	}
+	return g.grant()
+}
+
+// Live implements token.Store. The share of a recipient that is not active is
+// returned as REVOKED, so that a suspension shows before the gate. One round
+// trip.
+func (s Tokens) Live(ctx context.Context, h token.Hash) (token.Live, error) {
+	type liveRow struct {
+		GrantID          string     `db:"grant_id"`
+		RecipientID      string     `db:"recipient_id"`
+		RequestID        string     `db:"request_id"`
+		Scopes           []string   `db:"scopes"`
+		KeyThumbprint    string     `db:"key_thumbprint"`
+		CertThumbprint   string     `db:"cert_thumbprint"`
+		IssuedAt         time.Time  `db:"issued_at"`
+		ExpiresAt        time.Time  `db:"expires_at"`
+		RevokedAt        *time.Time `db:"revoked_at"`
+		Epoch            int64      `db:"epoch"`
+		GrantRecipientID string     `db:"grant_recipient_id"`
+		ConsumerID       string     `db:"consumer_id"`
+		GrantStatus      string     `db:"grant_status"`
+		GrantExpiresAt   time.Time  `db:"grant_expires_at"`
+		LookbackDays     int        `db:"lookback_days"`
+		Resources        []byte     `db:"resources"`
+	}
+	var r liveRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		r, err = one[liveRow](ctx, c, token.ErrNotFound, sqlLive, h[:])
+		return err
+	})
+	if err != nil {
+		return token.Live{}, fmt.Errorf("load access token: %w", err)
+	}
+	g := consent.Grant{
+		ID: consent.GrantID(r.GrantID), Epoch: r.Epoch, Recipient: consent.RecipientID(r.GrantRecipientID),
+		Consumer: consent.ConsumerID(r.ConsumerID), Status: consent.Status(r.GrantStatus),
+		ExpiresAt: r.GrantExpiresAt.UTC(), LookbackDays: r.LookbackDays,
+	}
+	if err := decode(r.Resources, &g.Resources); err != nil {
+		return token.Live{}, fmt.Errorf("load access token: %w", err)
+	}
+	return token.Live{
+		Access: token.Access{
+			Hash: h, Grant: g.ID, Recipient: consent.RecipientID(r.RecipientID), RequestID: r.RequestID,
+			Scopes: typed[fdx.Scope](r.Scopes), KeyThumbprint: r.KeyThumbprint, CertThumbprint: r.CertThumbprint,
+			IssuedAt: r.IssuedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: instant(r.RevokedAt),
+		},
+		Share: g.Share(),
+	}, nil
+}
+
+// RevokeAccess implements token.Store. Six round trips.
+func (s Tokens) RevokeAccess(ctx context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
+	id, epoch, err := s.revoke(ctx, who, h, sqlLockGrantOfAccess, sqlRevokeAccess, "")
+	if err != nil {
+		return "", 0, fmt.Errorf("revoke access token: %w", err)
+	}
+	return id, epoch, nil
+}
+
+// RevokeRefresh implements token.Store. Six round trips.
+func (s Tokens) RevokeRefresh(ctx context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
+	id, epoch, err := s.revoke(ctx, who, h, sqlLockGrantOfRefresh, sqlRevokeRefresh, sqlRevokeAccessOfGrant)
+	if err != nil {
+		return "", 0, fmt.Errorf("revoke refresh token: %w", err)
+	}
+	return id, epoch, nil
+}
+
+// revoke withdraws one token, then runs also on its grant if it is not empty.
+func (s Tokens) revoke(ctx context.Context, who consent.RecipientID, h token.Hash, lock, withdraw, also string) (id consent.GrantID, epoch int64, err error) {
+	type lockRow struct {
+		GrantID string `db:"grant_id"`
+	}
+	type epochRow struct {
+		Epoch int64 `db:"epoch"`
+	}
+	err = s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		locked, err := one[lockRow](ctx, tx, token.ErrNotFound, lock, h[:], string(who))
+		if err != nil {
+			return err
+		}
+		tag, err := tx.Exec(ctx, withdraw, h[:], string(who))
+		if err != nil {
+			return err
+		}
+		if tag.RowsAffected() == 0 {
+			return token.ErrNotFound
+		}
+		// A grant that has ended makes its tokens dead: the rollback undoes
+		// the withdrawal.
+		raised, err := one[epochRow](ctx, tx, token.ErrNotFound, sqlRaiseEpoch, locked.GrantID)
+		if err != nil {
+			return err
+		}
+		id, epoch = consent.GrantID(locked.GrantID), raised.Epoch
+		var b pgx.Batch
+		if also != "" {
+			b.Queue(also, locked.GrantID)
+		}
+		queueEvent(&b, id, epoch, consent.EventTokensRevoked, consent.ActorRecipient, "")
+		return tx.SendBatch(ctx, &b).Close()
+	})
+	return id, epoch, err
+}

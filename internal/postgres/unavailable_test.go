@@ -1,0 +1,257 @@
+package postgres
+
+import (
+	"context"
+	"errors"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/headgate/headgate/authz/authztest"
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/consenttest"
+	"github.com/headgate/headgate/internal/audit"
+	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/resource"
+	"github.com/jackc/pgx/v5/pgconn"
+)
+
+// calls is one call of every method that speaks with the server.
+func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
+	g := consenttest.NewGrant("consumer", time.Now())
+	a := consenttest.NewAuthorization("pushed", "browser", time.Now())
+	access := token.Access{Hash: token.Hash{1}, Grant: g.ID, Recipient: g.Recipient, KeyThumbprint: "k"}
+	return map[string]func(context.Context) error{
+		"Check":      db.Check,
+		"Create":     func(ctx context.Context) error { return db.Grants().Create(ctx, g) },
+		"Grant":      func(ctx context.Context) error { _, err := db.Grants().Grant(ctx, g.ID); return err },
+		"GrantsOf":   func(ctx context.Context) error { _, err := db.Grants().GrantsOf(ctx, g.Consumer); return err },
+		"Events":     func(ctx context.Context) error { _, err := db.Grants().Events(ctx, g.ID); return err },
+		"End":        func(ctx context.Context) error { return endGrant(ctx, db, g.ID) },
+		"Recipient":  func(ctx context.Context) error { _, err := db.Recipients().Recipient(ctx, "r"); return err },
+		"Recipients": func(ctx context.Context) error { _, err := db.Recipients().ListRecipients(ctx); return err },
+		"PutRecipient": func(ctx context.Context) error {
+			return db.Recipients().PutRecipient(ctx, consenttest.Registrations()[0])
+		},
+		"Open": func(ctx context.Context) error { _, err := db.Authorizations().Open(ctx, a); return err },
+		"Authorization": func(ctx context.Context) error {
+			_, err := db.Authorizations().Authorization(ctx, a.ID, "b")
+			return err
+		},
+		"Replace": func(ctx context.Context) error { _, err := db.Authorizations().Replace(ctx, a); return err },
+		"Push":    func(ctx context.Context) error { return db.Requests().Push(ctx, token.Pushed{}) },
+		"Pushed":  func(ctx context.Context) error { _, err := db.Requests().Pushed(ctx, token.Hash{}); return err },
+		"Opened":  func(ctx context.Context) error { _, err := db.Requests().Opened(ctx, token.Hash{}); return err },
+		"Approve": func(ctx context.Context) error {
+			return db.Requests().Approve(ctx, token.Approval{Authorization: a, Grant: g, Code: token.Code{Grant: g.ID, Recipient: g.Recipient}})
+		},
+		"Refuse": func(ctx context.Context) error { return db.Requests().Refuse(ctx, token.Hash{}, a) },
+		"Code":   func(ctx context.Context) error { _, err := db.Tokens().Code(ctx, token.Hash{}); return err },
+		"Redeem": func(ctx context.Context) error {
+			_, err := db.Tokens().Redeem(ctx, token.Redemption{Access: access})
+			return err
+		},
+		"Refresh": func(ctx context.Context) error { _, err := db.Tokens().Refresh(ctx, token.Hash{}); return err },
+		"Renew":   func(ctx context.Context) error { _, err := db.Tokens().Renew(ctx, token.Hash{}, access); return err },
+		"Live":    func(ctx context.Context) error { _, err := db.Tokens().Live(ctx, token.Hash{}); return err },
+		"RevokeAccess": func(ctx context.Context) error {
+			_, _, err := db.Tokens().RevokeAccess(ctx, "r", token.Hash{})
+			return err
+		},
+		"RevokeRefresh": func(ctx context.Context) error {
+			_, _, err := db.Tokens().RevokeRefresh(ctx, "r", token.Hash{})
+			return err
+		},
+		"Spend": func(ctx context.Context) error {
+			return db.Guard().Spend(ctx, token.Proof{ExpiresAt: time.Now().Add(time.Hour)})
+		},
+		"Reads":     func(ctx context.Context) error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 1); return err },
+		"LastRead":  func(ctx context.Context) error { _, _, err := db.Reads().LastRead(ctx, g.ID); return err },
+		"FindCtx":   func(ctx context.Context) error { _, _, err := db.Sessions().FindCtx(ctx, "t"); return err },
+		"CommitCtx": func(ctx context.Context) error { return db.Sessions().CommitCtx(ctx, "t", nil, time.Now()) },
+		"DeleteCtx": func(ctx context.Context) error { return db.Sessions().DeleteCtx(ctx, "t") },
+		"Login":     func(ctx context.Context) error { _, err := db.Logins().Login(ctx, "u"); return err },
+		"PutLogin":  func(ctx context.Context) error { return db.Logins().PutLogin(ctx, Login{PasswordHash: "$argon2id$"}) },
+		"Sweep":     func(ctx context.Context) error { _, err := db.Sweep(ctx, 1); return err },
+		"Release": func(ctx context.Context) error {
+			_, err := gate.Release(ctx, resource.Release{Record: newRecord(g)})
+			return err
+		},
+	}
+}
+
+func endGrant(ctx context.Context, db *DB, id consent.GrantID) error {
+	_, err := db.Grants().End(ctx, consent.End{Grant: id, Status: consent.StatusRevoked, Actor: consent.ActorConsumer, Reason: consent.ReasonUserAction})
+	return err
+}
+
+func TestEveryMethodSaysUnavailable(t *testing.T) {
+	t.Parallel()
+	away, err := Open(context.Background(), Config{DSN: "postgres://127.0.0.1:1/none"})
+	if err != nil {
+		t.Fatal(err)
+	}
+	closed := openDB(t)
+	closed.Close()
+	for name, db := range map[string]*DB{"no server": away, "closed": closed} {
+		gate := NewGate(db, GateConfig{})
+		for method, call := range calls(db, gate) {
+			if err := call(context.Background()); !errors.Is(err, consent.ErrUnavailable) {
+				t.Errorf("%s: %s: got %v, want ErrUnavailable", name, method, err)
+			}
+		}
+		gate.Close()
+	}
+	db := openDB(t)
+	gate := NewGate(db, GateConfig{})
+	t.Cleanup(gate.Close)
+	done, cancel := context.WithCancel(context.Background())
+	cancel()
+	for method, call := range calls(db, gate) {
+		if err := call(done); !errors.Is(err, consent.ErrUnavailable) || !errors.Is(err, context.Canceled) {
+			t.Errorf("no time left: %s: got %v, want ErrUnavailable and Canceled", method, err)
+		}
+	}
+	away.Close()
+}
+
+func TestTransient(t *testing.T) {
+	t.Parallel()
+	for code, want := range map[string]bool{
+		"08006": true,  // connection failure
+		"25006": true,  // read only
+		"25P03": true,  // idle in transaction
+		"40001": true,  // serialization failure
+		"40P01": true,  // deadlock
+		"53100": true,  // disk full
+		"53300": true,  // too many connections
+		"55P03": true,  // lock timeout
+		"57014": true,  // statement timeout
+		"57P01": true,  // shutdown
+		"57P03": true,  // starting up
+		"58030": true,  // I/O
+		"22021": false, // not UTF-8
+		"23505": false, // unique
+		"23514": false, // check
+		"25P02": false, // a bug of ours
+		"28P01": false, // wrong password
+		"42P01": false, // no table
+	} {
+		err := classify(&pgconn.PgError{Code: code})
+		if errors.Is(err, consent.ErrUnavailable) != want {
+			t.Errorf("%s: unavailable is %v, want %v", code, !want, want)
+		}
+	}
+	for _, outcome := range []error{nil, consent.ErrNotFound, token.ErrUsed, errors.New("other")} {
+		if err := classify(outcome); err != outcome {
+			t.Errorf("%v became %v", outcome, err)
+		}
+	}
+}
+
+// A lock that nobody gives back ends in a refusal, not in a queue.
+func TestHeldLockIsUnavailable(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	g := consenttest.NewGrant("consumer", time.Now())
+	if err := db.Grants().Create(ctx, g); err != nil {
+		t.Fatal(err)
+	}
+	holder, err := db.pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer func() { _ = holder.Rollback(ctx) }()
+	if _, err := holder.Exec(ctx, sqlShareGrant, string(g.ID)); err != nil {
+		t.Fatal(err)
+	}
+	if err := endGrant(ctx, db, g.ID); !errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("got %v, want ErrUnavailable", err)
+	}
+}
+
+// A commit that the standby may not have is no commit: the server reports it
+// as a success with a warning.
+func TestUnreplicatedCommitIsUnavailable(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	for table, warning := range map[string]string{
+		"consent_grant": "canceling wait for synchronous replication due to user request",
+		"web_session":   "canceling the wait for synchronous replication and terminating connection due to administrator command",
+		"proof_seen":    "something else",
+	} {
+		exec(t, db, `CREATE FUNCTION warn_`+table+`() RETURNS trigger LANGUAGE plpgsql AS
+			$$ BEGIN RAISE WARNING '`+warning+`'; RETURN NULL; END $$`)
+		exec(t, db, `CREATE TRIGGER warn AFTER INSERT ON `+table+` FOR EACH STATEMENT EXECUTE FUNCTION warn_`+table+`()`)
+	}
+	if err := db.Grants().Create(ctx, consenttest.NewGrant("consumer", time.Now())); !errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("batch: got %v, want ErrUnavailable", err)
+	}
+	if err := db.Sessions().CommitCtx(ctx, "t", nil, time.Now()); !errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("single statement: got %v, want ErrUnavailable", err)
+	}
+	s := stores(db)
+	a := newApproval(t, s)
+	if err := db.Requests().Approve(ctx, a); !errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("transaction: got %v, want ErrUnavailable", err)
+	}
+	if err := db.Guard().Spend(ctx, token.Proof{ExpiresAt: time.Now().Add(time.Hour)}); err != nil {
+		t.Errorf("another warning: %v", err)
+	}
+	// The mark does not outlive its connection.
+	for range 20 {
+		if _, err := db.Recipients().ListRecipients(ctx); err != nil {
+			t.Fatalf("afterwards: %v", err)
+		}
+	}
+}
+
+// newApproval returns an approval that can be stored.
+func newApproval(t *testing.T, s authztest.Stores) token.Approval {
+	t.Helper()
+	ctx := context.Background()
+	p := token.Pushed{Hash: randomHash(), Recipient: consenttest.Recipient, ExpiresAt: time.Now().Add(time.Minute)}
+	if err := s.Requests.Push(ctx, p); err != nil {
+		t.Fatal(err)
+	}
+	a, err := s.Authorizations.Open(ctx, consenttest.NewAuthorization(p.Hash.String(), "browser", time.Now()))
+	if err != nil {
+		t.Fatal(err)
+	}
+	g := consenttest.NewGrant("consumer", time.Now())
+	return token.Approval{Pushed: p.Hash, Authorization: a, Grant: g, Code: token.Code{
+		Hash: randomHash(), Grant: g.ID, Recipient: g.Recipient, RequestID: "chain",
+		IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Minute),
+	}}
+}
+
+// The server's errors may quote values; what leaves this package as text must
+// not hold what was asked for.
+func TestErrorsDoNotQuote(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	secret := "canary-" + string(rune(0xe5))
+	g := consenttest.NewGrant(consent.ConsumerID(secret), time.Now())
+	g.Duration = consent.DurationType(secret) // refused by a CHECK
+	err := db.Grants().Create(ctx, g)
+	if err == nil || strings.Contains(err.Error(), secret) {
+		t.Errorf("got %v", err)
+	}
+	err = db.Logins().PutLogin(ctx, Login{Username: secret, PasswordHash: secret})
+	if err == nil || strings.Contains(err.Error(), secret) {
+		t.Errorf("got %v", err)
+	}
+}
+
+func TestPlainErrorIsNotUnavailable(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	g := consenttest.NewGrant("consumer", time.Now())
+	g.Recipient = "unregistered"
+	if err := db.Grants().Create(ctx, g); err == nil || errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("got %v, want a plain error", err)
+	}
+	if _, err := db.Grants().Grant(ctx, g.ID); !errors.Is(err, consent.ErrNotFound) || errors.Is(err, consent.ErrUnavailable) {
+		t.Errorf("got %v, want ErrNotFound alone", err)
+	}
+}

@@ -1,0 +1,200 @@
+package redis
+
+import (
+	"context"
+	"crypto/rand"
+	"encoding/hex"
+	"errors"
+	"fmt"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/sony/gobreaker/v2"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/resource"
+)
+
+var (
+	_ resource.Cache = (*Cache)(nil)
+	_ consent.Cache  = (*Cache)(nil)
+)
+
+// The life of entries.
+const (
+	maxEntry    = 60 * time.Second
+	maxFillLag  = 5 * time.Second
+	tombstones  = 2 * maxEntry // longer than any entry and any fill under way
+	generations = 24 * time.Hour
+)
+
+const (
+	prefix        = "{headgate}:"
+	generationKey = prefix + "generation"
+)
+
+func tokenKey(h token.Hash) string       { return prefix + "token:" + h.String() }
+func endedKey(id consent.GrantID) string { return prefix + "ended:" + string(id) }
+func proofKey(p *token.Proof) string     { return prefix + "proof:" + hex.EncodeToString(p.Key[:]) }
+func milliseconds(d time.Duration) int64 { return d.Milliseconds() }
+func fresh() string {
+	var b [16]byte
+	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails; it ends the process instead
+	return hex.EncodeToString(b[:])
+}
+
+// lookScript finds a token whose grant has not moved on and spends the proof.
+// Epochs are compared as Lua numbers, exact up to 2^53.
+//
+// KEYS: token, generation, and proof if there is one.
+// ARGV: prefix of tombstones, fresh random, life of a generation in ms, end of
+// the proof in ms since 1970.
+// Answer: {1, record, 1 if the proof was spent before} or {0, lease}.
+var lookScript = goredis.NewScript(`
+local entry = redis.call('HMGET', KEYS[1], 'g', 'e', 'v')
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+if entry[1] and entry[2] and entry[3] then
+  local ended = redis.call('GET', ARGV[1] .. entry[1])
+  if not ended or tonumber(ended) <= tonumber(entry[2]) then
+    local replayed = 0
+    if KEYS[3] then
+      local life = tonumber(ARGV[4]) - now
+      if life > 0 and not redis.call('SET', KEYS[3], '1', 'NX', 'PX', string.format('%.0f', life)) then
+        replayed = 1
+      end
+    end
+    return {1, entry[3], replayed}
+  end
+end
+local generation = redis.call('GET', KEYS[2])
+if not generation then
+  generation = ARGV[2]
+  redis.call('SET', KEYS[2], generation, 'PX', ARGV[3])
+end
+return {0, generation .. ':' .. string.format('%.0f', now)}
+`)
+
+// fillScript stores a token unless its lease has lapsed, the grant has moved
+// on, or a later version is there already.
+//
+// KEYS: token, generation, tombstone of the grant.
+// ARGV: lease, most lag in ms, grant, epoch, record, most life in ms, end of
+// the token in ms since 1970.
+// Answer: 1 if stored.
+var fillScript = goredis.NewScript(`
+local generation, looked = string.match(ARGV[1], '^(%x+):(%d+)$')
+if not generation or redis.call('GET', KEYS[2]) ~= generation then
+  return 0
+end
+local time = redis.call('TIME')
+local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
+local lag = now - tonumber(looked)
+if lag < 0 or lag > tonumber(ARGV[2]) then
+  return 0
+end
+local epoch = tonumber(ARGV[4])
+local ended = redis.call('GET', KEYS[3])
+if ended and tonumber(ended) > epoch then
+  return 0
+end
+local there = redis.call('HGET', KEYS[1], 'e')
+if there and tonumber(there) > epoch then
+  return 0
+end
+local life = math.min(tonumber(ARGV[6]), tonumber(ARGV[7]) - now)
+if life <= 0 then
+  return 0
+end
+redis.call('HSET', KEYS[1], 'g', ARGV[3], 'e', ARGV[4], 'v', ARGV[5])
+redis.call('PEXPIRE', KEYS[1], string.format('%.0f', life))
+return 1
+`)
+
+// endedScript raises a tombstone and never lowers it.
+//
+// KEYS: tombstone of the grant. ARGV: epoch, life in ms.
+var endedScript = goredis.NewScript(`
+local there = redis.call('GET', KEYS[1])
+if there and tonumber(there) > tonumber(ARGV[1]) then
+  return 0
+end
+redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`)
+
+// Look implements resource.Cache.
+func (c *Cache) Look(ctx context.Context, h token.Hash, proof *token.Proof) (resource.Cached, error) {
+	keys := []string{tokenKey(h), generationKey}
+	args := []any{prefix + "ended:", fresh(), milliseconds(generations), int64(0)}
+	if proof != nil {
+		keys = append(keys, proofKey(proof))
+		args[3] = proof.ExpiresAt.UnixMilli()
+	}
+	answer, err := c.run(ctx, lookScript, keys, args...)
+	if err != nil {
+		return resource.Cached{}, fmt.Errorf("look up token: %w", err)
+	}
+	parts, ok := answer.([]any)
+	if !ok || len(parts) < 2 {
+		return resource.Cached{}, errAnswer
+	}
+	text, ok := parts[1].(string)
+	if !ok {
+		return resource.Cached{}, errAnswer
+	}
+	if parts[0] == int64(0) {
+		return resource.Cached{Lease: resource.Lease(text)}, nil
+	}
+	if parts[0] != int64(1) || len(parts) != 3 {
+		return resource.Cached{}, errAnswer
+	}
+	live, err := token.ParseLive(text)
+	if err != nil || live.Access.Hash != h {
+		// Written by another release, or not by us at all: as good as an
+		// error, so that nothing is filled over it either.
+		return resource.Cached{}, errAnswer
+	}
+	return resource.Cached{Found: true, Live: live, Replayed: parts[2] != int64(0)}, nil
+}
+
+// errAnswer: Redis answered something that our scripts do not say.
+var errAnswer = errors.New("redis: unexpected answer")
+
+// Fill implements resource.Cache.
+func (c *Cache) Fill(ctx context.Context, lease resource.Lease, l token.Live) error {
+	end := l.Access.ExpiresAt
+	if l.Share.ExpiresAt.Before(end) {
+		end = l.Share.ExpiresAt
+	}
+	_, err := c.run(ctx, fillScript,
+		[]string{tokenKey(l.Access.Hash), generationKey, endedKey(l.Share.Grant)},
+		string(lease), milliseconds(maxFillLag), string(l.Share.Grant), l.Share.Epoch,
+		token.AppendLive(make([]byte, 0, 512), l), milliseconds(maxEntry), end.UnixMilli())
+	if err != nil {
+		return fmt.Errorf("fill token: %w", err)
+	}
+	return nil
+}
+
+// Ended implements consent.Cache.
+func (c *Cache) Ended(ctx context.Context, id consent.GrantID, epoch int64) error {
+	_, err := c.run(ctx, endedScript, []string{endedKey(id)}, epoch, milliseconds(tombstones))
+	if err != nil {
+		return fmt.Errorf("place tombstone of grant %s: %w", id, err)
+	}
+	return nil
+}
+
+// run runs a script by its hash, and by its text when a Redis that was
+// restarted does not have it yet.
+func (c *Cache) run(ctx context.Context, s *goredis.Script, keys []string, args ...any) (any, error) {
+	answer, err := c.breaker.Execute(func() (any, error) {
+		return s.Run(ctx, c.client, keys, args...).Result()
+	})
+	if errors.Is(err, gobreaker.ErrOpenState) || errors.Is(err, gobreaker.ErrTooManyRequests) {
+		return nil, ErrDown
+	}
+	return answer, err
+}

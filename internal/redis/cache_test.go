@@ -1,0 +1,280 @@
+package redis_test
+
+import (
+	"context"
+	"errors"
+	"log/slog"
+	"net"
+	"net/url"
+	"os"
+	"strings"
+	"syscall"
+	"testing"
+	"time"
+
+	"github.com/alicebob/miniredis/v2"
+	goredis "github.com/redis/go-redis/v9"
+
+	"github.com/headgate/headgate/internal/redis"
+	"github.com/headgate/headgate/internal/services"
+	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/resource/resourcetest"
+)
+
+func open(t *testing.T, url string) *redis.Cache {
+	t.Helper()
+	c, err := redis.Open(redis.Config{URL: url, Log: slog.New(slog.DiscardHandler)})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { c.Close() })
+	return c
+}
+
+func TestCacheOnMiniredis(t *testing.T) {
+	t.Parallel()
+	resourcetest.Cache(t, func(t *testing.T) resourcetest.CacheFixture {
+		m := miniredis.RunT(t)
+		now := time.Now()
+		m.SetTime(now)
+		a, b := open(t, "redis://"+m.Addr()), open(t, "redis://"+m.Addr())
+		return resourcetest.CacheFixture{
+			A: a, B: b, Ended: b, Restart: m.FlushAll,
+			Advance: func(d time.Duration) {
+				now = now.Add(d)
+				m.SetTime(now)
+				m.FastForward(d)
+			},
+		}
+	})
+}
+
+// server starts a real server, or ends the test when there is none: a missing
+// server must not look like a passed test where it counts.
+func server(t *testing.T) *services.Redis {
+	t.Helper()
+	if _, err := services.FindRedis(); err != nil {
+		if os.Getenv("CI") != "" {
+			t.Fatal(err)
+		}
+		t.Skip(err)
+	}
+	r, err := services.StartRedis(t.Context(), services.RedisConfig{})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(r.Kill)
+	return r
+}
+
+func TestCacheOnRedis(t *testing.T) {
+	t.Parallel()
+	resourcetest.Cache(t, func(t *testing.T) resourcetest.CacheFixture {
+		s := server(t)
+		opts, err := goredis.ParseURL(s.URL())
+		if err != nil {
+			t.Fatal(err)
+		}
+		raw := goredis.NewClient(opts)
+		t.Cleanup(func() { raw.Close() })
+		a, b := open(t, s.URL()), open(t, s.URL())
+		return resourcetest.CacheFixture{A: a, B: b, Ended: b, Restart: func() {
+			// Scripts go too, as in a restart.
+			if err := errors.Join(raw.FlushAll(t.Context()).Err(), raw.ScriptFlush(t.Context()).Err()); err != nil {
+				t.Fatal(err)
+			}
+		}}
+	})
+}
+
+func TestEveryKeyHasAnEndAndTheHashTag(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	c := open(t, "redis://"+m.Addr())
+	l := token.Live{}
+	l.Access.ExpiresAt = time.Now().Add(time.Hour)
+	l.Share.ExpiresAt = l.Access.ExpiresAt
+	miss, err := c.Look(t.Context(), l.Access.Hash, nil)
+	if err != nil {
+		t.Fatal(err)
+	}
+	_, err2 := c.Look(t.Context(), l.Access.Hash, nil)
+	err = errors.Join(c.Fill(t.Context(), miss.Lease, l), err2, c.Ended(t.Context(), "g", 1))
+	if err != nil {
+		t.Fatal(err)
+	}
+	if _, err := c.Look(t.Context(), l.Access.Hash, &token.Proof{ExpiresAt: time.Now().Add(time.Minute)}); err != nil {
+		t.Fatal(err)
+	}
+	keys := m.Keys()
+	if len(keys) != 4 {
+		t.Errorf("keys: %v", keys)
+	}
+	for _, key := range keys {
+		if m.TTL(key) <= 0 {
+			t.Errorf("%s lives for ever", key)
+		}
+		if !strings.HasPrefix(key, "{headgate}:") {
+			t.Errorf("%s is on another shard", key)
+		}
+	}
+}
+
+func TestForeignBytesAreNoToken(t *testing.T) {
+	t.Parallel()
+	m := miniredis.RunT(t)
+	c := open(t, "redis://"+m.Addr())
+	key := "{headgate}:token:" + token.Hash{}.String()
+	other := token.Live{}
+	other.Access.Hash[0] = 1
+	for name, value := range map[string]string{
+		"garbage":          "garbage",
+		"of another token": string(token.AppendLive(nil, other)),
+	} {
+		m.HSet(key, "g", "g", "e", "1", "v", value)
+		if got, err := c.Look(t.Context(), token.Hash{}, nil); err == nil || got.Found {
+			t.Errorf("%s: found %v, %v", name, got.Found, err)
+		}
+	}
+	m.Del(key)
+	if err := m.Set(key, "not a hash"); err != nil {
+		t.Fatal(err)
+	}
+	if got, err := c.Look(t.Context(), token.Hash{}, nil); err == nil || got.Found {
+		t.Errorf("wrong type: found %v, %v", got.Found, err)
+	}
+}
+
+// slow is more than a caller may ever wait for one call: a dial, a wait for
+// a connection and an exchange, with room for a busy machine.
+const slow = time.Second
+
+func TestFrozenRedisCostsMillisecondsAndIsThenLeftAlone(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	c := open(t, s.URL())
+	if _, err := c.Look(t.Context(), token.Hash{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	if err := syscall.Kill(s.PID(), syscall.SIGSTOP); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(func() { _ = syscall.Kill(s.PID(), syscall.SIGCONT) }) // it may have gone
+	var down int
+	for range 10 {
+		start := time.Now()
+		_, err := c.Look(t.Context(), token.Hash{}, nil)
+		if err == nil {
+			t.Fatal("a frozen server answered")
+		}
+		if took := time.Since(start); took > slow {
+			t.Errorf("one call took %s", took)
+		}
+		if errors.Is(err, redis.ErrDown) {
+			down++
+		}
+	}
+	if down == 0 {
+		t.Error("still asked after ten failures")
+	}
+	if err := syscall.Kill(s.PID(), syscall.SIGCONT); err != nil {
+		t.Fatal(err)
+	}
+	recovered(t, c)
+}
+
+func TestKilledRedisIsTakenUpAgain(t *testing.T) {
+	t.Parallel()
+	s := server(t)
+	c := open(t, s.URL())
+	if _, err := c.Look(t.Context(), token.Hash{}, nil); err != nil {
+		t.Fatal(err)
+	}
+	s.Kill()
+	for range 10 {
+		if _, err := c.Look(t.Context(), token.Hash{}, nil); err == nil {
+			t.Fatal("a dead server answered")
+		}
+	}
+	// A server with the same password, restarted empty, is what a crash
+	// leaves; StartRedis makes a new password, so the stand-in has to serve.
+	u, err := url.Parse(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	password, _ := u.User.Password()
+	m := miniredis.NewMiniRedis()
+	m.RequireAuth(password)
+	if err := m.StartAddr(u.Host); err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(m.Close)
+	recovered(t, c)
+}
+
+// recovered waits until the cache answers again.
+func recovered(t *testing.T, c *redis.Cache) {
+	t.Helper()
+	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
+	defer cancel()
+	for {
+		if _, err := c.Look(ctx, token.Hash{}, nil); err == nil {
+			return
+		}
+		select {
+		case <-ctx.Done():
+			t.Fatal("not taken up again")
+		case <-time.After(20 * time.Millisecond): // polling, not waiting
+		}
+	}
+}
+
+func TestSilentServerDoesNotHoldACall(t *testing.T) {
+	t.Parallel()
+	// Accepts connections and never says a word, like a machine that hangs.
+	l, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer l.Close()
+	c := open(t, "redis://"+l.Addr().String())
+	start := time.Now()
+	if err := c.Ended(t.Context(), "g", 1); err == nil {
+		t.Error("told a silent server")
+	}
+	if took := time.Since(start); took > slow {
+		t.Errorf("took %s", took)
+	}
+}
+
+func TestOpenRefusesABadURLWithoutRepeatingIt(t *testing.T) {
+	t.Parallel()
+	log := slog.New(slog.DiscardHandler)
+	for _, bad := range []string{
+		"", "secret", "http://secret@host", "redis://host/secret", "redis://host?secret=1",
+		"redis://host/1?addr=other:1", "unix:///path?addr=other:1", "redis://secret:pass word@host:1", "redis://h%zzsecret",
+	} {
+		c, err := redis.Open(redis.Config{URL: bad, Log: log})
+		if err == nil {
+			c.Close()
+			t.Errorf("%q was taken", bad)
+			continue
+		}
+		if strings.Contains(err.Error(), "secret") {
+			t.Errorf("the error repeats the URL: %v", err)
+		}
+	}
+	for _, good := range []string{
+		"redis://host", "redis://user:secret@host:1/2", "rediss://host:1", "unix:///run/redis.sock", "redis://host:1?addr=host:2&addr=host:3",
+	} {
+		c, err := redis.Open(redis.Config{URL: good, Log: log})
+		if err != nil {
+			t.Errorf("%q was refused: %v", good, err)
+			continue
+		}
+		c.Close()
+	}
+	if _, err := redis.Open(redis.Config{URL: "redis://host"}); err == nil {
+		t.Error("opened without a log")
+	}
+}

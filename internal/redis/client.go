@@ -1,0 +1,140 @@
+package redis
+
+import (
+	"context"
+	"crypto/tls"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/url"
+	"strings"
+	"sync"
+	"time"
+
+	goredis "github.com/redis/go-redis/v9"
+	"github.com/redis/go-redis/v9/maintnotifications"
+	"github.com/sony/gobreaker/v2"
+)
+
+// Config configures a Cache.
+type Config struct {
+	// URL is redis://[user:password@]host:port[/db], rediss:// for TLS, or
+	// unix:///path. Further nodes of a Redis Cluster are given as addr=host:port
+	// parameters. Required, and a secret.
+	URL string
+	// TLS replaces the default config of rediss://; nil keeps it.
+	TLS *tls.Config
+	// Log is told when Redis is given up and taken up again; required.
+	Log *slog.Logger
+}
+
+// What a caller may have to wait at the very most: one dial and one exchange.
+const (
+	dialTimeout = 100 * time.Millisecond
+	ioTimeout   = 50 * time.Millisecond
+	poolTimeout = 50 * time.Millisecond
+	poolSize    = 64
+
+	breakAfter  = 5 // failures in a row
+	breakPeriod = time.Second
+)
+
+// ErrDown: Redis was given up for the moment and was not asked.
+var ErrDown = errors.New("redis: given up for the moment")
+
+// Cache is the token cache. It implements resource.Cache and consent.Cache
+// and is safe for concurrent use.
+type Cache struct {
+	client  goredis.UniversalClient
+	breaker *gobreaker.CircuitBreaker[any]
+}
+
+// Open returns a Cache. It makes no connection: a Redis that is down now is
+// the same as one that goes down later.
+func Open(c Config) (*Cache, error) {
+	if c.Log == nil {
+		return nil, errors.New("redis: Log is required")
+	}
+	opts, err := options(c)
+	if err != nil {
+		return nil, err
+	}
+	quiet()
+	return &Cache{
+		client: goredis.NewUniversalClient(opts),
+		breaker: gobreaker.NewCircuitBreaker[any](gobreaker.Settings{
+			MaxRequests: 1,
+			Timeout:     breakPeriod,
+			ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= breakAfter },
+			// A client that hung up says nothing about Redis.
+			IsExcluded: func(err error) bool { return errors.Is(err, context.Canceled) },
+			OnStateChange: func(_ string, _, to gobreaker.State) {
+				c.Log.Warn("redis", slog.String("breaker", to.String()))
+			},
+		}),
+	}, nil
+}
+
+// Close closes the connections.
+func (c *Cache) Close() error { return c.client.Close() }
+
+// quiet silences the client library, which writes each failed dial to
+// standard error in a form of its own. Every failure is returned as well.
+var quiet = sync.OnceFunc(func() { goredis.SetLogger(silence{}) })
+
+type silence struct{}
+
+func (silence) Printf(context.Context, string, ...any) {}
+
+// options sets what the library's defaults get wrong for a cache: with them a
+// frozen Redis holds a request for ten seconds, whatever the context says.
+func options(c Config) (*goredis.UniversalOptions, error) {
+	u, err := url.Parse(c.URL)
+	if err != nil {
+		return nil, errors.New("redis: URL is malformed") // the cause repeats the URL
+	}
+	o := &goredis.UniversalOptions{
+		DialTimeout:           dialTimeout,
+		DialerRetries:         1,
+		ReadTimeout:           ioTimeout,
+		WriteTimeout:          ioTimeout,
+		PoolTimeout:           poolTimeout,
+		PoolSize:              poolSize,
+		MaxRetries:            -1,
+		ContextTimeoutEnabled: true,
+		// Two commands on connect that Redis 7.0 does not know.
+		DisableIdentity:          true,
+		MaintNotificationsConfig: &maintnotifications.Config{Mode: maintnotifications.ModeDisabled},
+	}
+	query := u.Query()
+	if nodes := query["addr"]; len(nodes) > 0 {
+		query.Del("addr")
+		o.IsClusterMode = true
+		o.Addrs = nodes
+	}
+	if len(query) > 0 {
+		return nil, errors.New("redis: URL has a parameter other than addr")
+	}
+	u.RawQuery = ""
+	one, err := goredis.ParseURL(u.String())
+	if err != nil {
+		return nil, fmt.Errorf("redis: URL is malformed: %w", withoutURL(err))
+	}
+	if o.IsClusterMode && (one.Network == "unix" || one.DB != 0) {
+		return nil, errors.New("redis: a Redis Cluster has neither a socket path nor numbered databases")
+	}
+	o.Addrs = append([]string{one.Addr}, o.Addrs...)
+	o.Username, o.Password, o.DB, o.TLSConfig = one.Username, one.Password, one.DB, one.TLSConfig
+	if o.TLSConfig != nil && c.TLS != nil {
+		o.TLSConfig = c.TLS
+	}
+	return o, nil
+}
+
+// withoutURL keeps an error of the parser that names the scheme only.
+func withoutURL(err error) error {
+	if strings.Contains(err.Error(), "scheme") {
+		return errors.New("the scheme is redis, rediss or unix")
+	}
+	return errors.New("it is redis://host:port")
+}
