@@ -1,0 +1,12 @@
+// Package resource is the gateway: it authenticates a read, allows it
+// against the grant, fetches from the bank, filters by data cluster, records
+// the read and only then answers. All data endpoints share one generic
+// function, so that none can forget a step.
+//
+// It owns enforcement and the Provider interface that a bank implements. It
+// must not know how consent is obtained, OAuth beyond presenting a token, or
+// SQL and Redis.
+//
+// Specs: FDX 6.4 wire format, RFC 6750 section 3, RFC 9449 section 7,
+// FAPI 2.0 Security Profile section 5.3.4.
+package resource

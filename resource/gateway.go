@@ -1,0 +1,126 @@
+package resource
+
+import (
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"net/url"
+	"strings"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/token"
+)
+
+// Config configures a Gateway. Fields are required unless they say otherwise.
+type Config struct {
+	// Public is the origin under which recipients reach the gateway, such as
+	// https://api.bank.example, without a path. DPoP proofs are checked
+	// against it, never against the Host header, and it is the resource
+	// identifier of RFC 9728.
+	Public string
+	// Issuer is the authorization server's identifier, for the metadata.
+	Issuer string
+	// Instance names this instance in access records.
+	Instance string
+
+	Log *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+
+	Hasher *token.Hasher
+	Proofs *dpop.Verifier
+	// Nonces makes DPoP proofs carry a nonce of ours; nil demands none.
+	Nonces *dpop.Nonces
+	// Tokens and Recipients are the truth, Cache what stands in front of
+	// Tokens; a nil Cache always asks the truth.
+	Tokens     Tokens
+	Recipients consent.Recipients
+	Cache      Cache
+
+	Provider Provider
+	Gate     Gate
+	// PageKeys are secrets of 32 bytes that all instances share. The first
+	// seals, all open: put a new one second everywhere, then first, then
+	// drop the old one after a day.
+	PageKeys [][]byte
+}
+
+// Gateway answers reads of recipients. Safe for concurrent use.
+type Gateway struct {
+	public     string
+	instance   string
+	now        func() time.Time
+	hasher     *token.Hasher
+	proofs     *dpop.Verifier
+	nonces     *dpop.Nonces
+	tokens     Tokens
+	recipients consent.Recipients
+	cache      Cache
+	provider   Provider
+	gate       Gate
+	keys       *pageKeys
+	metadata   []byte
+	handler    http.Handler
+}
+
+// New returns a Gateway. It does no I/O. Its error names everything that is
+// wrong with the config.
+func New(c Config) (*Gateway, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	keys, keysErr := newPageKeys(c.PageKeys, c.Now)
+	if err := errors.Join(c.check(), keysErr); err != nil {
+		return nil, fmt.Errorf("resource: %w", err)
+	}
+	g := &Gateway{
+		public: c.Public, instance: c.Instance, now: c.Now,
+		hasher: c.Hasher, proofs: c.Proofs, nonces: c.Nonces,
+		tokens: c.Tokens, recipients: c.Recipients, cache: c.Cache,
+		provider: c.Provider, gate: c.Gate, keys: keys,
+		metadata: protectedResource(c.Public, c.Issuer),
+	}
+	var err error
+	if g.handler, err = g.routes(c.Log); err != nil {
+		return nil, fmt.Errorf("resource: %w", err)
+	}
+	return g, nil
+}
+
+// Handler returns the gateway's routes. The server in front of it must ask
+// for client certificates and leave the TLS state in the request.
+func (g *Gateway) Handler() http.Handler { return g.handler }
+
+func (c Config) check() error {
+	var faults []error
+	need := func(ok bool, name string) {
+		if !ok {
+			faults = append(faults, fmt.Errorf("%s is required", name))
+		}
+	}
+	need(c.Instance != "", "Instance")
+	need(c.Log != nil, "Log")
+	need(c.Hasher != nil, "Hasher")
+	need(c.Proofs != nil, "Proofs")
+	need(c.Tokens != nil, "Tokens")
+	need(c.Recipients != nil, "Recipients")
+	need(c.Provider != nil, "Provider")
+	need(c.Gate != nil, "Gate")
+	if !isOrigin(c.Public) {
+		faults = append(faults, errors.New("Public must be an https origin without a path"))
+	}
+	if u, err := url.Parse(c.Issuer); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
+		faults = append(faults, errors.New("Issuer must be an https URL without query and fragment"))
+	}
+	return errors.Join(faults...)
+}
+
+// isOrigin reports whether s is scheme and host of an https URL and no more,
+// free of characters that would end a quoted header value.
+func isOrigin(s string) bool {
+	u, err := url.Parse(s)
+	return err == nil && u.Scheme == "https" && u.Host != "" && s == "https://"+u.Host && !strings.ContainsAny(s, `"\ `)
+}

@@ -1,0 +1,45 @@
+package resource
+
+import (
+	"encoding/json"
+	"net/http"
+	"strings"
+
+	"github.com/headgate/headgate/fdx"
+)
+
+// metadataPath is where RFC 9728 section 3 has a client look.
+const metadataPath = "/.well-known/oauth-protected-resource"
+
+// protectedResource returns the metadata document (RFC 9728 section 2).
+func protectedResource(public, issuer string) []byte {
+	scopes := fdx.ScopesOf(searchForAccounts.any.Union(getAccount.any).Union(searchForAccountTransactions.any))
+	doc, err := json.Marshal(struct {
+		Resource             string      `json:"resource"`
+		AuthorizationServers []string    `json:"authorization_servers"`
+		Scopes               []fdx.Scope `json:"scopes_supported"`
+		BearerMethods        []string    `json:"bearer_methods_supported"`
+		ProofAlgorithms      []string    `json:"dpop_signing_alg_values_supported"`
+		DPoPOnly             bool        `json:"dpop_bound_access_tokens_required"`
+		CertificateBound     bool        `json:"tls_client_certificate_bound_access_tokens"`
+		DetailsTypes         []string    `json:"authorization_details_types_supported"`
+	}{
+		Resource:             public,
+		AuthorizationServers: []string{issuer},
+		Scopes:               scopes,
+		BearerMethods:        []string{"header"},
+		ProofAlgorithms:      strings.Fields(proofAlgorithms),
+		CertificateBound:     true,
+		DetailsTypes:         []string{"fdx_v1.0"},
+	})
+	if err != nil {
+		panic(err) // strings and booleans
+	}
+	return doc
+}
+
+// serveMetadata answers metadataPath.
+func (g *Gateway) serveMetadata(w http.ResponseWriter, _ *http.Request) {
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	writeJSON(w, http.StatusOK, g.metadata)
+}

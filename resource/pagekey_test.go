@@ -1,0 +1,135 @@
+package resource
+
+import (
+	"bytes"
+	"encoding/base64"
+	"net/http"
+	"net/url"
+	"testing"
+	"time"
+
+	"github.com/google/uuid"
+
+	"github.com/headgate/headgate/fdx"
+)
+
+// These tests are inside the package for what recipients cannot see from
+// outside: that whatever they send as a key, nothing but our own opens.
+
+func keysAt(t testing.TB, now func() time.Time) *pageKeys {
+	t.Helper()
+	k, err := newPageKeys([][]byte{bytes.Repeat([]byte{1}, 32)}, now)
+	if err != nil {
+		t.Fatal(err)
+	}
+	return k
+}
+
+func TestPageKeyPartsDoNotRunTogether(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	k := keysAt(t, func() time.Time { return now })
+	one := binding{grant: "ab", operation: "c", account: "d", filter: "e"}
+	key := k.seal(one, place{after: "here"})
+	for _, other := range []binding{
+		{grant: "a", operation: "bc", account: "d", filter: "e"},
+		{grant: "ab", operation: "cd", account: "", filter: "e"},
+		{grant: "ab", operation: "c", account: "de", filter: ""},
+		{grant: "ab", operation: "c", account: "e", filter: "d"},
+		{},
+	} {
+		if _, ok := k.open(other, key); ok {
+			t.Errorf("opened for %+v", other)
+		}
+	}
+	if p, ok := k.open(one, key); !ok || p.after != "here" {
+		t.Errorf("%+v, %v", p, ok)
+	}
+	if k.seal(one, place{after: "here"}) == key {
+		t.Error("a key repeats itself")
+	}
+}
+
+func TestPageKeyFitsItsLimit(t *testing.T) {
+	t.Parallel()
+	k := keysAt(t, time.Now)
+	today := fdx.DateOf(time.Now())
+	long := place{after: string(bytes.Repeat([]byte{0xff}, maxPlace)), window: fdx.Window{Start: today, End: today}}
+	key := k.seal(binding{}, long)
+	if len(key) > fdx.MaxPageKeyLength {
+		t.Errorf("%d bytes", len(key))
+	}
+	if p, ok := k.open(binding{}, key); !ok || p != long {
+		t.Error("the longest place does not survive")
+	}
+}
+
+func FuzzPageKey(f *testing.F) {
+	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
+	k := keysAt(f, func() time.Time { return now })
+	good := k.seal(binding{filter: "f"}, place{after: "here"})
+	f.Add("f", good)
+	f.Add("", good)
+	f.Add("f", good[1:])
+	f.Add("f", "")
+	f.Add("f", base64.RawURLEncoding.EncodeToString(make([]byte, 40)))
+	f.Fuzz(func(t *testing.T, filter, key string) {
+		p, ok := k.open(binding{filter: filter}, key)
+		if ok != (key == good && filter == "f") {
+			t.Errorf("opened a key that we did not make: %+v", p)
+		}
+	})
+}
+
+// Whatever a client sends as interaction id, a UUID comes back, and its own
+// only if it was one.
+func FuzzInteraction(f *testing.F) {
+	f.Add("0f3a7c52-6a1e-4b7d-9c3e-1f2a3b4c5d6e")
+	f.Add("0f3a7c526a1e4b7d9c3e1f2a3b4c5d6e")
+	f.Add("{0f3a7c52-6a1e-4b7d-9c3e-1f2a3b4c5d6e}")
+	f.Add("")
+	f.Fuzz(func(t *testing.T, sent string) {
+		id, ok := interaction(http.Header{"X-Fapi-Interaction-Id": {sent}})
+		if len(id) != 36 || uuid.Validate(id) != nil || ok != (id == sent) {
+			t.Errorf("%q became %q, %v", sent, id, ok)
+		}
+	})
+}
+
+// Whatever a client accepts, asking must not fail, and a list that holds
+// application/json alone with any other ranges is taken.
+func FuzzAccept(f *testing.F) {
+	f.Add("text/html;q=0.5, */*")
+	f.Add("application/json;q=0")
+	f.Add(";;=,,q=,")
+	f.Fuzz(func(t *testing.T, accept string) {
+		acceptsJSON(http.Header{"Accept": {accept}})
+		if !acceptsJSON(http.Header{"Accept": {accept, "application/json"}}) {
+			t.Errorf("%q and application/json are refused", accept)
+		}
+	})
+}
+
+// Whatever stands in Authorization, it is one of the two schemes with the
+// token as it was sent, or refused.
+func FuzzCredentials(f *testing.F) {
+	for _, s := range []string{"DPoP abc", "bearer abc", "Basic abc", "DPoP", "DPoP  a b", ""} {
+		f.Add(s)
+	}
+	f.Fuzz(func(t *testing.T, sent string) {
+		r := &http.Request{Header: http.Header{"Authorization": {sent}}, URL: &url.URL{Path: "/fdx/v6/accounts"}}
+		c, refused := readCredentials(r)
+		if refused != nil {
+			if c != (credentials{}) {
+				t.Error("credentials beside a refusal")
+			}
+			return
+		}
+		if c.scheme != schemeDPoP && c.scheme != schemeBearer {
+			t.Errorf("scheme %q", c.scheme)
+		}
+		if c.token != "" && sent[len(string(c.scheme))+1:] != c.token {
+			t.Errorf("%q became %q", sent, c.token)
+		}
+	})
+}

@@ -1,0 +1,215 @@
+package resourcetest
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"slices"
+	"strconv"
+	"strings"
+	"sync"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/resource"
+)
+
+// Bank is a bank in memory. It keeps the contract of resource.Provider and is
+// safe for concurrent use.
+type Bank struct {
+	mu       sync.RWMutex
+	accounts []*bankAccount // in the order they were opened
+}
+
+type bankAccount struct {
+	holder consent.ConsumerID
+	fdx    fdx.Account
+	locked bool
+	// transactions are sorted as they are listed.
+	transactions []fdx.Transaction
+}
+
+var _ resource.Provider = (*Bank)(nil)
+
+// Open opens an account. The Bank owns it from here on.
+func (b *Bank) Open(holder consent.ConsumerID, a fdx.Account, transactions ...fdx.Transaction) {
+	slices.SortFunc(transactions, listed)
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.accounts = append(b.accounts, &bankAccount{holder: holder, fdx: a, transactions: transactions})
+}
+
+// Forget makes the bank no longer know an account.
+func (b *Bank) Forget(id fdx.AccountID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.accounts = slices.DeleteFunc(b.accounts, func(a *bankAccount) bool { return a.fdx.ID() == id })
+}
+
+// Lock makes an account unreadable.
+func (b *Bank) Lock(id fdx.AccountID) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, a := range b.accounts {
+		if a.fdx.ID() == id {
+			a.locked = true
+		}
+	}
+}
+
+var errPlace = errors.New("resourcetest: not a place in this list")
+
+// Accounts implements resource.Provider. A locked account stays in the list.
+func (b *Bank) Accounts(ctx context.Context, a resource.Access, p resource.PageRequest) (resource.Page[fdx.Account], error) {
+	if err := ctx.Err(); err != nil {
+		return resource.Page[fdx.Account]{}, err
+	}
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	from := 0
+	if p.After != "" {
+		at, err := strconv.Atoi(p.After)
+		if err != nil {
+			return resource.Page[fdx.Account]{}, errPlace
+		}
+		from = at + 1
+	}
+	var page resource.Page[fdx.Account]
+	last := 0
+	for i := from; i < len(b.accounts); i++ {
+		account := b.accounts[i]
+		if account.holder != a.Consumer() || !holds(a, account.fdx.ID()) {
+			continue
+		}
+		if len(page.Items) == p.Limit {
+			page.Next = strconv.Itoa(last)
+			break
+		}
+		page.Items = append(page.Items, copyAccount(account.fdx))
+		last = i
+	}
+	return page, nil
+}
+
+// Account implements resource.Provider.
+func (b *Bank) Account(ctx context.Context, a resource.Access) (fdx.Account, error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	account, err := b.find(ctx, a)
+	if err != nil {
+		return fdx.Account{}, err
+	}
+	return copyAccount(account.fdx), nil
+}
+
+// Transactions implements resource.Provider.
+func (b *Bank) Transactions(ctx context.Context, a resource.Access, p resource.PageRequest) (resource.Page[fdx.Transaction], error) {
+	b.mu.RLock()
+	defer b.mu.RUnlock()
+	account, err := b.find(ctx, a)
+	if err != nil {
+		return resource.Page[fdx.Transaction]{}, err
+	}
+	from := 0
+	if p.After != "" {
+		if from = slices.IndexFunc(account.transactions, func(t fdx.Transaction) bool { return place(t) == p.After }) + 1; from == 0 {
+			return resource.Page[fdx.Transaction]{}, errPlace
+		}
+	}
+	var page resource.Page[fdx.Transaction]
+	for _, t := range account.transactions[from:] {
+		if !a.Window().Contains(t.Base().EffectiveDate()) {
+			continue
+		}
+		if len(page.Items) == p.Limit {
+			page.Next = place(page.Items[p.Limit-1])
+			break
+		}
+		page.Items = append(page.Items, copyTransaction(t))
+	}
+	return page, nil
+}
+
+func (b *Bank) find(ctx context.Context, a resource.Access) (*bankAccount, error) {
+	if err := ctx.Err(); err != nil {
+		return nil, err
+	}
+	for _, account := range b.accounts {
+		if account.fdx.ID() == a.Account() && account.holder == a.Consumer() {
+			if account.locked {
+				return nil, resource.ErrAccountLocked
+			}
+			return account, nil
+		}
+	}
+	return nil, resource.ErrNoAccount
+}
+
+func holds(a resource.Access, id fdx.AccountID) bool {
+	return slices.ContainsFunc(a.Accounts(), func(s consent.AccountShare) bool { return s.ID == id })
+}
+
+// listed orders transactions as they are listed: pending before posted, then
+// newest first, then by id.
+func listed(a, b fdx.Transaction) int {
+	x, y := a.Base(), b.Base()
+	if xp, yp := x.PostedTimestamp.IsZero(), y.PostedTimestamp.IsZero(); xp != yp {
+		if xp {
+			return -1
+		}
+		return 1
+	}
+	return cmp.Or(listedAt(*y).Compare(listedAt(*x)), strings.Compare(string(x.TransactionID), string(y.TransactionID)))
+}
+
+func listedAt(b fdx.TransactionBase) fdx.Timestamp {
+	if !b.PostedTimestamp.IsZero() {
+		return b.PostedTimestamp
+	}
+	return b.TransactionTimestamp
+}
+
+func place(t fdx.Transaction) string { return string(t.Base().TransactionID) }
+
+// copyAccount copies everything that a filter may change.
+func copyAccount(a fdx.Account) fdx.Account {
+	switch {
+	case a.Deposit != nil:
+		c := *a.Deposit
+		a.Deposit = &c
+	case a.LineOfCredit != nil:
+		c := *a.LineOfCredit
+		c.Bills, c.ScheduledPayments = slices.Clone(c.Bills), slices.Clone(c.ScheduledPayments)
+		a.LineOfCredit = &c
+	case a.Loan != nil:
+		c := *a.Loan
+		a.Loan = &c
+	case a.Investment != nil:
+		c := *a.Investment
+		c.Holdings = slices.Clone(c.Holdings)
+		for i := range c.Holdings {
+			h := &c.Holdings[i]
+			h.SecurityIDs, h.TaxLots = slices.Clone(h.SecurityIDs), slices.Clone(h.TaxLots)
+		}
+		a.Investment = &c
+	}
+	return a
+}
+
+func copyTransaction(t fdx.Transaction) fdx.Transaction {
+	switch {
+	case t.Deposit != nil:
+		c := *t.Deposit
+		t.Deposit = &c
+	case t.LineOfCredit != nil:
+		c := *t.LineOfCredit
+		t.LineOfCredit = &c
+	case t.Loan != nil:
+		c := *t.Loan
+		t.Loan = &c
+	case t.Investment != nil:
+		c := *t.Investment
+		t.Investment = &c
+	}
+	return t
+}

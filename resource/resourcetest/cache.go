@@ -1,0 +1,260 @@
+package resourcetest
+
+import (
+	"context"
+	"crypto/rand"
+	"errors"
+	"reflect"
+	"testing"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/resource"
+)
+
+// CacheFixture is one empty cache as a contract test sees it.
+type CacheFixture struct {
+	// A and B are two instances on the same data.
+	A, B resource.Cache
+	// Ended is how the cache is told of an end.
+	Ended consent.Cache
+	// Restart loses all data, as a crash does.
+	Restart func()
+	// Advance lets time pass for the cache; nil when it cannot, and then the
+	// lives of entries are not checked.
+	Advance func(time.Duration)
+}
+
+// Cache checks the contract of resource.Cache together with consent.Cache.
+// open returns an empty cache.
+func Cache(t *testing.T, open func(t *testing.T) CacheFixture) {
+	// sample returns a token of a new grant at that epoch.
+	sample := func(epoch int64) token.Live {
+		now := time.Now().UTC().Truncate(time.Second)
+		l := token.Live{
+			Access: token.Access{
+				Grant: consent.NewGrantID(), Recipient: "app", RequestID: "chain",
+				Scopes:        []fdx.Scope{fdx.AccountBasic.Scope(), fdx.Transactions.Scope()},
+				KeyThumbprint: "thumbprint", IssuedAt: now, ExpiresAt: now.Add(15 * time.Minute),
+			},
+			Share: consent.Share{
+				Epoch: epoch, Recipient: "app", Consumer: "someone", Status: consent.StatusActive,
+				ExpiresAt: now.AddDate(1, 0, 0), LookbackDays: 30,
+				Accounts: []consent.AccountShare{{ID: "one", Clusters: fdx.NewClusters(fdx.AccountBasic)}},
+			},
+		}
+		l.Share.Grant = l.Access.Grant
+		_, _ = rand.Read(l.Access.Hash[:])
+		return l
+	}
+	at := func(l token.Live, epoch int64) token.Live {
+		l.Share.Epoch = epoch
+		return l
+	}
+	look := func(t *testing.T, c resource.Cache, h token.Hash, p *token.Proof) resource.Cached {
+		t.Helper()
+		got, err := c.Look(t.Context(), h, p)
+		if err != nil {
+			t.Fatalf("look: %v", err)
+		}
+		return got
+	}
+	fill := func(t *testing.T, c resource.Cache, lease resource.Lease, l token.Live) {
+		t.Helper()
+		if err := c.Fill(t.Context(), lease, l); err != nil {
+			t.Fatalf("fill: %v", err)
+		}
+	}
+	ended := func(t *testing.T, c consent.Cache, id consent.GrantID, epoch int64) {
+		t.Helper()
+		if err := c.Ended(t.Context(), id, epoch); err != nil {
+			t.Fatalf("ended: %v", err)
+		}
+	}
+	found := func(t *testing.T, c resource.Cache, l token.Live, want bool) {
+		t.Helper()
+		got := look(t, c, l.Access.Hash, nil)
+		if got.Found != want || want && !reflect.DeepEqual(got.Live, l) {
+			t.Errorf("found %v, want %v", got.Found, want)
+		}
+	}
+	newProof := func() *token.Proof {
+		p := &token.Proof{ExpiresAt: time.Now().Add(2 * time.Minute)}
+		_, _ = rand.Read(p.Key[:])
+		return p
+	}
+
+	t.Run("what one instance fills the other finds", func(t *testing.T) {
+		t.Parallel()
+		f, l := open(t), sample(1)
+		miss := look(t, f.A, l.Access.Hash, nil)
+		if miss.Found {
+			t.Fatal("found in an empty cache")
+		}
+		fill(t, f.A, miss.Lease, l)
+		found(t, f.B, l, true)
+		found(t, f.B, sample(1), false)
+	})
+
+	t.Run("a lease of another look-up serves as well", func(t *testing.T) {
+		t.Parallel()
+		f, l := open(t), sample(1)
+		first := look(t, f.A, l.Access.Hash, nil)
+		second := look(t, f.B, l.Access.Hash, nil)
+		fill(t, f.B, second.Lease, l)
+		fill(t, f.A, first.Lease, l)
+		found(t, f.A, l, true)
+	})
+
+	t.Run("a proof is spent once on all instances", func(t *testing.T) {
+		t.Parallel()
+		f, l, p := open(t), sample(1), newProof()
+		fill(t, f.A, look(t, f.A, l.Access.Hash, nil).Lease, l)
+		if look(t, f.A, l.Access.Hash, p).Replayed {
+			t.Error("the first use is called a replay")
+		}
+		for _, c := range []resource.Cache{f.A, f.B} {
+			if got := look(t, c, l.Access.Hash, p); !got.Found || !got.Replayed {
+				t.Error("a second use is not called a replay")
+			}
+		}
+		if look(t, f.A, l.Access.Hash, newProof()).Replayed {
+			t.Error("another proof is called a replay")
+		}
+		other := sample(1)
+		fill(t, f.A, look(t, f.A, other.Access.Hash, nil).Lease, other)
+		if !look(t, f.A, other.Access.Hash, p).Replayed {
+			t.Error("the proof is fresh again with another token")
+		}
+	})
+
+	t.Run("a proof is not spent when the token is not found", func(t *testing.T) {
+		t.Parallel()
+		f, l, p := open(t), sample(1), newProof()
+		fill(t, f.A, look(t, f.A, l.Access.Hash, p).Lease, l)
+		if look(t, f.A, l.Access.Hash, p).Replayed {
+			t.Error("spent by a miss")
+		}
+	})
+
+	t.Run("a grant that moved on is not found", func(t *testing.T) {
+		t.Parallel()
+		f, l := open(t), sample(3)
+		fill(t, f.A, look(t, f.A, l.Access.Hash, nil).Lease, l)
+		ended(t, f.Ended, l.Share.Grant, 3)
+		found(t, f.A, l, true) // not below 3
+		ended(t, f.Ended, l.Share.Grant, 4)
+		found(t, f.A, l, false)
+		ended(t, f.Ended, l.Share.Grant, 2) // told late
+		found(t, f.A, l, false)
+	})
+
+	t.Run("the end of one grant is not the end of another", func(t *testing.T) {
+		t.Parallel()
+		f, l := open(t), sample(1)
+		fill(t, f.A, look(t, f.A, l.Access.Hash, nil).Lease, l)
+		ended(t, f.Ended, sample(1).Share.Grant, 9)
+		found(t, f.A, l, true)
+	})
+
+	t.Run("a fill from before the end is refused", func(t *testing.T) {
+		t.Parallel()
+		f, l := open(t), sample(1)
+		miss := look(t, f.A, l.Access.Hash, nil)
+		ended(t, f.Ended, l.Share.Grant, 2)
+		fill(t, f.A, miss.Lease, l)
+		found(t, f.A, l, false)
+		fill(t, f.A, miss.Lease, at(l, 2)) // read after it
+		found(t, f.A, at(l, 2), true)
+	})
+
+	t.Run("a fill never replaces a later version", func(t *testing.T) {
+		t.Parallel()
+		f, l := open(t), sample(1)
+		miss := look(t, f.A, l.Access.Hash, nil)
+		fill(t, f.B, miss.Lease, at(l, 2))
+		fill(t, f.A, miss.Lease, l)
+		found(t, f.A, at(l, 2), true)
+	})
+
+	t.Run("a fill from before a restart is refused", func(t *testing.T) {
+		t.Parallel()
+		f, l := open(t), sample(1)
+		miss := look(t, f.A, l.Access.Hash, nil)
+		ended(t, f.Ended, l.Share.Grant, 2)
+		f.Restart() // the tombstone is lost
+		again := look(t, f.B, l.Access.Hash, nil)
+		if again.Found {
+			t.Fatal("found after a restart")
+		}
+		fill(t, f.A, miss.Lease, l)
+		found(t, f.A, l, false)
+		fill(t, f.B, again.Lease, at(l, 2))
+		found(t, f.A, at(l, 2), true)
+	})
+
+	t.Run("no lease fills nothing", func(t *testing.T) {
+		t.Parallel()
+		f, l := open(t), sample(1)
+		for _, lease := range []resource.Lease{"", "0:0", "made up", look(t, f.A, l.Access.Hash, nil).Lease + "0"} {
+			fill(t, f.A, lease, l)
+			found(t, f.A, l, false)
+		}
+	})
+
+	t.Run("a token that is over is not remembered", func(t *testing.T) {
+		t.Parallel()
+		f := open(t)
+		oldToken, oldGrant := sample(1), sample(1)
+		oldToken.Access.ExpiresAt = time.Now().Add(-time.Second).UTC().Truncate(time.Second)
+		oldGrant.Share.ExpiresAt = oldToken.Access.ExpiresAt
+		for _, l := range []token.Live{oldToken, oldGrant} {
+			fill(t, f.A, look(t, f.A, l.Access.Hash, nil).Lease, l)
+			found(t, f.A, l, false)
+		}
+	})
+
+	t.Run("a cancelled call fails", func(t *testing.T) {
+		t.Parallel()
+		f := open(t)
+		ctx, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := f.A.Look(ctx, token.Hash{1}, nil); !errors.Is(err, context.Canceled) {
+			t.Errorf("look: %v", err)
+		}
+	})
+
+	t.Run("time", func(t *testing.T) {
+		t.Parallel()
+		f := open(t)
+		if f.Advance == nil {
+			return
+		}
+		// All on one clock that goes forward, so one after the other.
+		l, p := sample(1), newProof()
+		fill(t, f.A, look(t, f.A, l.Access.Hash, nil).Lease, l)
+		look(t, f.A, l.Access.Hash, p)
+		f.Advance(59 * time.Second)
+		found(t, f.A, l, true)
+		f.Advance(time.Second)
+		found(t, f.A, l, false)
+
+		fill(t, f.A, look(t, f.A, l.Access.Hash, nil).Lease, l)
+		if !look(t, f.A, l.Access.Hash, p).Replayed {
+			t.Error("the proof was forgotten before its end")
+		}
+
+		late := sample(1)
+		miss := look(t, f.A, late.Access.Hash, nil)
+		f.Advance(5 * time.Second)
+		fill(t, f.A, miss.Lease, late)
+		found(t, f.A, late, true)
+		late = sample(1)
+		miss = look(t, f.A, late.Access.Hash, nil)
+		f.Advance(5*time.Second + time.Millisecond)
+		fill(t, f.A, miss.Lease, late)
+		found(t, f.A, late, false)
+	})
+}
