@@ -1,0 +1,60 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"path/filepath"
+	"time"
+
+	"github.com/headgate/headgate/cmd/internal/dev"
+)
+
+type devCmd struct {
+	Home        string `help:"State folder; a second start uses it again." default:".headgate" type:"path"`
+	PortBase    int    `help:"First of five ports in a row (issuer, pages, gateway, PostgreSQL, Redis); 0 takes free ones." default:"9440"`
+	Ephemeral   bool   `help:"Forget everything at the end."`
+	PostgresDSN string `help:"Use this PostgreSQL database in place of a private one." env:"HEADGATE_POSTGRES_DSN" placeholder:"DSN"`
+	RedisURL    string `help:"Use this Redis in place of a private one." env:"HEADGATE_REDIS_URL" placeholder:"URL"`
+}
+
+// stopTime bounds an orderly end.
+const stopTime = 30 * time.Second
+
+// Run brings the stack up and keeps it running until it is told to end.
+func (c devCmd) Run(ctx context.Context) error {
+	if c.PortBase != 0 && (c.PortBase < 1024 || c.PortBase > 65530) {
+		return errors.New("--port-base must be 0 or from 1024 to 65530")
+	}
+	stack, err := dev.Start(ctx, dev.Options{
+		Home: c.Home, Ephemeral: c.Ephemeral, PortBase: c.PortBase, FreePorts: c.PortBase == 0,
+		PostgresDSN: c.PostgresDSN, RedisURL: c.RedisURL,
+		Say: func(s string) { fmt.Println("  " + s) },
+	})
+	if err != nil {
+		return err
+	}
+	f := stack.File
+	fmt.Printf(`
+Headgate is ready.
+
+  authorization server  %s
+  gateway               %s/fdx/v6
+  consumer pages        %s
+  certificate authority %s (curl --cacert; nothing was added to your system)
+  everything for tools  %s
+  logs                  %s
+
+People who can sign in:
+`, f.Issuer, f.GatewayBase, f.PortalURL, f.CAFile, filepath.Join(c.Home, dev.FileName), filepath.Join(c.Home, "log"))
+	for _, p := range f.Personas {
+		fmt.Printf("  %-12s %-18s %s\n", p.Username, p.Password, p.About)
+	}
+	fmt.Println("\nPress Ctrl-C to stop.")
+	err = stack.Wait(ctx)
+	fmt.Fprintln(os.Stderr, "stopping ...")
+	stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+	defer cancel()
+	return errors.Join(err, stack.Stop(stop))
+}

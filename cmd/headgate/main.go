@@ -1,0 +1,52 @@
+// Command headgate is the operator's tool and the developer's stack.
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"os/signal"
+	"syscall"
+
+	"github.com/alecthomas/kong"
+
+	"github.com/headgate/headgate/internal/services"
+)
+
+type cli struct {
+	Dev       devCmd       `cmd:"" help:"Run everything on this machine: PostgreSQL, Redis, authorization server, gateway, sandbox bank."`
+	Demo      demoCmd      `cmd:"" help:"Bring everything up on free ports and walk a recipient through consent, read, stop."`
+	Migrate   migrateCmd   `cmd:"" help:"Create or update the database schema."`
+	Recipient recipientCmd `cmd:"" help:"Register and list data recipients."`
+	Bank      bankCmd      `cmd:"" help:"Load bank files into the sandbox bank."`
+	Revoke    revokeCmd    `cmd:"" help:"End a grant on the bank's decision."`
+	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`
+}
+
+// The exit codes besides 0 and 1, so that scripts can tell what to do next.
+const exitNoPostgres = 3 // no PostgreSQL was found on this machine
+
+func main() {
+	var c cli
+	parser := kong.Must(&c, kong.Name("headgate"),
+		kong.Description("Open-finance data-sharing gateway: the operator's tool and the developer's stack."),
+		kong.UsageOnError(), kong.ConfigureHelp(kong.HelpOptions{Compact: true}))
+	cmd, err := parser.Parse(os.Args[1:])
+	parser.FatalIfErrorf(err)
+
+	// The first signal ends in order, a second one at once.
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	go func() {
+		<-ctx.Done()
+		stop()
+	}()
+	cmd.BindTo(ctx, (*context.Context)(nil))
+	if err := cmd.Run(); err != nil {
+		fmt.Fprintln(os.Stderr, "headgate:", err)
+		if errors.Is(err, services.ErrNoPostgres) {
+			os.Exit(exitNoPostgres)
+		}
+		os.Exit(1)
+	}
+}

@@ -1,0 +1,150 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"os/exec"
+	"runtime"
+	"runtime/debug"
+	"time"
+)
+
+// childVariable makes a process of this program the load generator.
+const childVariable = "HEADGATE_BENCH_LOAD"
+
+// Child makes this process the load generator if Run started it as one, and
+// then does not return. A program that calls Run calls it first in main.
+func Child() {
+	if os.Getenv(childVariable) == "" {
+		return
+	}
+	// Collecting less often leaves more of the cores to what is measured.
+	debug.SetGCPercent(400)
+	if err := serveJobs(os.Stdin, os.Stdout); err != nil {
+		fmt.Fprintln(os.Stderr, "headgate bench:", err)
+		os.Exit(1)
+	}
+	os.Exit(0)
+}
+
+// The talk between the two: a job, an answer when it is prepared, an order to
+// go, an answer with the outcome; then the next job. Tokens and keys travel in
+// it, which is why it goes through pipes and not through arguments.
+
+// order tells a prepared generator to measure.
+type order struct{ Go bool }
+
+// answer is what the generator says after each step.
+type answer struct {
+	Error    string // empty: the step is done
+	Count    int
+	Elapsed  time.Duration
+	P50, P99 time.Duration
+}
+
+func serveJobs(in io.Reader, out io.Writer) error {
+	orders, answers := json.NewDecoder(in), json.NewEncoder(out)
+	for {
+		var j job
+		if err := orders.Decode(&j); err == io.EOF {
+			return nil
+		} else if err != nil {
+			return err
+		}
+		if err := serveJob(j, orders, answers); err != nil {
+			return err
+		}
+	}
+}
+
+// serveJob returns an error only when the talk itself is broken.
+func serveJob(j job, orders *json.Decoder, answers *json.Encoder) error {
+	l, err := prepare(context.Background(), j)
+	if err != nil {
+		return answers.Encode(answer{Error: err.Error()})
+	}
+	defer l.close()
+	runtime.GC() // what preparing left behind is not collected on the clock
+	if err := answers.Encode(answer{}); err != nil {
+		return err
+	}
+	var o order
+	if err := orders.Decode(&o); err != nil || !o.Go {
+		return fmt.Errorf("no order to go: %w", err)
+	}
+	m, err := l.phase(j.Measure)
+	if err != nil {
+		return answers.Encode(answer{Error: err.Error()})
+	}
+	return answers.Encode(answer{
+		Count: m.count, Elapsed: m.elapsed, P50: m.times.quantile(0.50), P99: m.times.quantile(0.99),
+	})
+}
+
+// generator is the load generator as its parent sees it. Not safe for
+// concurrent use.
+type generator struct {
+	ctx     context.Context // ends the process; kept to tell why it ended
+	cmd     *exec.Cmd
+	in      io.Closer
+	orders  *json.Encoder
+	answers *json.Decoder
+}
+
+// startGenerator starts it; it lives until close or until ctx ends.
+func startGenerator(ctx context.Context) (*generator, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, fmt.Errorf("start load generator: %w", err)
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), childVariable+"=1")
+	cmd.Stderr = os.Stderr
+	in, err := cmd.StdinPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start load generator: %w", err)
+	}
+	out, err := cmd.StdoutPipe()
+	if err != nil {
+		return nil, fmt.Errorf("start load generator: %w", err)
+	}
+	if err := cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start load generator: %w", err)
+	}
+	return &generator{ctx: ctx, cmd: cmd, in: in, orders: json.NewEncoder(in), answers: json.NewDecoder(out)}, nil
+}
+
+// prepare returns when the job's connections are open and warm.
+func (g *generator) prepare(j job) error {
+	_, err := g.say(j)
+	return err
+}
+
+// measure runs the prepared job.
+func (g *generator) measure() (answer, error) { return g.say(order{Go: true}) }
+
+func (g *generator) say(what any) (answer, error) {
+	var a answer
+	err := g.orders.Encode(what)
+	if err == nil {
+		err = g.answers.Decode(&a)
+	}
+	switch {
+	case g.ctx.Err() != nil:
+		return answer{}, g.ctx.Err()
+	case err != nil:
+		return answer{}, fmt.Errorf("the load generator is gone (does main call bench.Child first?): %w", err)
+	case a.Error != "":
+		return answer{}, errors.New(a.Error)
+	}
+	return a, nil
+}
+
+// close ends the process and waits for it.
+func (g *generator) close() error {
+	return errors.Join(g.in.Close(), g.cmd.Wait())
+}

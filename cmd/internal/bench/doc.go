@@ -1,0 +1,13 @@
+// Package bench measures what enforcement costs: the same page of
+// transactions read without any check, with a certificate-bound token and
+// with a DPoP-bound one, with the gate and without it, from PostgreSQL and
+// from memory, side by side in one run and as ratios. docs/performance.md says
+// what each line is and how to read it.
+//
+// It owns the composition that is measured (the gateway's own constructors
+// over a private PostgreSQL that writes as safely as a production one, and a
+// Redis), the load generator and the accounting. The load generator is a
+// process of its own, so that what a read costs the server is counted apart
+// from what it costs to ask. The package judges nothing: no figure fails a
+// run, only an answer that is not the expected one does.
+package bench

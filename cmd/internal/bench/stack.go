@@ -1,0 +1,349 @@
+package bench
+
+import (
+	"context"
+	"crypto/rand"
+	"crypto/tls"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"path/filepath"
+	"regexp"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
+
+	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/certs/devca"
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/postgres"
+	"github.com/headgate/headgate/internal/redis"
+	"github.com/headgate/headgate/internal/services"
+	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/internal/web"
+	"github.com/headgate/headgate/resource"
+	"github.com/headgate/headgate/resource/sandbox"
+)
+
+// What every read asks for: a page of the newest transactions of a shop's
+// account with 30,000 of them.
+const (
+	limit   = 50
+	days    = 90
+	persona = "heavy"
+)
+
+// public is the origin that the gateways believe to be reached under. Proofs
+// name it; the connections go to loopback.
+const public = "https://api.bank.example"
+
+// conns is the size of each pool of connections to PostgreSQL: one for the
+// gateway, one for the bank.
+const conns = 16
+
+// stack is everything that runs on the server's side.
+type stack struct {
+	postgres  *services.Postgres
+	version   string // of PostgreSQL
+	redis     *services.Redis
+	db        *postgres.DB
+	cache     *redis.Cache
+	absent    *redis.Cache // of a Redis that is not there
+	bankPool  *pgxpool.Pool
+	hasher    *token.Hasher
+	log       *slog.Logger
+	tls       *tls.Config
+	caFile    string
+	byCert    credentials
+	byKey     credentials
+	path      string // of the page, with query
+	access    resource.Access
+	store     *sandbox.Store
+	memory    memoryBank
+	gate      *postgres.Gate
+	endpoints []web.Listener
+	serving   sync.WaitGroup
+	stop      context.CancelFunc // of serving
+	served    error              // written by serving
+	closers   []func() error     // run last to first
+}
+
+// start brings everything up. On an error nothing is left.
+func start(ctx context.Context, c Config) (_ *stack, err error) {
+	s := &stack{}
+	defer func() {
+		if err != nil {
+			err = errors.Join(err, s.close())
+		}
+	}()
+	steps := []func(context.Context, Config) error{
+		s.startServices, s.openStores, s.fillBank, s.makeCertificates, s.issueTokens, s.takePage,
+	}
+	for _, step := range steps {
+		if err := step(ctx, c); err != nil {
+			return nil, err
+		}
+	}
+	return s, nil
+}
+
+// later has close call f; what was opened last is closed first.
+func (s *stack) later(f func() error) { s.closers = append(s.closers, f) }
+
+func (s *stack) close() error {
+	var all error
+	for i := len(s.closers) - 1; i >= 0; i-- {
+		all = errors.Join(all, s.closers[i]())
+	}
+	return all
+}
+
+// database is made anew in each run: a run that was killed may have left one.
+const database = "headgate_bench"
+
+// startServices starts a PostgreSQL that keeps every promise about acknowledged
+// writes (fsync and synchronous_commit on), because the gate waits for them,
+// and a Redis.
+func (s *stack) startServices(ctx context.Context, c Config) error {
+	binaries, err := services.FindPostgres()
+	if err != nil {
+		return err
+	}
+	s.version = binaries.Version
+	s.postgres, err = services.StartPostgres(ctx, services.PostgresConfig{
+		Binaries: binaries, Dir: filepath.Join(c.Home, "bench-postgres"), Durable: true, Progress: c.say,
+	})
+	if err != nil {
+		return err
+	}
+	s.later(func() error {
+		// A durable cluster stays when it is stopped; this one is done with.
+		return errors.Join(s.postgres.Stop(context.Background()), os.RemoveAll(filepath.Dir(s.postgres.LogFile())))
+	})
+	if s.redis, err = services.StartRedis(ctx, services.RedisConfig{}); err != nil {
+		return err
+	}
+	s.later(func() error { s.redis.Stop(context.Background()); return nil })
+	c.say("PostgreSQL " + s.version + ", fsync and synchronous_commit on; Redis: " + s.redis.Kind())
+
+	admin, err := pgx.Connect(ctx, s.postgres.DSN("postgres"))
+	if err != nil {
+		return err
+	}
+	_, err = admin.Exec(ctx, "DROP DATABASE IF EXISTS "+database+" WITH (FORCE)")
+	if err == nil {
+		_, err = admin.Exec(ctx, "CREATE DATABASE "+database)
+	}
+	return errors.Join(err, admin.Close(ctx))
+}
+
+func (s *stack) openStores(ctx context.Context, c Config) error {
+	// Lines are written as in production, and nowhere.
+	null, err := os.OpenFile(os.DevNull, os.O_WRONLY, 0)
+	if err != nil {
+		return err
+	}
+	s.later(null.Close)
+	s.log = slog.New(slog.NewJSONHandler(null, nil))
+
+	dsn := s.postgres.DSN(database)
+	if err := errors.Join(postgres.Migrate(ctx, dsn), sandbox.Migrate(ctx, dsn)); err != nil {
+		return err
+	}
+	if s.db, err = postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: conns, Name: "bench gateway"}); err != nil {
+		return err
+	}
+	s.later(func() error { s.db.Close(); return nil })
+	s.gate = postgres.NewGate(s.db, postgres.GateConfig{})
+	s.later(func() error { s.gate.Close(); return nil })
+	if s.cache, err = redis.Open(redis.Config{URL: s.redis.URL(), Log: s.log}); err != nil {
+		return err
+	}
+	s.later(s.cache.Close)
+
+	gone, err := services.StartRedis(ctx, services.RedisConfig{})
+	if err != nil {
+		return err
+	}
+	gone.Kill()
+	if s.absent, err = redis.Open(redis.Config{URL: gone.URL(), Log: s.log}); err != nil {
+		return err
+	}
+	s.later(s.absent.Close)
+
+	pool, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return err
+	}
+	pool.MaxConns = conns
+	if s.bankPool, err = pgxpool.NewWithConfig(ctx, pool); err != nil {
+		return err
+	}
+	s.later(func() error { s.bankPool.Close(); return nil })
+	s.store, err = sandbox.New(sandbox.Config{Pool: s.bankPool})
+	return err
+}
+
+func (s *stack) fillBank(ctx context.Context, c Config) error {
+	c.say("loading the sandbox bank")
+	if _, err := sandbox.Seed(ctx, s.store, time.Now()); err != nil {
+		return err
+	}
+	// Otherwise the housekeeping after a load would run in the middle.
+	_, err := s.bankPool.Exec(ctx, "VACUUM (ANALYZE)")
+	return err
+}
+
+func (s *stack) makeCertificates(_ context.Context, _ Config) error {
+	dir, err := os.MkdirTemp("", "headgate-bench-")
+	if err != nil {
+		return err
+	}
+	s.later(func() error { return os.RemoveAll(dir) })
+	ca, err := devca.Open(devca.Config{Dir: dir})
+	if err != nil {
+		return err
+	}
+	s.caFile = ca.File()
+	server, err := ca.Server()
+	if err != nil {
+		return err
+	}
+	if s.byCert.pair, err = ca.Client("bench"); err != nil {
+		return err
+	}
+	s.tls, err = certs.ServerTLS(certs.Config{
+		CertFile: server.CertFile, KeyFile: server.KeyFile,
+		ClientAuth: certs.RequestedClientCert, ClientCAFile: ca.File(),
+	})
+	return err
+}
+
+// issueTokens makes a grant and a token of each binding for every caller.
+func (s *stack) issueTokens(ctx context.Context, c Config) error {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	var err error
+	if s.hasher, err = token.NewHasher([]token.Key{{ID: "b1", Secret: secret}}); err != nil {
+		return err
+	}
+	who, err := s.store.SignIn(ctx, persona, sandbox.DevPassword(persona))
+	if err != nil {
+		return err
+	}
+	accounts, err := s.store.AccountsOf(ctx, who.ID)
+	if err != nil {
+		return err
+	}
+	if len(accounts) == 0 {
+		return errors.New("the persona has no account")
+	}
+	i := &issuer{db: s.db, hasher: s.hasher, consumer: consent.ConsumerID(who.ID), account: accounts[0].Account.ID()}
+	if err := i.register(ctx); err != nil {
+		return err
+	}
+	if s.byCert, err = i.certificateBound(ctx, c.Callers, s.byCert.pair); err != nil {
+		return err
+	}
+	if s.byKey, err = i.keyBound(ctx, c.Callers); err != nil {
+		return err
+	}
+
+	// The dates are fixed, so that a run over midnight asks for one page.
+	now := time.Now()
+	window := fdx.Window{Start: fdx.DateOf(now).AddDays(-days), End: fdx.DateOf(now)}
+	s.path = "/fdx/v6/accounts/" + string(i.account) + "/transactions?startDate=" + window.Start.String() +
+		"&endDate=" + window.End.String() + "&limit=" + strconv.Itoa(limit)
+	live, err := s.db.Tokens().Live(ctx, s.byCert.hashes[0])
+	if err != nil {
+		return err
+	}
+	var denial *resource.Denial
+	s.access, denial = resource.Allow(live.Share, live.Access.Scopes, resource.Need{
+		Account: i.account, Any: fdx.NewClusters(fdx.Transactions),
+		Through: fdx.NewClusters(fdx.Transactions, fdx.Investments), Window: window,
+	}, now)
+	if denial != nil {
+		return denial.Error
+	}
+	return nil
+}
+
+// takePage copies the page for the bank in memory.
+func (s *stack) takePage(ctx context.Context, _ Config) error {
+	page, err := s.store.Transactions(ctx, s.access, resource.PageRequest{Limit: limit})
+	if err != nil {
+		return err
+	}
+	if len(page.Items) != limit || page.Next == "" {
+		return fmt.Errorf("the account has a page of %d transactions, not %d and more after it", len(page.Items), limit)
+	}
+	s.memory = memoryBank{page: page}
+	return nil
+}
+
+// gateway returns a gateway as production has it, but for these three.
+func (s *stack) gateway(p resource.Provider, g resource.Gate, cache resource.Cache) (http.Handler, error) {
+	proofs, err := dpop.New(dpop.Config{})
+	if err != nil {
+		return nil, err
+	}
+	key := make([]byte, 32)
+	_, _ = rand.Read(key) // never fails
+	gateway, err := resource.New(resource.Config{
+		Public: public, Issuer: "https://bank.example", Instance: "bench", Log: s.log,
+		Hasher: s.hasher, Proofs: proofs, Tokens: s.db.Tokens(), Recipients: s.db.Recipients(), Cache: cache,
+		Provider: p, Gate: g, PageKeys: [][]byte{key}, Health: &web.Health{},
+	})
+	if err != nil {
+		return nil, err
+	}
+	return gateway.Handler(), nil
+}
+
+// listen gives a handler a listener of its own and returns the address.
+func (s *stack) listen(h http.Handler) (string, error) {
+	socket, err := net.Listen("tcp", "127.0.0.1:0")
+	if err != nil {
+		return "", err
+	}
+	s.endpoints = append(s.endpoints, web.Listener{Server: web.NewServer(h, s.tls.Clone(), s.log), Socket: socket})
+	return socket.Addr().String(), nil
+}
+
+// serve serves what listens, until close.
+func (s *stack) serve() {
+	var ctx context.Context
+	ctx, s.stop = context.WithCancel(context.Background())
+	s.serving.Go(func() { s.served = web.Serve(ctx, web.Drain{}, s.endpoints...) })
+	s.later(func() error {
+		s.stop()
+		s.serving.Wait()
+		return s.served
+	})
+}
+
+// bareOf returns the handler without checks that answers what a gateway
+// answered.
+func (s *stack) bareOf(p resource.Provider, answered []byte) (http.Handler, error) {
+	var a fdx.TransactionsAnswer
+	if err := json.Unmarshal(answered, &a); err != nil {
+		return nil, err
+	}
+	return bare{provider: p, access: s.access, page: a.Page, links: a.Links}.handler(s.log)
+}
+
+// pageKeys finds the parts of a body that are fresh in each answer.
+var pageKeys = regexp.MustCompile(`("nextPageKey":"|"nextOffset":"|pageKey=)[A-Za-z0-9_-]+`)
+
+// same returns a body without its page keys, for comparing it with another.
+func same(body []byte) string { return pageKeys.ReplaceAllString(string(body), "$1") }

@@ -1,0 +1,93 @@
+package bench
+
+import (
+	"bufio"
+	"bytes"
+	"errors"
+	"fmt"
+	"io"
+	"strconv"
+)
+
+// The load generator speaks HTTP/1.1 itself: on a small machine it shares the
+// cores with what it measures, and a general client would take several times
+// as much of them.
+
+// request is what all requests of a line have in common.
+type request struct {
+	path        string // with query
+	interaction string
+	scheme      string // empty sends no credentials
+}
+
+// append writes a request with these credentials.
+func (r *request) append(b []byte, token string, proof []byte) []byte {
+	b = append(b, "GET "...)
+	b = append(b, r.path...)
+	b = append(b, " HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nx-fapi-interaction-id: "...)
+	b = append(b, r.interaction...)
+	if r.scheme != "" {
+		b = append(b, "\r\nAuthorization: "...)
+		b = append(b, r.scheme...)
+		b = append(b, ' ')
+		b = append(b, token...)
+	}
+	if proof != nil {
+		b = append(b, "\r\nDPoP: "...)
+		b = append(b, proof...)
+	}
+	return append(b, "\r\n\r\n"...)
+}
+
+// shown is how much of an unexpected body an error repeats, in bytes.
+const shown = 300
+
+var errLength = errors.New("an answer without one Content-Length")
+
+// readResponse reads one answer and returns the length of its body, which
+// it hands to body piece by piece if that is not nil. An answer other than
+// 200 is an error that holds the beginning of its body.
+func readResponse(r *bufio.Reader, body io.Writer) (int, error) {
+	line, err := r.ReadSlice('\n')
+	if err != nil {
+		return 0, fmt.Errorf("read status: %w", err)
+	}
+	ok := bytes.HasPrefix(line, []byte("HTTP/1.1 200 "))
+	status := string(bytes.TrimSpace(line[:min(len(line), 64)]))
+	length := -1
+	for {
+		if line, err = r.ReadSlice('\n'); err != nil {
+			return 0, fmt.Errorf("read header: %w", err)
+		}
+		line = bytes.TrimRight(line, "\r\n")
+		if len(line) == 0 {
+			break
+		}
+		name, value, _ := bytes.Cut(line, []byte(":"))
+		if !bytes.EqualFold(name, []byte("Content-Length")) {
+			continue
+		}
+		n, err := strconv.ParseUint(string(bytes.TrimSpace(value)), 10, 31)
+		if err != nil || length >= 0 {
+			return 0, errLength
+		}
+		length = int(n)
+	}
+	if length < 0 {
+		return 0, errLength
+	}
+	if !ok {
+		text := make([]byte, min(length, shown))
+		_, _ = io.ReadFull(r, text) // what there is of it
+		return 0, fmt.Errorf("answered %s: %s", status, text)
+	}
+	if body != nil {
+		_, err = io.CopyN(body, r, int64(length))
+	} else {
+		_, err = r.Discard(length)
+	}
+	if err != nil {
+		return 0, fmt.Errorf("read body: %w", err)
+	}
+	return length, nil
+}

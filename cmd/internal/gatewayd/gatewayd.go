@@ -1,0 +1,173 @@
+// Package gatewayd wires the resource gateway process. cmd/gatewayd runs it
+// in production and cmd/headgate in development, through the same
+// constructor. It links neither the authorization server nor the pages: the
+// process that hands out data holds no code that could mint a token.
+package gatewayd
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net"
+	"net/http"
+	"os"
+	"strconv"
+	"time"
+
+	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/cmd/internal/config"
+	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/postgres"
+	"github.com/headgate/headgate/internal/redis"
+	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/internal/web"
+	"github.com/headgate/headgate/resource"
+	"github.com/headgate/headgate/resource/sandbox"
+)
+
+// EnvPrefix starts the environment variables of the settings.
+const EnvPrefix = "HEADGATE_GATEWAYD"
+
+// Config is the configuration file of the process.
+type Config struct {
+	Public          string        `json:"public" help:"https origin under which recipients reach the gateway, without a path; DPoP proofs are checked against it"`
+	Issuer          string        `json:"issuer" help:"issuer identifier of the authorization server"`
+	Listen          string        `json:"listen" default:":8445" help:"address and port to listen on"`
+	Instance        string        `json:"instance" default:"" help:"name of this instance in access records; empty is host name and process id"`
+	TLSCertFile     string        `json:"tls_cert_file" help:"PEM file of the server certificate chain; read again when it changes"`
+	TLSKeyFile      string        `json:"tls_key_file" help:"PEM file of its private key"`
+	ClientCAFile    string        `json:"client_ca_file" default:"" help:"PEM file of the authorities that may issue recipients' certificates; empty accepts any, because a token names its certificate"`
+	PostgresDSNFile string        `json:"postgres_dsn_file" help:"file that holds the PostgreSQL DSN"`
+	PostgresConns   int           `json:"postgres_conns" default:"16" help:"most PostgreSQL connections of this process, gate lanes included"`
+	GateLanes       int           `json:"gate_lanes" default:"4" help:"statements of the gate that run at the same time"`
+	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL; empty asks PostgreSQL on every read"`
+	HashKeysFile    string        `json:"hash_keys_file" help:"file with the token hash keys, the same for every process"`
+	PageKeysFile    string        `json:"page_keys_file" help:"file with a JSON array of base64 secrets of 32 bytes that seal page keys, newest first"`
+	BankDSNFile     string        `json:"bank_dsn_file" help:"file that holds the PostgreSQL DSN of the sandbox bank"`
+	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
+}
+
+// Process is the wired process. Run serves it; Close releases what New
+// opened.
+type Process struct {
+	server   *http.Server
+	health   *web.Health
+	lameDuck time.Duration
+	closers  []func()
+}
+
+// New wires the process. It reads files and opens pools, but needs neither
+// PostgreSQL nor Redis to be up.
+func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error) {
+	p := &Process{health: &web.Health{}, lameDuck: c.LameDuck}
+	defer func() {
+		if err != nil {
+			p.Close()
+		}
+	}()
+	dsn, err := config.Secret(c.PostgresDSNFile)
+	if err != nil {
+		return nil, err
+	}
+	db, err := postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: c.PostgresConns, Name: "gatewayd"})
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, db.Close)
+	gate := postgres.NewGate(db, postgres.GateConfig{Lanes: c.GateLanes})
+	p.closers = append(p.closers, gate.Close)
+	bankDSN, err := config.Secret(c.BankDSNFile)
+	if err != nil {
+		return nil, err
+	}
+	bank, err := sandbox.Open(ctx, bankDSN)
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, bank.Close)
+	rc := resource.Config{
+		Public: c.Public, Issuer: c.Issuer, Instance: instance(c.Instance), Log: log,
+		Tokens: db.Tokens(), Recipients: db.Recipients(), Provider: bank, Gate: gate,
+	}
+	if c.RedisURLFile != "" {
+		url, err := config.Secret(c.RedisURLFile)
+		if err != nil {
+			return nil, err
+		}
+		cache, err := redis.Open(redis.Config{URL: url, Log: log})
+		if err != nil {
+			return nil, err
+		}
+		p.closers = append(p.closers, func() { _ = cache.Close() })
+		rc.Cache = cache
+	}
+	if rc.Hasher, rc.PageKeys, err = keys(c); err != nil {
+		return nil, err
+	}
+	if rc.Proofs, err = dpop.New(dpop.Config{}); err != nil {
+		return nil, err
+	}
+	g, err := resource.New(rc)
+	if err != nil {
+		return nil, err
+	}
+	tlsConfig, err := certs.ServerTLS(certs.Config{
+		CertFile: c.TLSCertFile, KeyFile: c.TLSKeyFile, ClientAuth: certs.RequestedClientCert, ClientCAFile: c.ClientCAFile,
+		OnReload: config.Reloaded(log),
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.server = web.NewServer(p.health.Around(g.Handler()), tlsConfig, log)
+	return p, nil
+}
+
+// Run serves the socket until ctx ends, then drains.
+func (p *Process) Run(ctx context.Context, socket net.Listener) error {
+	return web.Serve(ctx, web.Drain{Health: p.health, LameDuck: p.lameDuck}, web.Listener{Server: p.server, Socket: socket})
+}
+
+// Close releases what New opened, last first. Call it after Run.
+func (p *Process) Close() {
+	for i := len(p.closers) - 1; i >= 0; i-- {
+		p.closers[i]()
+	}
+	p.closers = nil
+}
+
+func keys(c Config) (*token.Hasher, [][]byte, error) {
+	file, err := certs.ReadPrivate(c.HashKeysFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("hash_keys_file: %w", err)
+	}
+	parsed, err := token.ParseKeys(file)
+	if err != nil {
+		return nil, nil, err
+	}
+	hasher, err := token.NewHasher(parsed)
+	if err != nil {
+		return nil, nil, err
+	}
+	if file, err = certs.ReadPrivate(c.PageKeysFile); err != nil {
+		return nil, nil, fmt.Errorf("page_keys_file: %w", err)
+	}
+	var pages [][]byte
+	if json.Unmarshal(file, &pages) != nil || len(pages) == 0 {
+		return nil, nil, errors.New("page_keys_file: not a JSON array of base64 secrets")
+	}
+	return hasher, pages, nil
+}
+
+// instance names this instance so that its access records can be told apart.
+func instance(name string) string {
+	if name != "" {
+		return name
+	}
+	host, err := os.Hostname()
+	if err != nil {
+		host = "gatewayd"
+	}
+	return host + "-" + strconv.Itoa(os.Getpid())
+}
