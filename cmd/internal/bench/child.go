@@ -80,9 +80,7 @@ func serveJob(j job, orders *json.Decoder, answers *json.Encoder) error {
 	if err != nil {
 		return answers.Encode(answer{Error: err.Error()})
 	}
-	return answers.Encode(answer{
-		Count: m.count, Elapsed: m.elapsed, P50: m.times.quantile(0.50), P99: m.times.quantile(0.99),
-	})
+	return answers.Encode(m.answer())
 }
 
 // generator is the load generator as its parent sees it. Not safe for

@@ -93,6 +93,5 @@ func (l look) run(ctx context.Context, tokens []string, callers int, d time.Dura
 		}
 		m.times.merge(&times[i])
 	}
-	m.count = int(m.times.total)
 	return m, nil
 }

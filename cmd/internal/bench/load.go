@@ -91,7 +91,7 @@ func prepare(ctx context.Context, j job) (_ *load, err error) {
 	if err != nil {
 		return nil, err
 	}
-	rate := float64(r.count) / r.elapsed.Seconds()
+	rate := float64(r.times.total) / r.elapsed.Seconds()
 	return l, l.sign(j.Callers + int(ahead*rate*j.Measure.Seconds()))
 }
 
@@ -139,9 +139,16 @@ func (l *load) close() {
 
 // measured is what a phase came to.
 type measured struct {
-	count   int
 	elapsed time.Duration
 	times   histogram
+}
+
+// answer returns it in the form in which it is told.
+func (m *measured) answer() answer {
+	return answer{
+		Count: int(m.times.total), Elapsed: m.elapsed,
+		P50: m.times.quantile(0.50), P99: m.times.quantile(0.99),
+	}
 }
 
 // phase has all callers ask for d. A read that began within d counts.
@@ -183,7 +190,6 @@ func (l *load) phase(d time.Duration) (*measured, error) {
 	for _, c := range l.callers {
 		m.times.merge(&c.times)
 	}
-	m.count = int(m.times.total)
 	// One is enough: when one caller fails, most do.
 	for _, err := range faults {
 		if err != nil {

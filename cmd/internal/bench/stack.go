@@ -14,7 +14,6 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
-	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -52,29 +51,25 @@ const conns = 16
 
 // stack is everything that runs on the server's side.
 type stack struct {
-	postgres  *services.Postgres
-	version   string // of PostgreSQL
-	redis     *services.Redis
-	db        *postgres.DB
-	cache     *redis.Cache
-	absent    *redis.Cache // of a Redis that is not there
-	bankPool  *pgxpool.Pool
-	hasher    *token.Hasher
-	log       *slog.Logger
-	tls       *tls.Config
-	caFile    string
-	byCert    credentials
-	byKey     credentials
-	path      string // of the page, with query
-	access    resource.Access
-	store     *sandbox.Store
-	memory    memoryBank
-	gate      *postgres.Gate
-	endpoints []web.Listener
-	serving   sync.WaitGroup
-	stop      context.CancelFunc // of serving
-	served    error              // written by serving
-	closers   []func() error     // run last to first
+	postgres *services.Postgres
+	version  string // of PostgreSQL
+	redis    *services.Redis
+	db       *postgres.DB
+	cache    *redis.Cache
+	absent   *redis.Cache // of a Redis that is not there
+	bankPool *pgxpool.Pool
+	hasher   *token.Hasher
+	log      *slog.Logger
+	tls      *tls.Config
+	caFile   string
+	byCert   credentials
+	byKey    credentials
+	path     string // of the page, with query
+	access   resource.Access
+	store    *sandbox.Store
+	memory   memoryBank
+	gate     *postgres.Gate
+	closers  []func() error // run last to first
 }
 
 // start brings everything up. On an error nothing is left.
@@ -302,7 +297,7 @@ func (s *stack) gateway(p resource.Provider, g resource.Gate, cache resource.Cac
 	gateway, err := resource.New(resource.Config{
 		Public: public, Issuer: "https://bank.example", Instance: "bench", Log: s.log,
 		Hasher: s.hasher, Proofs: proofs, Tokens: s.db.Tokens(), Recipients: s.db.Recipients(), Cache: cache,
-		Provider: p, Gate: g, PageKeys: [][]byte{key}, Health: &web.Health{},
+		Provider: p, Gate: g, PageKeys: [][]byte{key},
 	})
 	if err != nil {
 		return nil, err
@@ -310,26 +305,20 @@ func (s *stack) gateway(p resource.Provider, g resource.Gate, cache resource.Cac
 	return gateway.Handler(), nil
 }
 
-// listen gives a handler a listener of its own and returns the address.
+// listen serves a handler on a port of its own until close, and returns its
+// address.
 func (s *stack) listen(h http.Handler) (string, error) {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return "", err
 	}
-	s.endpoints = append(s.endpoints, web.Listener{Server: web.NewServer(h, s.tls.Clone(), s.log), Socket: socket})
+	ctx, stop := context.WithCancel(context.Background())
+	ended := make(chan error, 1)
+	go func() {
+		ended <- web.Serve(ctx, web.Drain{}, web.Listener{Server: web.NewServer(h, s.tls.Clone(), s.log), Socket: socket})
+	}()
+	s.later(func() error { stop(); return <-ended })
 	return socket.Addr().String(), nil
-}
-
-// serve serves what listens, until close.
-func (s *stack) serve() {
-	var ctx context.Context
-	ctx, s.stop = context.WithCancel(context.Background())
-	s.serving.Go(func() { s.served = web.Serve(ctx, web.Drain{}, s.endpoints...) })
-	s.later(func() error {
-		s.stop()
-		s.serving.Wait()
-		return s.served
-	})
 }
 
 // bareOf returns the handler without checks that answers what a gateway
@@ -345,5 +334,9 @@ func (s *stack) bareOf(p resource.Provider, answered []byte) (http.Handler, erro
 // pageKeys finds the parts of a body that are fresh in each answer.
 var pageKeys = regexp.MustCompile(`("nextPageKey":"|"nextOffset":"|pageKey=)[A-Za-z0-9_-]+`)
 
-// same returns a body without its page keys, for comparing it with another.
-func same(body []byte) string { return pageKeys.ReplaceAllString(string(body), "$1") }
+// withoutKeys returns a body without its page keys, for comparing it with
+// another.
+func withoutKeys(body []byte) string { return pageKeys.ReplaceAllString(string(body), "$1") }
+
+// meter reads what the processes of this stack use.
+func (s *stack) meter() meter { return meter{postgres: s.postgres.PID(), redis: s.redis.PID()} }

@@ -1,0 +1,177 @@
+package bench
+
+import (
+	"cmp"
+	"context"
+	"errors"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"runtime"
+	"runtime/pprof"
+	"slices"
+	"time"
+)
+
+// Config configures a run.
+type Config struct {
+	// Home is the state folder that bench.json is written to; it is created.
+	// While the run lasts it also holds the database, so its disk is the one
+	// that is measured. Required.
+	Home string
+	// Seconds is how long each line is measured in each round, 1 to 60; 4
+	// when zero. Proofs are made beforehand and must not grow too old.
+	Seconds int
+	// Callers is how many connections ask at the same time, 1 to 1,000; 64
+	// when zero.
+	Callers int
+	// Out gets progress lines and the table; nil is silent.
+	Out io.Writer
+	// Profile also writes a CPU profile of the gateway for each line to Home,
+	// as bench-NAME.pprof.
+	Profile bool
+}
+
+// rounds is how often each line is measured. The lines take turns, and each
+// round begins at another one, so that a busy spell of the machine does not
+// hit the same line every time.
+const rounds = 3
+
+// Run measures every line, prints the table and writes bench.json. It starts
+// a private PostgreSQL and a Redis and leaves nothing of them. Figures never
+// make it fail; an answer other than the expected one does. Without an
+// installed PostgreSQL the error is services.ErrNoPostgres.
+func Run(ctx context.Context, c Config) error {
+	c.Seconds, c.Callers = cmp.Or(c.Seconds, 4), cmp.Or(c.Callers, 64)
+	if c.Out == nil {
+		c.Out = io.Discard
+	}
+	switch {
+	case c.Home == "":
+		return errors.New("bench: Home is required")
+	case c.Seconds < 1 || c.Seconds > 60:
+		return errors.New("bench: a line is measured for 1 to 60 seconds")
+	case c.Callers < 1 || c.Callers > 1000:
+		return errors.New("bench: there are 1 to 1,000 callers")
+	}
+	if err := run(ctx, c, time.Duration(c.Seconds)*time.Second, rounds); err != nil {
+		return fmt.Errorf("bench: %w", err)
+	}
+	return nil
+}
+
+// say writes a progress line.
+func (c Config) say(text string) { fmt.Fprintln(c.Out, "bench: "+text) }
+
+func run(ctx context.Context, c Config, each time.Duration, rounds int) (err error) {
+	if c.Home, err = filepath.Abs(c.Home); err != nil {
+		return err
+	}
+	if err := os.MkdirAll(c.Home, 0o700); err != nil {
+		return err
+	}
+	report := Report{Machine: Machine{
+		Started: time.Now().UTC().Format(time.RFC3339), System: runtime.GOOS + "/" + runtime.GOARCH,
+		Cores: runtime.NumCPU(), Go: runtime.Version(),
+		Callers: c.Callers, Seconds: each.Seconds(), Rounds: rounds,
+	}}
+	s, err := start(ctx, c)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, s.close()) }()
+	report.Machine.PostgreSQL, report.Machine.Redis = s.version, s.redis.Kind()
+
+	g, err := startGenerator(ctx)
+	if err != nil {
+		return err
+	}
+	lines, err := s.lines(ctx, c, g)
+	if err == nil {
+		report.Lines, err = measure(ctx, c, lines, s.meter(), each, rounds)
+	}
+	if err := errors.Join(err, g.close()); err != nil {
+		return err
+	}
+	relate(report.Lines)
+	if err := report.print(c.Out); err != nil {
+		return err
+	}
+	return report.write(c.Home)
+}
+
+// measure runs all rounds and returns each line's median one.
+func measure(ctx context.Context, c Config, lines []line, m meter, each time.Duration, rounds int) ([]Result, error) {
+	all := make([][]Result, len(lines))
+	for round := range rounds {
+		for turn := range lines {
+			i := (turn + round*len(lines)/rounds) % len(lines)
+			r, err := lines[i].once(ctx, c, m, each)
+			if err != nil {
+				return nil, fmt.Errorf("%s: %w", lines[i].name, err)
+			}
+			all[i] = append(all[i], r)
+			c.say(fmt.Sprintf("round %d of %d, %-36s %7.0f/s  p50 %6.2f ms  p99 %6.2f ms",
+				round+1, rounds, r.Name, r.RequestsPerSecond, r.P50, r.P99))
+		}
+	}
+	results := make([]Result, len(lines))
+	for i, rs := range all {
+		slices.SortFunc(rs, func(a, b Result) int { return cmp.Compare(a.RequestsPerSecond, b.RequestsPerSecond) })
+		results[i] = rs[(len(rs)-1)/2]
+	}
+	return results, nil
+}
+
+// once measures one round of a line.
+func (l line) once(ctx context.Context, c Config, m meter, each time.Duration) (_ Result, err error) {
+	var profile *os.File
+	var before usage
+	a, err := l.measure(ctx, each, func() (err error) {
+		runtime.GC() // what the line before left is not collected on this one's clock
+		if c.Profile {
+			if profile, err = os.Create(filepath.Join(c.Home, "bench-"+l.name+".pprof")); err == nil {
+				err = pprof.StartCPUProfile(profile)
+			}
+		}
+		if err == nil {
+			before, err = m.read()
+		}
+		return err
+	})
+	after, err2 := m.read()
+	if profile != nil {
+		pprof.StopCPUProfile()
+		err2 = errors.Join(err2, profile.Close())
+	}
+	if err := errors.Join(err, err2); err != nil {
+		return Result{}, err
+	}
+	if a.Count == 0 {
+		return Result{}, errors.New("nothing was answered")
+	}
+	n := float64(a.Count)
+	return Result{
+		Name: l.name, Reference: l.reference,
+		RequestsPerSecond: n / a.Elapsed.Seconds(), P50: milliseconds(a.P50), P99: milliseconds(a.P99),
+		CPU: CPU{
+			Gateway:    microseconds(after.gateway-before.gateway) / n,
+			PostgreSQL: perOperation(after.postgres, before.postgres, n),
+			Redis:      perOperation(after.redis, before.redis, n),
+		},
+		Bytes: float64(after.bytes-before.bytes) / n, Allocs: float64(after.mallocs-before.mallocs) / n,
+	}, nil
+}
+
+func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }
+func microseconds(d time.Duration) float64 { return float64(d) / float64(time.Microsecond) }
+
+// perOperation returns microseconds per operation, nil when unknown.
+func perOperation(after, before *time.Duration, n float64) *float64 {
+	if after == nil || before == nil {
+		return nil
+	}
+	v := microseconds(*after-*before) / n
+	return &v
+}

@@ -1,0 +1,156 @@
+package bench
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"slices"
+	"time"
+
+	"github.com/headgate/headgate/internal/redis"
+	"github.com/headgate/headgate/resource"
+)
+
+// line is one thing that is measured.
+type line struct {
+	name string
+	// reference is the line that this one is a ratio of; a reference names
+	// itself.
+	reference string
+	// measure warms the line up, calls begin, and runs it for d.
+	measure func(ctx context.Context, d time.Duration, begin func() error) (answer, error)
+}
+
+// warm returns how long a line runs before the clock starts.
+func warm(d time.Duration) time.Duration { return min(d/4, time.Second) }
+
+// endpoint is a gateway that a line reads from.
+type endpoint struct {
+	name, reference string
+	credentials     credentials
+	gate            resource.Gate
+	cache           *redis.Cache
+}
+
+// The reference lines of reads, by bank.
+const (
+	sandboxBare = "sandbox-bare"
+	memoryBare  = "memory-bare"
+)
+
+// lines returns all lines, references before what refers to them.
+func (s *stack) lines(ctx context.Context, c Config, g *generator) ([]line, error) {
+	const certGate = "sandbox-certificate-gate"
+	fromSandbox, err := s.reads(ctx, c, g, s.store, sandboxBare, []endpoint{
+		{certGate, sandboxBare, s.byCert, s.gate, s.cache},
+		{"sandbox-dpop-gate", sandboxBare, s.byKey, s.gate, s.cache},
+		{"sandbox-certificate", sandboxBare, s.byCert, openGate{}, s.cache},
+		{"sandbox-dpop", sandboxBare, s.byKey, openGate{}, s.cache},
+		{"sandbox-certificate-gate-redis-down", certGate, s.byCert, s.gate, s.absent},
+	})
+	if err != nil {
+		return nil, err
+	}
+	fromMemory, err := s.reads(ctx, c, g, s.memory, memoryBare, []endpoint{
+		{"memory-certificate", memoryBare, s.byCert, openGate{}, s.cache},
+		{"memory-dpop", memoryBare, s.byKey, openGate{}, s.cache},
+	})
+	if err != nil {
+		return nil, err
+	}
+	const truth = "introspection-postgres"
+	return slices.Concat(fromSandbox, fromMemory, []line{
+		s.lookUp(c, truth, truth, nil),
+		s.lookUp(c, "introspection-redis", truth, s.cache),
+	}), nil
+}
+
+// reads returns the lines of one bank: the one without checks and one for each
+// gateway. They must all answer with the same body, but for page keys, or
+// there is nothing to compare.
+func (s *stack) reads(ctx context.Context, c Config, g *generator, p resource.Provider, bareName string, guarded []endpoint) ([]line, error) {
+	var first []byte
+	lines := make([]line, 1, 1+len(guarded))
+	add := func(l line, body []byte) error {
+		if first == nil {
+			first = body
+		}
+		if withoutKeys(body) != withoutKeys(first) {
+			return fmt.Errorf("%s answers with another body than %s", l.name, bareName)
+		}
+		return nil
+	}
+	for _, e := range guarded {
+		h, err := s.gateway(p, e.gate, e.cache)
+		if err != nil {
+			return nil, err
+		}
+		l, body, err := s.read(ctx, c, g, h, e)
+		if err == nil {
+			err = add(l, body)
+		}
+		if err != nil {
+			return nil, err
+		}
+		lines = append(lines, l)
+	}
+	h, err := s.bareOf(p, first)
+	if err != nil {
+		return nil, err
+	}
+	l, body, err := s.read(ctx, c, g, h, endpoint{name: bareName, reference: bareName})
+	if err == nil {
+		err = add(l, body)
+	}
+	lines[0] = l
+	return lines, err
+}
+
+// read serves h, asks it once and returns the line that asks it all the time,
+// and the body that it answers with.
+func (s *stack) read(ctx context.Context, c Config, g *generator, h http.Handler, e endpoint) (line, []byte, error) {
+	address, err := s.listen(h)
+	if err != nil {
+		return line{}, nil, err
+	}
+	j := job{
+		Address: address, CAFile: s.caFile, CertFile: e.credentials.pair.CertFile, KeyFile: e.credentials.pair.KeyFile,
+		Path: s.path, Callers: c.Callers,
+		Scheme: e.credentials.scheme, Tokens: e.credentials.tokens, Keys: e.credentials.keys, URL: public + s.path,
+	}
+	body, err := once(ctx, j)
+	if err != nil {
+		return line{}, nil, fmt.Errorf("%s: %w", e.name, err)
+	}
+	j.Bytes = len(body)
+	measure := func(_ context.Context, d time.Duration, begin func() error) (answer, error) {
+		j := j
+		j.Warm, j.Measure = warm(d), d
+		if err := g.prepare(j); err != nil {
+			return answer{}, err
+		}
+		if err := begin(); err != nil {
+			return answer{}, err
+		}
+		return g.measure()
+	}
+	return line{name: e.name, reference: e.reference, measure: measure}, body, nil
+}
+
+// lookUp returns a line that looks tokens up in this process.
+func (s *stack) lookUp(c Config, name, reference string, cache *redis.Cache) line {
+	l := look{hasher: s.hasher, cache: cache, db: s.db}
+	return line{name: name, reference: reference, measure: func(ctx context.Context, d time.Duration, begin func() error) (answer, error) {
+		if _, err := l.run(ctx, s.byCert.tokens, c.Callers, warm(d)); err != nil {
+			return answer{}, err
+		}
+		if err := begin(); err != nil {
+			return answer{}, err
+		}
+		m, err := l.run(ctx, s.byCert.tokens, c.Callers, d)
+		if err != nil {
+			return answer{}, err
+		}
+		return m.answer(), nil
+	}}
+}

@@ -1,0 +1,127 @@
+package bench
+
+import (
+	"encoding/json"
+	"fmt"
+	"io"
+	"os"
+	"path/filepath"
+	"strings"
+	"text/tabwriter"
+)
+
+// FileName is the name of the report in the state folder.
+const FileName = "bench.json"
+
+// Report is the content of bench.json.
+type Report struct {
+	Machine Machine  `json:"machine"`
+	Lines   []Result `json:"lines"` // references before what refers to them
+}
+
+// Machine says where and how a report was made.
+type Machine struct {
+	Started    string  `json:"started"` // RFC 3339, UTC
+	System     string  `json:"system"`  // GOOS/GOARCH
+	Cores      int     `json:"cores"`
+	Go         string  `json:"go"`
+	PostgreSQL string  `json:"postgresql"` // version
+	Redis      string  `json:"redis"`      // kind and version
+	Callers    int     `json:"callers"`
+	Seconds    float64 `json:"seconds"` // per line and round
+	Rounds     int     `json:"rounds"`
+}
+
+// Result is one line: the round whose throughput is the median of the
+// line's rounds, with every figure from that round.
+type Result struct {
+	Name              string  `json:"name"`
+	RequestsPerSecond float64 `json:"requests_per_second"`
+	P50               float64 `json:"p50_ms"`
+	P99               float64 `json:"p99_ms"`
+	CPU               CPU     `json:"cpu_us_per_op"`
+	Bytes             float64 `json:"bytes_per_op"`  // allocated on the gateway's heap
+	Allocs            float64 `json:"allocs_per_op"` // on the gateway's heap
+	// Reference names the line that Ratio compares throughput with; a
+	// reference line names itself.
+	Reference string  `json:"reference"`
+	Ratio     float64 `json:"ratio"`
+}
+
+// CPU is user and system time in microseconds per request.
+type CPU struct {
+	Gateway float64 `json:"gateway"`
+	// PostgreSQL and Redis are null where the system does not tell, and Redis
+	// is when it runs inside this process and counts as the gateway.
+	PostgreSQL *float64 `json:"postgres"`
+	Redis      *float64 `json:"redis"`
+}
+
+// sum returns the CPU of all parts that are known.
+func (c CPU) sum() float64 {
+	total := c.Gateway
+	for _, part := range []*float64{c.PostgreSQL, c.Redis} {
+		if part != nil {
+			total += *part
+		}
+	}
+	return total
+}
+
+// relate fills in the ratios. Every line finds its reference in results.
+func relate(results []Result) {
+	speeds := map[string]float64{}
+	for _, r := range results {
+		speeds[r.Name] = r.RequestsPerSecond
+	}
+	for i := range results {
+		r := &results[i]
+		r.Ratio = r.RequestsPerSecond / speeds[r.Reference]
+	}
+}
+
+// write puts the report in place in one step.
+func (r Report) write(home string) error {
+	data, err := json.MarshalIndent(r, "", "  ")
+	if err != nil {
+		return err
+	}
+	temporary := filepath.Join(home, FileName+".new")
+	if err := os.WriteFile(temporary, append(data, '\n'), 0o644); err != nil {
+		return err
+	}
+	return os.Rename(temporary, filepath.Join(home, FileName))
+}
+
+// print writes the report as a Markdown table, ratios first.
+func (r Report) print(w io.Writer) error {
+	m := r.Machine
+	fmt.Fprintf(w, "\n%s; %s, %d cores, %s; PostgreSQL %s, Redis: %s\n%d callers, %d rounds of %g s per line, each line's median round\n\n",
+		m.Started, m.System, m.Cores, m.Go, m.PostgreSQL, m.Redis, m.Callers, m.Rounds, m.Seconds)
+	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	row := func(cells ...string) { fmt.Fprintln(t, "| "+strings.Join(cells, "\t| ")+"\t|") }
+	row("line", "ratio", "of", "requests/s", "p50 ms", "p99 ms", "CPU us gateway", "PostgreSQL", "Redis", "added", "KiB", "allocs")
+	row("---", "---:", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
+	whole := map[string]float64{}
+	for _, l := range r.Lines {
+		whole[l.Name] = l.CPU.sum()
+	}
+	for _, l := range r.Lines {
+		added := "-"
+		if l.Reference != l.Name {
+			added = fmt.Sprintf("%+.0f", whole[l.Name]-whole[l.Reference])
+		}
+		row(l.Name, fmt.Sprintf("%.2f", l.Ratio), l.Reference, fmt.Sprintf("%.0f", l.RequestsPerSecond),
+			fmt.Sprintf("%.2f", l.P50), fmt.Sprintf("%.2f", l.P99),
+			fmt.Sprintf("%.0f", l.CPU.Gateway), known(l.CPU.PostgreSQL), known(l.CPU.Redis), added,
+			fmt.Sprintf("%.1f", l.Bytes/1024), fmt.Sprintf("%.0f", l.Allocs))
+	}
+	return t.Flush()
+}
+
+func known(v *float64) string {
+	if v == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.0f", *v)
+}
