@@ -5,13 +5,17 @@
 
 GO = go
 # gin's MessagePack codec is a slow build that nothing here uses.
-GOFLAGS_HERE = -tags nomsgpack
+TAGS = -tags nomsgpack
 PKGS = ./...
 FUZZTIME = 10s
 ARGS =
 # One throw-away PostgreSQL cluster for all test binaries of a run.
 WITH_SERVICES = .cache/bin/withservices --
-GOTEST = $(GO) test $(GOFLAGS_HERE) -count=1 -timeout 20m
+GOTEST = $(GO) test $(TAGS) -count=1 -timeout 20m
+# Built and then run, not `go run`: that one dies of a signal without passing it
+# on, and would leave the stack running.
+HEADGATE = .cache/bin/headgate
+BUILD_HEADGATE = $(GO) build $(TAGS) -o $(HEADGATE) ./cmd/headgate
 
 .PHONY: help demo dev test race integration fuzz bench lint vuln generate verify build services cover clean
 
@@ -22,11 +26,13 @@ help: ## list the targets
 
 demo: ## bring everything up, walk one recipient through consent, read and stop, and say what happened
 	@deploy/services.sh postgres
-	$(GO) run $(GOFLAGS_HERE) ./cmd/headgate demo $(ARGS)
+	$(BUILD_HEADGATE)
+	$(HEADGATE) demo $(ARGS)
 
 dev: ## keep the whole stack running, with pages to click through; writes .headgate/dev.json
 	@deploy/services.sh postgres
-	$(GO) run $(GOFLAGS_HERE) ./cmd/headgate dev $(ARGS)
+	$(BUILD_HEADGATE)
+	$(HEADGATE) dev $(ARGS)
 
 test: ## run all tests, on a real PostgreSQL and a real Redis
 	@deploy/services.sh postgres redis
@@ -43,40 +49,40 @@ integration: ## run only the packages whose tests start PostgreSQL or Redis
 		-exec grep -lE 'headgate/internal/(testenv|services)"' {} + | xargs -n 1 dirname | sort -u)
 
 fuzz: ## run every fuzz target for FUZZTIME
-	@deploy/services.sh postgres redis
 	@find . -name '*_test.go' ! -path './.cache/*' -exec grep -H '^func Fuzz' {} + | \
 	sed 's|^\(.*\)/[^/]*:func \(Fuzz[A-Za-z0-9_]*\)(.*|\1 \2|' | sort -u | \
 	while read -r dir name; do \
 		echo "fuzz: $$name in $$dir for $(FUZZTIME)"; \
-		$(WITH_SERVICES) $(GO) test $(GOFLAGS_HERE) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
+		$(GO) test $(TAGS) -run '^$$' -fuzz "^$$name\$$" -fuzztime $(FUZZTIME) "$$dir" </dev/null || exit 1; \
 	done
 
 bench: ## measure what enforcement costs, each line beside its reference; writes bench.json
 	@deploy/services.sh postgres redis
-	$(GO) run $(GOFLAGS_HERE) ./cmd/headgate bench $(ARGS)
+	$(BUILD_HEADGATE)
+	$(HEADGATE) bench $(ARGS)
 
 lint: ## gofmt, go vet and staticcheck
 	@bad=$$(find . -name '*.go' ! -path './.cache/*' -exec gofmt -l {} +); \
 	if [ -n "$$bad" ]; then echo 'make lint: not formatted, run gofmt -w on:' >&2; echo "$$bad" >&2; exit 1; fi
-	$(GO) vet $(GOFLAGS_HERE) $(PKGS)
+	$(GO) vet $(TAGS) $(PKGS)
 	$(GO) -C conformance/tools build -o ../../.cache/bin/staticcheck honnef.co/go/tools/cmd/staticcheck
-	.cache/bin/staticcheck $(GOFLAGS_HERE) $(PKGS)
+	.cache/bin/staticcheck $(TAGS) $(PKGS)
 
 vuln: ## look for known vulnerabilities in what we link (VULNDB= for a copy of the database)
 	$(GO) -C conformance/tools build -o ../../.cache/bin/govulncheck golang.org/x/vuln/cmd/govulncheck
-	.cache/bin/govulncheck $${VULNDB:+-db "$$VULNDB"} $(GOFLAGS_HERE) $(PKGS)
+	.cache/bin/govulncheck $${VULNDB:+-db "$$VULNDB"} $(TAGS) $(PKGS)
 
 generate: ## write generated documents and code anew
-	$(GO) generate $(GOFLAGS_HERE) ./...
+	$(GO) generate $(TAGS) ./...
 
 verify: ## check modules, import rules and that generated files are up to date
 	$(GO) mod tidy -diff
 	$(GO) mod verify
-	$(GO) test $(GOFLAGS_HERE) -count=1 ./internal/archtest
+	$(GO) test $(TAGS) -count=1 ./internal/archtest
 	@deploy/verify-generated.sh
 
 build: ## build the three programs into bin/, static and without paths of this machine
-	CGO_ENABLED=0 $(GO) build $(GOFLAGS_HERE) -trimpath -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build $(TAGS) -trimpath -o bin/ ./cmd/...
 
 services: ## find PostgreSQL and Redis, or install them
 	@deploy/services.sh postgres redis

@@ -38,6 +38,7 @@ func TokenStore(t *testing.T, open func(*testing.T) Stores) {
 		"an access token is withdrawn alone and raises the epoch": revokeAccess,
 		"a refresh token is withdrawn with its access tokens":     revokeRefresh,
 		"a dead or foreign token is not withdrawn":                revokeNothing,
+		"a withdrawal and an end do not obstruct each other":      revokeAgainstEnd,
 		"of many withdrawals one withdraws":                       revokeRace,
 	}
 	for name, run := range cases {
@@ -502,6 +503,24 @@ func revokeNothing(t *testing.T, s Stores) {
 	}
 	if live, err := s.Tokens.Live(ctx, aliveTokens.Access.Hash); err != nil || !live.Active(time.Now()) {
 		t.Errorf("the owner's token died (%v)", err)
+	}
+}
+
+func revokeAgainstEnd(t *testing.T, s Stores) {
+	for i := range rounds {
+		a, r := redeemed(t, s)
+		err := against(t, s, a.Grant.ID, func() error {
+			if i%2 == 0 {
+				_, _, err := s.Tokens.RevokeAccess(context.Background(), a.Grant.Recipient, r.Access.Hash)
+				return err
+			}
+			_, _, err := s.Tokens.RevokeRefresh(context.Background(), a.Grant.Recipient, r.Refresh.Hash)
+			return err
+		})
+		if err != nil && !errors.Is(err, token.ErrNotFound) {
+			t.Errorf("withdraw: got %v, want nil or ErrNotFound", err)
+		}
+		deadAccess(t, s, r.Access.Hash)
 	}
 }
 

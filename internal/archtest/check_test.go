@@ -102,7 +102,7 @@ func faults(p pkg) []string {
 		}
 	}
 	for _, w := range walls {
-		if !w.linked || !matches(w.pkg, p.path) {
+		if !matches(w.pkg, p.path) {
 			continue
 		}
 		for _, d := range p.deps {

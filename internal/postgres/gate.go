@@ -266,8 +266,7 @@ func newGateRow(r resource.Release) (gateRow, error) {
 		outcome: string(rec.Outcome), reason: rec.Reason, attended: rec.Attended,
 		interaction: rec.Interaction, instance: rec.Instance,
 	}
-	// A refused read gives nothing, so it costs the recipient no proof.
-	if r.Proof != nil && rec.Outcome != audit.Refused {
+	if r.Proof != nil {
 		row.proof, row.proofExpires = r.Proof.Key[:], &r.Proof.ExpiresAt
 	}
 	return row, nil

@@ -5,10 +5,12 @@ import (
 	"errors"
 	"net/url"
 	"testing"
+	"time"
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/consenttest"
 	"github.com/jackc/pgx/v5"
+	"github.com/pressly/goose/v3/lock"
 )
 
 // emptyDatabase returns the URL of a database without a schema.
@@ -60,6 +62,38 @@ func TestMigrateFromEmpty(t *testing.T) {
 	exec(t, db, "DELETE FROM goose_db_version WHERE version_id > 0")
 	if err := db.Check(ctx); !errors.Is(err, ErrSchema) {
 		t.Errorf("an older schema: got %v, want ErrSchema", err)
+	}
+}
+
+func TestMigrateWaitsForAnother(t *testing.T) {
+	t.Parallel()
+	ctx, dsn := context.Background(), emptyDatabase(t)
+	db, err := Open(ctx, Config{DSN: dsn})
+	if err != nil {
+		t.Fatal(err)
+	}
+	t.Cleanup(db.Close)
+	other, err := db.pool.Acquire(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer other.Release()
+	if _, err := other.Exec(ctx, "SELECT pg_advisory_lock($1)", lock.DefaultLockID); err != nil {
+		t.Fatal(err)
+	}
+	impatient, cancel := context.WithTimeout(ctx, 200*time.Millisecond)
+	defer cancel()
+	if err := Migrate(impatient, dsn); !errors.Is(err, context.DeadlineExceeded) {
+		t.Errorf("beside another: got %v, want DeadlineExceeded", err)
+	}
+	if err := db.Check(ctx); !errors.Is(err, ErrSchema) {
+		t.Errorf("got %v, want ErrSchema", err)
+	}
+	if _, err := other.Exec(ctx, "SELECT pg_advisory_unlock($1)", lock.DefaultLockID); err != nil {
+		t.Fatal(err)
+	}
+	if err := Migrate(ctx, dsn); err != nil {
+		t.Errorf("after the other: %v", err)
 	}
 }
 

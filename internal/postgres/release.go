@@ -46,7 +46,8 @@ const (
 //     in by key, so that statements of several lanes never wait for each
 //     other crosswise. A proof whose time is over is refused, see sqlSpend;
 //   - stored: the records of reads that are readable and own their proof or
-//     have none, and of refusals.
+//     have none, and of refusals. A refusal gives nothing and so costs no
+//     proof.
 const sqlRelease = `
 WITH asked AS (
     SELECT request_id, recipient_id, grant_id, epoch, consumer_id, operation,

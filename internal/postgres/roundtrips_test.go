@@ -109,15 +109,21 @@ func TestRoundTrips(t *testing.T) {
 		"Push": {nothing, func() error {
 			return s.Requests.Push(ctx, token.Pushed{Hash: randomHash(), ExpiresAt: until})
 		}, 1},
-		"Pushed":        {prepare, func() error { _, err := s.Requests.Pushed(ctx, a.Pushed); return err }, 1},
-		"Approve":       {prepare, func() error { return s.Requests.Approve(ctx, a) }, 5},
-		"Refuse":        {prepare, func() error { return s.Requests.Refuse(ctx, a.Pushed, a.Authorization) }, 4},
-		"Code":          {approve, func() error { _, err := s.Tokens.Code(ctx, a.Code.Hash); return err }, 1},
-		"Redeem":        {approve, func() error { _, err := s.Tokens.Redeem(ctx, issued); return err }, 1},
-		"Refresh":       {redeem, func() error { _, err := s.Tokens.Refresh(ctx, issued.Refresh.Hash); return err }, 1},
-		"Live":          {redeem, func() error { _, err := s.Tokens.Live(ctx, issued.Access.Hash); return err }, 1},
-		"RevokeAccess":  {redeem, func() error { _, _, err := s.Tokens.RevokeAccess(ctx, a.Grant.Recipient, issued.Access.Hash); return err }, 6},
-		"RevokeRefresh": {redeem, func() error { _, _, err := s.Tokens.RevokeRefresh(ctx, a.Grant.Recipient, issued.Refresh.Hash); return err }, 6},
+		"Pushed":  {prepare, func() error { _, err := s.Requests.Pushed(ctx, a.Pushed); return err }, 1},
+		"Approve": {prepare, func() error { return s.Requests.Approve(ctx, a) }, 5},
+		"Refuse":  {prepare, func() error { return s.Requests.Refuse(ctx, a.Pushed, a.Authorization) }, 4},
+		"Code":    {approve, func() error { _, err := s.Tokens.Code(ctx, a.Code.Hash); return err }, 1},
+		"Redeem":  {approve, func() error { _, err := s.Tokens.Redeem(ctx, issued); return err }, 1},
+		"Refresh": {redeem, func() error { _, err := s.Tokens.Refresh(ctx, issued.Refresh.Hash); return err }, 1},
+		"Live":    {redeem, func() error { _, err := s.Tokens.Live(ctx, issued.Access.Hash); return err }, 1},
+		"RevokeAccess": {redeem, func() error {
+			_, _, err := s.Tokens.RevokeAccess(ctx, a.Grant.Recipient, issued.Access.Hash)
+			return err
+		}, 6},
+		"RevokeRefresh": {redeem, func() error {
+			_, _, err := s.Tokens.RevokeRefresh(ctx, a.Grant.Recipient, issued.Refresh.Hash)
+			return err
+		}, 6},
 		"Renew": {redeem, func() error {
 			access := issued.Access
 			access.Hash = randomHash()

@@ -5,8 +5,6 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
-	"fmt"
-	"log/slog"
 	"reflect"
 	"strings"
 	"testing"
@@ -272,44 +270,6 @@ func TestSessions(t *testing.T) {
 		}
 	}
 	find("deleted", "u", nil)
-}
-
-func TestLogins(t *testing.T) {
-	t.Parallel()
-	ctx, db := context.Background(), openDB(t)
-	s := db.Logins()
-	l := Login{Username: "Åsa", Consumer: "consumer-1", PasswordHash: "$argon2id$v=19$m=19456,t=2,p=1$c2FsdA$aGFzaA", DisplayName: "Åsa Example"}
-	if err := s.PutLogin(ctx, l); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := s.Login(ctx, l.Username); err != nil || got != l {
-		t.Errorf("got the wrong login (%v)", err)
-	}
-	l.DisplayName, l.Consumer = "Åsa Other", "consumer-2"
-	if err := s.PutLogin(ctx, l); err != nil {
-		t.Fatal(err)
-	}
-	if got, err := s.Login(ctx, l.Username); err != nil || got != l {
-		t.Errorf("replaced: got the wrong login (%v)", err)
-	}
-	for _, other := range []string{"åsa", "Asa", "Åsa ", ""} {
-		if _, err := s.Login(ctx, other); !errors.Is(err, consent.ErrNotFound) {
-			t.Errorf("%q: got %v, want ErrNotFound", other, err)
-		}
-	}
-	for _, hash := range []string{"", "hunter2", "$argon2i$v=19$"} {
-		if err := s.PutLogin(ctx, Login{Username: "x", Consumer: "x", PasswordHash: hash}); err == nil {
-			t.Errorf("stored %q as a password hash", hash)
-		}
-	}
-	var log bytes.Buffer
-	slog.New(slog.NewTextHandler(&log, nil)).Info("x", "login", l)
-	printed := log.String() + fmt.Sprint(l) + fmt.Sprintf("%v %+v %#v %s", l, l, l, &l)
-	for _, private := range []string{"Åsa", "argon2id", "consumer-2"} {
-		if strings.Contains(printed, private) {
-			t.Errorf("%q is in the printed form %s", private, printed)
-		}
-	}
 }
 
 func TestSweep(t *testing.T) {

@@ -129,20 +129,24 @@ func (f *folder) close() { f.lock.Close() }
 // only when that left it empty.
 func (f *folder) remove() error {
 	err := f.clear()
-	// The lock goes last and while we hold it: lockFile notices.
-	err = errors.Join(err, os.RemoveAll(f.file(lockName)))
+	if err == nil {
+		// The lock goes last and while we hold it: lockFile notices.
+		err = os.RemoveAll(f.file(lockName))
+	}
 	_ = os.Remove(f.path)
 	f.lock.Close()
 	return err
 }
 
-// clear deletes everything but the lock.
+// clear deletes everything but the lock. The mark that allows it goes last, so
+// that clearing can be interrupted and repeated.
 func (f *folder) clear() error {
-	var all error
-	for _, name := range []string{dataName, newDataName, socketName, passwordName, initPasswordName, logName} {
-		all = errors.Join(all, os.RemoveAll(f.file(name)))
+	for _, name := range []string{dataName, newDataName, socketName, passwordName, initPasswordName, logName, throwAwayName} {
+		if err := os.RemoveAll(f.file(name)); err != nil {
+			return err
+		}
 	}
-	return all
+	return nil
 }
 
 func (f *folder) file(name string) string { return filepath.Join(f.path, name) }

@@ -27,6 +27,7 @@ const (
 	passwordName     = "password"
 	initPasswordName = "password.init"
 	logName          = "postgres.log"
+	throwAwayName    = "throw-away" // marks a cluster that may be deleted
 
 	// A Unix socket path has room for 103 bytes on BSD and macOS and for 107
 	// on Linux; the server appends "/.s.PGSQL.5432" to its folder.
@@ -47,6 +48,10 @@ const (
 // PostgreSQL, which cannot read it.
 var ErrOtherMajor = errors.New("the data folder belongs to another PostgreSQL version")
 
+// ErrDurableData says that a throw-away cluster was asked for in a folder that
+// holds a durable one, which is not deleted for that.
+var ErrDurableData = errors.New("the folder holds data that is to be kept")
+
 // PostgresConfig says how to run a private cluster.
 type PostgresConfig struct {
 	// Binaries is what FindPostgres returned. Required.
@@ -58,7 +63,8 @@ type PostgresConfig struct {
 	Dir string
 	// Durable keeps the data when the cluster stops and writes it as safely
 	// as PostgreSQL does by default. Without it the cluster is a throw-away:
-	// it starts empty, runs without fsync and is deleted by Stop.
+	// it starts empty, runs without fsync and is deleted by Stop. What is
+	// durable never becomes a throw-away (ErrDurableData).
 	Durable bool
 	// TCP serves 127.0.0.1 with SCRAM and a generated password, for tools that
 	// run as other users. Without it there is only a socket in a folder that
@@ -91,7 +97,7 @@ type Postgres struct {
 // the same folder is stopped first.
 //
 // ctx limits the start only. The errors are ErrFolderInUse, ErrPortInUse,
-// ErrOtherMajor, or carry the last lines of the server's log.
+// ErrOtherMajor, ErrDurableData, or carry the last lines of the server's log.
 func StartPostgres(ctx context.Context, cfg PostgresConfig) (*Postgres, error) {
 	if cfg.Binaries.Dir == "" || cfg.Dir == "" {
 		return nil, errors.New("start PostgreSQL: Binaries and Dir are required")
@@ -129,11 +135,8 @@ func startPostgres(ctx context.Context, cfg PostgresConfig) (_ *Postgres, err er
 	if err := l.sweep(ctx); err != nil {
 		return nil, err
 	}
-	if !cfg.Durable {
-		// Written without fsync: after a crash nothing in it can be trusted.
-		if err := f.clear(); err != nil {
-			return nil, err
-		}
+	if err := l.discardThrowAway(); err != nil {
+		return nil, err
 	}
 	if !cfg.TCP {
 		return l.launch(ctx, 0)
@@ -180,6 +183,7 @@ type starter struct {
 	sockets    string
 	ownSockets bool // sockets is outside the state folder
 	password   string
+	throwAway  bool // everything in the folder may be deleted
 }
 
 // abandon undoes what a failed start did. The log of a durable cluster stays
@@ -188,11 +192,36 @@ func (l *starter) abandon() {
 	if l.ownSockets {
 		_ = os.RemoveAll(l.sockets)
 	}
-	if l.cfg.Durable {
-		l.folder.close()
+	if l.throwAway {
+		_ = l.folder.remove()
 		return
 	}
-	_ = l.folder.remove()
+	l.folder.close()
+}
+
+// discardThrowAway deletes a throw-away cluster that a crash left: written
+// without fsync, nothing in it can be trusted. Then it marks the folder if the
+// cluster to come is a throw-away.
+func (l *starter) discardThrowAway() error {
+	marker := l.folder.file(throwAwayName)
+	_, err := os.Lstat(marker)
+	switch {
+	case err == nil:
+		if err := l.folder.clear(); err != nil {
+			return err
+		}
+	case !errors.Is(err, fs.ErrNotExist):
+		return err
+	case !l.cfg.Durable:
+		if _, err := os.Lstat(l.folder.file(dataName)); !errors.Is(err, fs.ErrNotExist) {
+			return fmt.Errorf("%w: %s: choose another folder, or delete it", ErrDurableData, l.folder.path)
+		}
+	}
+	if l.cfg.Durable {
+		return nil
+	}
+	l.throwAway = true
+	return writeNew(marker, "", 0o600)
 }
 
 // sweep ends a server that a crash of ours left running. We hold the lock, so

@@ -401,6 +401,40 @@ func TestPidOfAForeignProcessDoesNotBlockTheStart(t *testing.T) {
 	}
 }
 
+func TestDurableDataIsNeverThrownAway(t *testing.T) {
+	t.Parallel()
+	dir := reachableDir(t)
+	p := startCluster(t, PostgresConfig{Dir: dir, Durable: true})
+	query(t, p, "CREATE TABLE kept AS SELECT 42 AS n")
+	if err := p.Stop(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+
+	if _, err := StartPostgres(t.Context(), PostgresConfig{Binaries: binaries(t), Dir: dir}); !errors.Is(err, ErrDurableData) {
+		t.Errorf("a throw-away cluster in the folder of a durable one: %v", err)
+	}
+	p = startCluster(t, PostgresConfig{Dir: dir, Durable: true})
+	if got := query(t, p, "SELECT n FROM kept"); got != "42" {
+		t.Errorf("afterwards: %q", got)
+	}
+}
+
+// Written without fsync, the cluster must not pass for a durable one.
+func TestThrowAwayDataIsNotKept(t *testing.T) {
+	t.Parallel()
+	dir := reachableDir(t)
+	left := startCluster(t, PostgresConfig{Dir: dir})
+	query(t, left, "CREATE TABLE kept AS SELECT 1")
+	crash(left)
+	p := startCluster(t, PostgresConfig{Dir: dir, Durable: true})
+	if got := query(t, p, "SELECT count(*) FROM pg_tables WHERE tablename = 'kept'"); got != "0" {
+		t.Errorf("%s tables of the throw-away cluster", got)
+	}
+	if _, err := os.Stat(p.folder.file(throwAwayName)); !errors.Is(err, os.ErrNotExist) {
+		t.Errorf("the mark of a throw-away cluster: %v", err)
+	}
+}
+
 func TestInterruptedStartLeavesNothingRunningAndCanBeRepeated(t *testing.T) {
 	t.Parallel()
 	dir := reachableDir(t)

@@ -252,11 +252,3 @@ CREATE TABLE web_session (
 );
 
 CREATE INDEX web_session_expires ON web_session (expires_at);
-
--- Who may sign in at the consumer pages.
-CREATE TABLE login (
-    username      text COLLATE "C" PRIMARY KEY,
-    consumer_id   text COLLATE "C" NOT NULL,
-    password_hash text NOT NULL CHECK (password_hash LIKE '$argon2id$%'),
-    display_name  text NOT NULL
-);
