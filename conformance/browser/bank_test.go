@@ -22,12 +22,11 @@ const redirectURI = "https://app.example/callback?registered=1"
 type bank struct {
 	*httptest.Server
 
-	mu       sync.Mutex
-	signedIn bool
-	decided  string   // "approve" or "deny"
-	shared   []string // accounts of an approved consent
-	stopped  []string // app names
-	faults   map[string]bool
+	mu      sync.Mutex
+	decided string   // "approve" or "deny"
+	shared  []string // accounts of an approved consent
+	stopped []string // app names
+	faults  map[string]bool
 }
 
 // newBank starts a bank with some of its good habits switched off:

@@ -162,7 +162,7 @@ func (s *server) client(r *http.Request) error {
 	if r.PostForm.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
 		return errors.New("wrong client_assertion_type")
 	}
-	jws, err := jose.ParseSigned(r.PostForm.Get("client_assertion"), allowed)
+	jws, err := jose.ParseSignedCompact(r.PostForm.Get("client_assertion"), allowed)
 	if err != nil {
 		return fmt.Errorf("assertion does not parse: %w", err)
 	}
@@ -209,7 +209,7 @@ func (s *server) proof(w http.ResponseWriter, r *http.Request, base, token strin
 	if len(r.Header.Values("DPoP")) != 1 {
 		return "", errors.New("not exactly one DPoP header")
 	}
-	jws, err := jose.ParseSigned(r.Header.Get("DPoP"), allowed)
+	jws, err := jose.ParseSignedCompact(r.Header.Get("DPoP"), allowed)
 	if err != nil {
 		return "", fmt.Errorf("proof does not parse: %w", err)
 	}
