@@ -58,10 +58,11 @@ func ImportOFX(ctx context.Context, s *Store, customer, name string, r io.Reader
 }
 
 // ImportCSV loads a bank from delimited files, all of it or nothing, as the
-// mapping says; files is the folder that its paths are relative to. Importing
-// the same files again changes nothing, also on another day: dates that were
-// rebased by a first import keep that distance in later ones of the same
-// institution. Progress may be nil; it is called from another goroutine.
+// mapping says (testdata/pkdd99.json is one of a real bank); files is the
+// folder that its paths are relative to. Importing the same files again
+// changes nothing, also on another day: dates that were rebased by a first
+// import keep that distance in later ones of the same institution. Progress
+// may be nil; it is called from another goroutine.
 //
 // It returns a ledger.Faults that says what is wrong with which row.
 func ImportCSV(ctx context.Context, s *Store, mapping *csv.Mapping, files fs.FS, progress func(csv.Progress)) (Report, error) {

@@ -45,8 +45,8 @@ var ErrOtherAccount = errors.New("sandbox: an account is here already with anoth
 func (s *Store) load(ctx context.Context, b ledger.Batch, progress func(done int)) (Report, error) {
 	var report Report
 	err := pgx.BeginFunc(ctx, s.pool, func(tx pgx.Tx) error {
-		// One load at a time: two at once could both believe that they are
-		// first.
+		// One load at a time: two at once that hold the same accounts in
+		// another order would end in a deadlock.
 		if _, err := tx.Exec(ctx, `SELECT pg_advisory_xact_lock($1)`, int64(loadLock)); err != nil {
 			return err
 		}
@@ -101,17 +101,23 @@ func (l *loader) makeTables(ctx context.Context) error {
 	return err
 }
 
-// copy streams rows into a temporary table.
+// copy streams rows into a temporary table. An error of the rows is returned
+// as it is: the one that PostgreSQL reports about it is only text.
 func (l *loader) copy(ctx context.Context, table string, columns []string, rows iter.Seq2[[]any, error]) error {
 	next, stop := iter.Pull2(rows)
 	defer stop()
+	var cause error
 	_, err := l.tx.CopyFrom(ctx, pgx.Identifier{table}, columns, pgx.CopyFromFunc(func() ([]any, error) {
 		row, err, ok := next()
 		if !ok {
 			return nil, nil
 		}
+		cause = err
 		return row, err
 	}))
+	if cause != nil {
+		return cause
+	}
 	if err != nil {
 		return fmt.Errorf("copy into %s: %w", table, err)
 	}

@@ -2,10 +2,8 @@ package sandbox
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
-	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgxpool"
 )
 
@@ -26,20 +24,3 @@ func Open(ctx context.Context, dsn string) (*Store, error) {
 
 // Close closes the pool that the Store was opened with.
 func (s *Store) Close() { s.pool.Close() }
-
-// ErrNoCustomer: no customer has that username.
-var ErrNoCustomer = errors.New("sandbox: no such customer")
-
-// Customer returns the customer with that username, or ErrNoCustomer.
-func (s *Store) Customer(ctx context.Context, username string) (Customer, error) {
-	var c Customer
-	err := s.pool.QueryRow(ctx, `SELECT id, username, name FROM sandbox.customer WHERE username = $1`, username).
-		Scan(&c.ID, &c.Username, &c.Name)
-	if errors.Is(err, pgx.ErrNoRows) {
-		return Customer{}, ErrNoCustomer
-	}
-	if err != nil {
-		return Customer{}, fmt.Errorf("sandbox customer: %w", err)
-	}
-	return c, nil
-}

@@ -214,9 +214,8 @@ const pageSQL = `
 	) page
 	ORDER BY pending DESC, at DESC, id DESC LIMIT $7`
 
-// transactions returns up to limit transactions after a place, in one round
-// trip, or ErrNoAccount.
-func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id fdx.AccountID, w fdx.Window, from place, limit int) ([]placedTransaction, error) {
+// pageArgs returns the parameters of pageSQL.
+func pageArgs(id fdx.AccountID, w fdx.Window, from place, limit int) []any {
 	if w.Empty() {
 		limit = 0 // the question whether there is such an account stays
 	}
@@ -231,13 +230,18 @@ func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id 
 		pendingAt = start // nothing is before it
 		postedAt, postedID = earlier(postedAt, from)
 	}
+	return []any{string(id), start, pendingAt, pendingID, postedAt, postedID, limit}
+}
 
+// transactions returns up to limit transactions after a place, in one round
+// trip, or ErrNoAccount.
+func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id fdx.AccountID, w fdx.Window, from place, limit int) ([]placedTransaction, error) {
 	var category fdx.AccountCategory
 	var out []placedTransaction
 	var batch pgx.Batch
 	batch.Queue(`SELECT a.category FROM sandbox.account a WHERE a.id = $2`+heldBy, string(holder), string(id)).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&category) })
-	batch.Queue(pageSQL, string(id), start, pendingAt, pendingID, postedAt, postedID, limit).Query(func(rows pgx.Rows) error {
+	batch.Queue(pageSQL, pageArgs(id, w, from, limit)...).Query(func(rows pgx.Rows) error {
 		var r txnRow
 		_, err := pgx.ForEachRow(rows, r.targets(), func() error {
 			t, err := r.transaction(category)

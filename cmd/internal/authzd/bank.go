@@ -10,7 +10,6 @@ import (
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/resource/sandbox"
-	"github.com/headgate/headgate/resource/sandbox/ledger"
 )
 
 // bank is the sandbox bank as the pages need it: who its customers are and
@@ -28,7 +27,7 @@ func (b *bank) Choices(ctx context.Context, who consent.ConsumerID) ([]consent.A
 		d := h.Account.Descriptor()
 		c := consent.AccountChoice{
 			ID: d.AccountID, Name: d.ProductName, Display: d.AccountNumberDisplay,
-			Category: string(h.Account.Category()), Joint: h.Relationship == ledger.Joint,
+			Category: string(h.Account.Category()), Joint: h.Joint,
 		}
 		if d.Nickname != "" {
 			c.Name = d.Nickname

@@ -106,6 +106,19 @@ func TestCard(t *testing.T) {
 	same(t, "balances", fmt.Sprintln(c.AccountType, c.CurrentBalance, c.AvailableCredit), "CREDITCARD 123.45 876.55")
 }
 
+// A card that was paid too much is owed to the customer.
+func TestCardInCredit(t *testing.T) {
+	t.Parallel()
+	data, err := os.ReadFile("testdata/card.ofx")
+	if err != nil {
+		t.Fatal(err)
+	}
+	f, err := Parse("card.ofx", strings.NewReader(strings.Replace(string(data), "-123.45", "123.45", 1)))
+	if err != nil || f.Accounts[0].Account.LineOfCredit.CurrentBalance.String() != "-123.45" {
+		t.Errorf("got %+v, %v", f.Accounts, err)
+	}
+}
+
 func TestInvestment(t *testing.T) {
 	t.Parallel()
 	f := parseFile(t, "investment.ofx")
