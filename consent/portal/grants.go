@@ -33,7 +33,7 @@ type grantRow struct {
 
 // row puts a grant into words. purpose is the app's own sentence.
 func (p *Portal) row(t *text, g consent.Grant, purpose string) grantRow {
-	now := p.Now()
+	now := p.c.Now()
 	r := grantRow{
 		ID: g.ID, App: t.T("problem.app"), Page: grantPath(g.ID), StopID: "stop_sharing",
 		State: t.T("state.ended"), Accounts: t.T("fact.count", "Count", len(g.Accounts())),
@@ -51,7 +51,7 @@ func (p *Portal) row(t *text, g consent.Grant, purpose string) grantRow {
 		break
 	}
 	if g.StatusAt(now) != consent.StatusActive {
-		r.Ended, r.By = t.Moment(endOf(g)), t.T(endedBy(g), "Bank", p.UI.Bank())
+		r.Ended, r.By = t.Moment(endOf(g)), t.T(endedBy(g), "Bank", p.c.UI.Bank())
 		return r
 	}
 	r.Active, r.State, r.Tone = true, t.T("state.active"), "good"

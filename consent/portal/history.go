@@ -3,21 +3,22 @@ package portal
 import (
 	"encoding/base64"
 	"encoding/binary"
-	"strings"
 	"time"
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/audit"
 )
 
-// historyPage is how many reads one page of the history shows.
+// historyLimit is how many reads one page of the history shows.
 const historyLimit = 50
 
 // readRow is one read on a page.
 type readRow struct {
-	Time, App, What, Accounts, Records, How string
-	Answer                                  string
-	Tone                                    string // class of the answer: good, warn or bad
+	Time, App         string
+	What              []string // labels of the data
+	Accounts, Records string
+	How, Answer       string
+	Tone              string // class of the answer: good, warn or bad
 }
 
 // readRows puts reads into words. names are the apps by grant.
@@ -41,11 +42,9 @@ func readRows(t *text, reads []audit.Record, names map[consent.GrantID]string) [
 		case audit.Clipped:
 			row.Answer, row.Tone = t.T("history.clipped"), "warn"
 		}
-		var labels []string
 		for _, c := range clusterRows(t, r.Clusters) {
-			labels = append(labels, c.Label)
+			row.What = append(row.What, c.Label)
 		}
-		row.What = strings.Join(labels, " · ")
 		rows = append(rows, row)
 	}
 	return rows

@@ -22,7 +22,7 @@ func (p *Portal) Handler() (http.Handler, error) {
 		return func(w http.ResponseWriter, r *http.Request) { p.Problem(w, r, pr) }
 	}
 	e, err := web.NewEngine(web.Config{
-		Log: p.Log, Now: p.Now,
+		Log: p.c.Log, Now: p.c.Now,
 		Failed:           as(Problem{Status: http.StatusInternalServerError, Code: "server_error", title: "problem.unavailable"}),
 		NotFound:         as(notFound),
 		MethodNotAllowed: as(notAllowed),
@@ -51,8 +51,8 @@ func (p *Portal) Handler() (http.Handler, error) {
 	e.GET("/portal/grants/:id/stopped", p.signedIn(p.getStopped))
 
 	mux := http.NewServeMux()
-	mux.Handle("/static/", p.UI)
-	mux.Handle("/", p.Sessions.Middleware(e))
+	mux.Handle("/static/", p.c.UI)
+	mux.Handle("/", p.c.Sessions.Middleware(e))
 	return mux, nil
 }
 

@@ -50,12 +50,12 @@ func (p *Portal) journey(handle func(*journey)) gin.HandlerFunc {
 	return func(g *gin.Context) {
 		ctx := g.Request.Context()
 		id, clean := web.Param(g, "id")
-		browser, bound := p.Sessions.Bound(ctx)
+		browser, bound := p.c.Sessions.Bound(ctx)
 		if !clean || !bound {
 			p.failed(g.Writer, g.Request, notFound, nil)
 			return
 		}
-		a, err := p.Authorizations.Authorization(ctx, consent.AuthorizationID(id), browser)
+		a, err := p.c.Authorizations.Authorization(ctx, consent.AuthorizationID(id), browser)
 		if err == nil && (a.ID != consent.AuthorizationID(id) || a.Browser != browser) {
 			err = fmt.Errorf("store returned another authorization: %w", consent.ErrNotFound)
 		}
@@ -66,7 +66,7 @@ func (p *Portal) journey(handle func(*journey)) gin.HandlerFunc {
 		j := &journey{Context: g, a: a}
 		if err == nil {
 			web.Fields(ctx).Client = string(a.Recipient)
-			j.app, err = p.Recipients.Recipient(ctx, a.Recipient)
+			j.app, err = p.c.Recipients.Recipient(ctx, a.Recipient)
 		}
 		if err != nil {
 			p.failed(g.Writer, g.Request, unavailable, fmt.Errorf("load journey: %w", err))
@@ -94,14 +94,14 @@ func (p *Portal) journeyForm(handle func(*journey, url.Values)) gin.HandlerFunc 
 // mine reports whether the person signed in is the one who takes the
 // decision. A session can change hands or run out in the middle.
 func (p *Portal) mine(j *journey) bool {
-	who, _, ok := p.Sessions.Consumer(j.Request.Context())
+	who, _, ok := p.c.Sessions.Consumer(j.Request.Context())
 	return ok && consent.ConsumerID(who) == j.a.Consumer
 }
 
 // onPage reports whether this page is the one to show now. If not, it sends
 // the browser on.
 func (p *Portal) onPage(j *journey, page consent.Step) bool {
-	step := j.a.Next(p.Now())
+	step := j.a.Next(p.c.Now())
 	inside := step == consent.StepAccounts || step == consent.StepReview
 	switch {
 	case inside && !p.mine(j):
@@ -120,8 +120,8 @@ func (p *Portal) onPage(j *journey, page consent.Step) bool {
 // replace stores j.a and sends the browser on. Losing a race is no error: the
 // other tab was faster, and the dispatcher shows what it did.
 func (p *Portal) replace(j *journey) {
-	j.a.ExpiresAt = p.Now().Add(consent.JourneyTime)
-	_, err := p.Authorizations.Replace(j.Request.Context(), j.a)
+	j.a.ExpiresAt = p.c.Now().Add(consent.JourneyTime)
+	_, err := p.c.Authorizations.Replace(j.Request.Context(), j.a)
 	if err != nil && !errors.Is(err, consent.ErrConflict) {
 		p.down(j, fmt.Errorf("replace authorization: %w", err))
 		return
@@ -145,11 +145,10 @@ func (p *Portal) cancel(j *journey) {
 // journeyPage is what every template of the journey gets.
 type journeyPage struct {
 	page
-	App, Legal string
-	Action     string // where the form goes
-	Mark       string
-	Step       consent.Step
-	Steps      []step
+	App    string
+	Action string // where the form goes
+	Mark   string
+	Steps  []step
 }
 
 // step is one entry of the list of steps.
@@ -160,9 +159,8 @@ type step struct {
 
 func (p *Portal) journeyPage(j *journey, at consent.Step, more string) journeyPage {
 	v := journeyPage{
-		page: page{text: j.t, Bank: p.UI.Bank()},
-		App:  j.name, Legal: plain(j.app.LegalName, maxName),
-		Action: j.path(at), Mark: p.Sessions.Mark(j.Request.Context(), j.what(at, more)), Step: at,
+		page: page{text: j.t}, App: j.name,
+		Action: j.path(at), Mark: p.c.Sessions.Mark(j.Request.Context(), j.what(at, more)),
 	}
 	past := true
 	for _, s := range []consent.Step{consent.StepLogin, consent.StepAccounts, consent.StepReview} {
@@ -204,7 +202,7 @@ func (p *Portal) getLogin(j *journey) {
 func (p *Portal) showLogin(j *journey, status int, username, fault, notice string) {
 	v := loginPage{
 		journeyPage: p.journeyPage(j, consent.StepLogin, ""),
-		Title:       j.t.T("login.title", "Bank", p.UI.Bank()), Username: username,
+		Title:       j.t.T("login.title", "Bank", p.c.UI.Bank()), Username: username,
 	}
 	v.Fault, v.Field, v.Notice = fault, "username", notice
 	p.show(j, status, "login", faulty(j.t, v.Title, fault), v)
@@ -215,7 +213,7 @@ func (p *Portal) postLogin(j *journey, form url.Values) {
 		return
 	}
 	ctx := j.Request.Context()
-	if !p.Sessions.Marked(ctx, j.what(consent.StepLogin, ""), form.Get("mark")) {
+	if !p.c.Sessions.Marked(ctx, j.what(consent.StepLogin, ""), form.Get("mark")) {
 		p.showLogin(j, http.StatusConflict, "", "", j.t.T("stale"))
 		return
 	}
@@ -223,9 +221,9 @@ func (p *Portal) postLogin(j *journey, form url.Values) {
 		p.cancel(j)
 		return
 	}
-	who, err := p.Login.Authenticate(ctx, form.Get("username"), form.Get("password"))
+	who, err := p.c.Login.Authenticate(ctx, form.Get("username"), form.Get("password"))
 	if err == nil {
-		err = p.Sessions.SignIn(ctx, string(who), p.Now())
+		err = p.c.Sessions.SignIn(ctx, string(who), p.c.Now())
 	}
 	if err != nil {
 		if status, fault, ok := loginFault(j.t, err, j.Writer.Header()); ok {
@@ -238,7 +236,7 @@ func (p *Portal) postLogin(j *journey, form url.Values) {
 	if j.a.Consumer != who {
 		j.a.Accounts = nil // somebody else chose those
 	}
-	j.a.Consumer, j.a.AuthenticatedAt = who, p.Now()
+	j.a.Consumer, j.a.AuthenticatedAt = who, p.c.Now()
 	p.replace(j)
 }
 
@@ -282,7 +280,7 @@ func (p *Portal) getAccounts(j *journey) {
 	if !p.onPage(j, consent.StepAccounts) {
 		return
 	}
-	choices, err := p.Accounts.Choices(j.Request.Context(), j.a.Consumer)
+	choices, err := p.c.Accounts.Choices(j.Request.Context(), j.a.Consumer)
 	if err != nil {
 		p.down(j, fmt.Errorf("list accounts: %w", err))
 		return
@@ -311,13 +309,13 @@ func (p *Portal) postAccounts(j *journey, form url.Values) {
 		return
 	}
 	ctx := j.Request.Context()
-	marked := p.Sessions.Marked(ctx, j.what(consent.StepAccounts, ""), form.Get("mark"))
+	marked := p.c.Sessions.Marked(ctx, j.what(consent.StepAccounts, ""), form.Get("mark"))
 	action := form.Get("action")
 	if marked && action == "cancel" {
 		p.cancel(j) // also when the bank cannot list the accounts
 		return
 	}
-	choices, err := p.Accounts.Choices(ctx, j.a.Consumer)
+	choices, err := p.c.Accounts.Choices(ctx, j.a.Consumer)
 	if err != nil {
 		p.down(j, fmt.Errorf("list accounts: %w", err))
 		return
@@ -370,7 +368,7 @@ func (p *Portal) getReview(j *journey) {
 // reviewed returns what the page says at a time; false when it sent the
 // browser on because one of the accounts cannot be shared any more.
 func (p *Portal) reviewed(j *journey, at time.Time) (review, bool) {
-	choices, err := p.Accounts.Choices(j.Request.Context(), j.a.Consumer)
+	choices, err := p.c.Accounts.Choices(j.Request.Context(), j.a.Consumer)
 	if err != nil {
 		p.down(j, fmt.Errorf("list accounts: %w", err))
 		return review{}, false
@@ -387,11 +385,11 @@ func (p *Portal) reviewed(j *journey, at time.Time) (review, bool) {
 	}
 	app := j.app
 	app.Name = j.name
-	return newReview(j.t, p.UI.Bank(), app, j.a.Request, rows, at), true
+	return newReview(j.t, p.c.UI.Bank(), app, j.a.Request, rows, at), true
 }
 
 func (p *Portal) showReview(j *journey, status int, notice string) {
-	at := p.Now().Truncate(time.Second)
+	at := p.c.Now().Truncate(time.Second)
 	r, ok := p.reviewed(j, at)
 	if !ok {
 		return
@@ -418,7 +416,7 @@ func (p *Portal) postReview(j *journey, form url.Values) {
 	// The text is made again as of the time at which it was shown. A page
 	// older than the journey lasts has another version by then.
 	asOf, err := strconv.ParseInt(form.Get("as_of"), 10, 64)
-	now := p.Now()
+	now := p.c.Now()
 	at := time.Unix(asOf, 0)
 	fresh := err == nil && !at.After(now) && now.Sub(at) <= consent.JourneyTime
 	if !fresh {
@@ -429,7 +427,7 @@ func (p *Portal) postReview(j *journey, form url.Values) {
 	if !ok {
 		return
 	}
-	if !p.Sessions.Marked(j.Request.Context(), j.what(consent.StepReview, shown(r, asOf)), form.Get("mark")) {
+	if !p.c.Sessions.Marked(j.Request.Context(), j.what(consent.StepReview, shown(r, asOf)), form.Get("mark")) {
 		p.showReview(j, http.StatusConflict, j.t.T("stale"))
 		return
 	}
@@ -461,12 +459,12 @@ type donePage struct {
 }
 
 func (p *Portal) getDone(j *journey) {
-	if j.a.Next(p.Now()) != consent.StepDone {
+	if j.a.Next(p.c.Now()) != consent.StepDone {
 		see(j.Context, j.dispatcher())
 		return
 	}
 	v := donePage{
-		page: page{text: j.t, Bank: p.UI.Bank()}, App: j.name,
+		page: page{text: j.t}, App: j.name,
 		Shared: j.a.Decision == consent.Approved, Back: webAddress(j.app.HomeURI), Title: j.t.T("done.not"),
 	}
 	if v.Shared {
@@ -485,7 +483,7 @@ func (p *Portal) getDone(j *journey) {
 // describeGrant adds what the decision led to. The page is right without it,
 // so a store that does not answer is only noted.
 func (p *Portal) describeGrant(j *journey, v *donePage) {
-	grants, err := p.Grants.GrantsOf(j.Request.Context(), j.a.Consumer)
+	grants, err := p.c.Grants.GrantsOf(j.Request.Context(), j.a.Consumer)
 	if err != nil {
 		web.Fields(j.Request.Context()).Cause = fmt.Errorf("list grants: %w", err)
 		return
@@ -495,7 +493,7 @@ func (p *Portal) describeGrant(j *journey, v *donePage) {
 			continue
 		}
 		v.Grant = grantPath(g.ID)
-		if g.StatusAt(p.Now()) == consent.StatusActive {
+		if g.StatusAt(p.c.Now()) == consent.StatusActive {
 			v.Ends = j.t.Date(g.ExpiresAt)
 		} else {
 			v.Over = j.t.T("done.over", "Date", j.t.Date(endOf(g)))

@@ -32,7 +32,7 @@ type visit struct {
 // signedIn lets nobody through who is not signed in.
 func (p *Portal) signedIn(handle func(*visit)) gin.HandlerFunc {
 	return func(g *gin.Context) {
-		who, _, ok := p.Sessions.Consumer(g.Request.Context())
+		who, _, ok := p.c.Sessions.Consumer(g.Request.Context())
 		if !ok {
 			see(g, loginPath)
 			return
@@ -41,7 +41,7 @@ func (p *Portal) signedIn(handle func(*visit)) gin.HandlerFunc {
 	}
 }
 
-// down answers when something behind the page does not.
+// away answers when something behind the page does not.
 func (p *Portal) away(v *visit, cause error) {
 	pr := unavailable
 	pr.RetryURI = v.Request.URL.Path
@@ -63,12 +63,10 @@ func (p *Portal) render(v *visit, status int, template, title, current string, d
 	}
 }
 
-func (p *Portal) page(t *text) page { return page{text: t, Bank: p.UI.Bank()} }
-
 // Sign in and out.
 
 func (p *Portal) getPortalLogin(g *gin.Context) {
-	if _, _, ok := p.Sessions.Consumer(g.Request.Context()); ok {
+	if _, _, ok := p.c.Sessions.Consumer(g.Request.Context()); ok {
 		see(g, homePath)
 		return
 	}
@@ -77,8 +75,8 @@ func (p *Portal) getPortalLogin(g *gin.Context) {
 
 func (p *Portal) showPortalLogin(g *gin.Context, status int, username, fault string) {
 	t := p.text(g.Request, nil)
-	v := loginPage{Title: t.T("login.title", "Bank", p.UI.Bank()), Username: username, Portal: true}
-	v.page, v.Action = p.page(t), loginPath
+	v := loginPage{Title: t.T("login.title", "Bank", p.c.UI.Bank()), Username: username, Portal: true}
+	v.page, v.Action = page{text: t}, loginPath
 	v.Fault, v.Field = fault, "username"
 	if err := p.pages.Render(g.Writer, status, "login", p.frame(t, faulty(t, v.Title, fault)), v); err != nil {
 		p.failed(g.Writer, g.Request, unavailable, err)
@@ -91,9 +89,9 @@ func (p *Portal) postPortalLogin(g *gin.Context) {
 		return
 	}
 	ctx, t := g.Request.Context(), p.text(g.Request, nil)
-	who, err := p.Login.Authenticate(ctx, form.Get("username"), form.Get("password"))
+	who, err := p.c.Login.Authenticate(ctx, form.Get("username"), form.Get("password"))
 	if err == nil {
-		err = p.Sessions.SignIn(ctx, string(who), p.Now())
+		err = p.c.Sessions.SignIn(ctx, string(who), p.c.Now())
 	}
 	if err == nil {
 		see(g, homePath)
@@ -109,7 +107,7 @@ func (p *Portal) postPortalLogin(g *gin.Context) {
 }
 
 func (p *Portal) postSignOut(g *gin.Context) {
-	if err := p.Sessions.SignOut(g.Request.Context()); err != nil {
+	if err := p.c.Sessions.SignOut(g.Request.Context()); err != nil {
 		p.failed(g.Writer, g.Request, unavailable, err)
 		return
 	}
@@ -127,12 +125,12 @@ type homePage struct {
 
 func (p *Portal) getHome(v *visit) {
 	ctx := v.Request.Context()
-	grants, err := p.Grants.GrantsOf(ctx, v.who)
+	grants, err := p.c.Grants.GrantsOf(ctx, v.who)
 	if err != nil {
 		p.away(v, fmt.Errorf("list grants: %w", err))
 		return
 	}
-	h := homePage{page: p.page(v.t), Title: v.t.T("home.title")}
+	h := homePage{page: page{text: v.t}, Title: v.t.T("home.title")}
 	purposes := map[consent.RecipientID]consent.Recipient{}
 	for _, g := range grants {
 		if g.Consumer != v.who {
@@ -158,7 +156,7 @@ func (p *Portal) purpose(v *visit, g consent.Grant, seen map[consent.RecipientID
 	app, ok := seen[g.Recipient]
 	if !ok {
 		var err error
-		if app, err = p.Recipients.Recipient(v.Request.Context(), g.Recipient); err != nil && !errors.Is(err, consent.ErrNotFound) {
+		if app, err = p.c.Recipients.Recipient(v.Request.Context(), g.Recipient); err != nil && !errors.Is(err, consent.ErrNotFound) {
 			web.Fields(v.Request.Context()).Cause = fmt.Errorf("find recipient: %w", err)
 		}
 		seen[g.Recipient] = app
@@ -170,7 +168,7 @@ func (p *Portal) purpose(v *visit, g consent.Grant, seen map[consent.RecipientID
 // lastRead says when a grant was last read. A record that cannot be read must
 // not keep anybody from the stop button, so it is only noted.
 func (p *Portal) lastRead(v *visit, id consent.GrantID) string {
-	last, found, err := p.Reads.LastRead(v.Request.Context(), id)
+	last, found, err := p.c.Reads.LastRead(v.Request.Context(), id)
 	switch {
 	case err != nil:
 		web.Fields(v.Request.Context()).Cause = fmt.Errorf("find last read: %w", err)
@@ -191,7 +189,7 @@ func (p *Portal) grant(v *visit) (consent.Grant, bool) {
 		p.failed(v.Writer, v.Request, notFound, nil)
 		return consent.Grant{}, false
 	}
-	g, err := p.Grants.Grant(v.Request.Context(), consent.GrantID(id))
+	g, err := p.c.Grants.Grant(v.Request.Context(), consent.GrantID(id))
 	switch {
 	case err != nil && !errors.Is(err, consent.ErrNotFound):
 		p.away(v, fmt.Errorf("load grant: %w", err))
@@ -220,15 +218,15 @@ func (p *Portal) getGrant(v *visit) {
 		return
 	}
 	ctx := v.Request.Context()
-	events, err := p.Grants.Events(ctx, g.ID)
+	events, err := p.c.Grants.Events(ctx, g.ID)
 	if err != nil {
 		p.away(v, fmt.Errorf("load history of grant: %w", err))
 		return
 	}
 	d := grantPage{
-		page:     p.page(v.t),
+		page:     page{text: v.t},
 		grantRow: p.row(v.t, g, p.purpose(v, g, map[consent.RecipientID]consent.Recipient{})),
-		Clusters: clusterRows(v.t, g.Clusters()), Events: eventRows(v.t, events, p.UI.Bank()), Disclosure: g.Disclosure,
+		Clusters: clusterRows(v.t, g.Clusters()), Events: eventRows(v.t, events, p.c.UI.Bank()), Disclosure: g.Disclosure,
 	}
 	d.Last = p.lastRead(v, g.ID)
 	d.Shares = p.shares(v, g)
@@ -238,7 +236,7 @@ func (p *Portal) getGrant(v *visit) {
 // shares lists the accounts of a grant as the person knows them. When the
 // bank cannot say, the page shows their number instead.
 func (p *Portal) shares(v *visit, g consent.Grant) []accountRow {
-	choices, err := p.Accounts.Choices(v.Request.Context(), v.who)
+	choices, err := p.c.Accounts.Choices(v.Request.Context(), v.who)
 	if err != nil {
 		web.Fields(v.Request.Context()).Cause = fmt.Errorf("list accounts: %w", err)
 		return nil
@@ -279,13 +277,13 @@ func (p *Portal) getStop(v *visit) {
 }
 
 func (p *Portal) showStop(v *visit, g consent.Grant, status int, notice string) {
-	if g.StatusAt(p.Now()) != consent.StatusActive {
+	if g.StatusAt(p.c.Now()) != consent.StatusActive {
 		see(v.Context, grantPath(g.ID)+"/stopped")
 		return
 	}
 	d := stopPage{
-		page: p.page(v.t), grantRow: p.row(v.t, g, ""),
-		Mark: p.Sessions.Mark(v.Request.Context(), stopMark(g.ID)),
+		page: page{text: v.t}, grantRow: p.row(v.t, g, ""),
+		Mark: p.c.Sessions.Mark(v.Request.Context(), stopMark(g.ID)),
 	}
 	d.Notice, d.Title = notice, v.t.T("stop.title", "App", d.App)
 	p.render(v, status, "stop", d.Title, "", d)
@@ -301,7 +299,7 @@ func (p *Portal) postStop(v *visit) {
 		return
 	}
 	ctx := v.Request.Context()
-	if !p.Sessions.Marked(ctx, stopMark(g.ID), form.Get("mark")) {
+	if !p.c.Sessions.Marked(ctx, stopMark(g.ID), form.Get("mark")) {
 		p.showStop(v, g, http.StatusConflict, v.t.T("stale"))
 		return
 	}
@@ -314,8 +312,8 @@ func (p *Portal) postStop(v *visit) {
 		p.failed(v.Writer, v.Request, badForm, errors.New("unknown action"))
 		return
 	}
-	if g.StatusAt(p.Now()) == consent.StatusActive {
-		_, err := p.Stopper.StopByConsumer(ctx, v.who, g.ID)
+	if g.StatusAt(p.c.Now()) == consent.StatusActive {
+		_, err := p.c.Stopper.StopByConsumer(ctx, v.who, g.ID)
 		if err != nil && !errors.Is(err, consent.ErrEnded) {
 			p.failed(v.Writer, v.Request, Problem{
 				Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
@@ -340,11 +338,11 @@ func (p *Portal) getStopped(v *visit) {
 	if !ok {
 		return
 	}
-	if g.StatusAt(p.Now()) == consent.StatusActive {
+	if g.StatusAt(p.c.Now()) == consent.StatusActive {
 		see(v.Context, grantPath(g.ID))
 		return
 	}
-	d := stoppedPage{page: p.page(v.t), grantRow: p.row(v.t, g, "")}
+	d := stoppedPage{page: page{text: v.t}, grantRow: p.row(v.t, g, "")}
 	d.Title = v.t.T("stopped.other", "App", d.App)
 	if g.Status == consent.StatusRevoked && g.EndedBy == consent.ActorConsumer {
 		d.Title = v.t.T("stopped.title", "App", d.App)
@@ -379,12 +377,12 @@ func (p *Portal) getHistory(v *visit) {
 		}
 		before, first = c, false
 	}
-	reads, err := p.Reads.Reads(ctx, v.who, before, historyLimit+1)
+	reads, err := p.c.Reads.Reads(ctx, v.who, before, historyLimit+1)
 	if err != nil {
 		p.away(v, fmt.Errorf("list reads: %w", err))
 		return
 	}
-	grants, err := p.Grants.GrantsOf(ctx, v.who)
+	grants, err := p.c.Grants.GrantsOf(ctx, v.who)
 	if err != nil {
 		p.away(v, fmt.Errorf("list grants: %w", err))
 		return
@@ -394,8 +392,8 @@ func (p *Portal) getHistory(v *visit) {
 		names[g.ID] = p.row(v.t, g, "").App
 	}
 	d := historyPage{
-		page: p.page(v.t), Title: v.t.T("history.title"),
-		Lead: v.t.T("history.lead", "Zone", v.t.Zone(p.Now())), First: first,
+		page: page{text: v.t}, Title: v.t.T("history.title"),
+		Lead: v.t.T("history.lead", "Zone", v.t.Zone(p.c.Now())), First: first,
 	}
 	if len(reads) > historyLimit {
 		reads = reads[:historyLimit]

@@ -17,39 +17,59 @@ import (
 //go:embed templates/*.html
 var templates embed.FS
 
-// Sessions keeps who uses a browser. *web.Sessions is one; its documentation
-// is the contract.
+// Sessions keeps who uses a browser. *web.Sessions is one.
 type Sessions interface {
+	// Middleware gives next the session of each request. All other methods
+	// are called with a context from inside it.
 	Middleware(next http.Handler) http.Handler
+	// Bound returns the value that decisions in progress are bound to; false
+	// when this browser has started none.
 	Bound(ctx context.Context) (string, bool)
+	// Mark returns a value that only a page of this session can hold, and
+	// another one for another what.
 	Mark(ctx context.Context, what string) string
+	// Marked reports whether mark is what Mark returns, in constant time; the
+	// empty mark never is.
 	Marked(ctx context.Context, what, mark string) bool
+	// SignIn notes who proved at that time who they are, and renews the
+	// session's id.
 	SignIn(ctx context.Context, consumer string, at time.Time) error
+	// Consumer returns who is signed in and since when; false when nobody is.
 	Consumer(ctx context.Context) (string, time.Time, bool)
+	// SignOut ends the session.
 	SignOut(ctx context.Context) error
 }
 
-// Login finds out who somebody is. *login.Login is one; the errors that it
-// names are the contract.
+// Login finds out who somebody is. *login.Login is one.
 type Login interface {
+	// Authenticate returns the person with this username and password, or
+	// login.ErrCredentials, login.ErrBusy or a *login.Wait. Any other error
+	// means that nothing could be found out.
 	Authenticate(ctx context.Context, username, password string) (consent.ConsumerID, error)
 }
 
 // Authorizations is the part of consent.Authorizations that pages need.
 type Authorizations interface {
+	// Authorization is as in consent.Authorizations.
 	Authorization(ctx context.Context, id consent.AuthorizationID, browser string) (consent.Authorization, error)
+	// Replace is as in consent.Authorizations.
 	Replace(ctx context.Context, a consent.Authorization) (consent.Authorization, error)
 }
 
 // Grants is the part of consent.Store that pages need.
 type Grants interface {
+	// Grant is as in consent.Store.
 	Grant(ctx context.Context, id consent.GrantID) (consent.Grant, error)
+	// GrantsOf is as in consent.Store.
 	GrantsOf(ctx context.Context, consumer consent.ConsumerID) ([]consent.Grant, error)
+	// Events is as in consent.Store.
 	Events(ctx context.Context, id consent.GrantID) ([]consent.Event, error)
 }
 
 // Stopper ends a grant for the person who gave it. *consent.Service is one.
 type Stopper interface {
+	// StopByConsumer is as in consent.Service: once it has returned nil, no
+	// read that starts later is given data.
 	StopByConsumer(ctx context.Context, who consent.ConsumerID, id consent.GrantID) (consent.Grant, error)
 }
 
@@ -73,7 +93,7 @@ type Config struct {
 
 // Portal serves the pages. It is safe for concurrent use.
 type Portal struct {
-	Config
+	c         Config
 	catalogue *catalogue
 	pages     *ui.Pages
 }
@@ -102,13 +122,12 @@ func New(c Config) (*Portal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Portal{Config: c, catalogue: texts, pages: pages}, nil
+	return &Portal{c: c, catalogue: texts, pages: pages}, nil
 }
 
 // page is what every template gets.
 type page struct {
 	*text
-	Bank string
 	// Notice is shown above everything else, as a warning.
 	Notice string
 	// Fault is what is wrong with the form; Field is the id of the element

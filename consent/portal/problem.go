@@ -61,7 +61,7 @@ func (p *Portal) Problem(w http.ResponseWriter, r *http.Request, pr Problem) {
 		pr.Status = http.StatusBadRequest
 	}
 	v := problemPage{
-		page: page{text: t, Bank: p.UI.Bank()},
+		page: page{text: t},
 		Code: plain(pr.Code, maxName), Text: plain(pr.Text, 2*maxPurpose),
 		Reference: plain(pr.Reference, maxName),
 		App:       plain(pr.AppName, maxName), Back: webAddress(pr.BackURI), Retry: pr.RetryURI,

@@ -140,7 +140,14 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log
 	if err != nil {
 		return nil, nil, err
 	}
-	sessions, err := web.NewSessions(web.SessionsConfig{Store: db.Sessions()})
+	var pages *portal.Portal // set before the first request
+	sessions, err := web.NewSessions(web.SessionsConfig{
+		Store: db.Sessions(),
+		Failed: func(w http.ResponseWriter, r *http.Request, cause error) {
+			log.Warn("session store", slog.String("cause", cause.Error()))
+			pages.Problem(w, r, portal.Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "try again in a moment"})
+		},
+	})
 	if err != nil {
 		return nil, nil, err
 	}
@@ -148,7 +155,7 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log
 	if err != nil {
 		return nil, nil, err
 	}
-	pages, err := portal.New(portal.Config{
+	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
 		Accounts: bank, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Log: log, Zone: zone,
 	})
