@@ -172,14 +172,20 @@ func TestClientParametersThatAreRefused(t *testing.T) {
 	w := newWorld(t)
 	c := w.client("app")
 	for name, bend := range map[string]func(url.Values){
-		"no type of assertion":         func(f url.Values) { f.Del("client_assertion_type") },
-		"another type of assertion":    func(f url.Values) { f.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer") },
+		"no type of assertion": func(f url.Values) { f.Del("client_assertion_type") },
+		"another type of assertion": func(f url.Values) {
+			f.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:saml2-bearer")
+		},
 		"an assertion without its tag": func(f url.Values) { f.Set("client_assertion_type", "") },
 		"another client's id":          func(f url.Values) { f.Set("client_id", "other") },
 		"an empty client id":           func(f url.Values) { f.Set("client_id", "") },
 		"a secret beside it":           func(f url.Values) { f.Set("client_secret", "x") },
 		"an empty secret beside it":    func(f url.Values) { f.Set("client_secret", "") },
-		"a client id alone":            func(f url.Values) { f.Set("client_id", "app"); f.Del("client_assertion"); f.Del("client_assertion_type") },
+		"a client id alone": func(f url.Values) {
+			f.Set("client_id", "app")
+			f.Del("client_assertion")
+			f.Del("client_assertion_type")
+		},
 		"a secret alone": func(f url.Values) {
 			f.Set("client_id", "app")
 			f.Set("client_secret", "x")

@@ -44,7 +44,7 @@ func wire(err error) *Error {
 	case errors.As(err, &own):
 		return own
 	case errors.As(err, &used):
-		return &Error{http.StatusBadRequest, engine.InvalidGrant, "the code is unknown, expired or used", err}
+		return &Error{http.StatusBadRequest, engine.InvalidGrant, engine.Gone, err}
 	case errors.As(err, &eng) && eng.Code == engine.ServerError:
 		return &Error{http.StatusInternalServerError, engine.ServerError, "the request could not be processed", err}
 	case errors.As(err, &eng):

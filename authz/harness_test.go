@@ -11,6 +11,7 @@ import (
 	"crypto/sha256"
 	"encoding/base64"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"maps"
@@ -23,6 +24,7 @@ import (
 	"sync/atomic"
 	"testing"
 	"time"
+	"unicode/utf8"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -129,6 +131,7 @@ func (w *world) secret(s string) string {
 	return s
 }
 
+// checkLog looks for secrets in the log and begins a new one.
 func (w *world) checkLog() {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -137,6 +140,8 @@ func (w *world) checkLog() {
 			w.t.Errorf("a secret is in the log: %.20s...", s)
 		}
 	}
+	w.secrets = nil
+	w.log.Reset()
 }
 
 // stores passes every call on, after before has seen its name and let it
@@ -171,7 +176,11 @@ func guarded[T any](s *stores, call string, f func() (T, error)) (T, error) {
 	return f()
 }
 
+// Recipient fails, as a database would, on text that is none.
 func (s *stores) Recipient(ctx context.Context, id consent.RecipientID) (consent.Recipient, error) {
+	if strings.Contains(string(id), "\x00") || !utf8.ValidString(string(id)) {
+		return consent.Recipient{}, errors.New("store: invalid byte sequence")
+	}
 	return guarded(s, "Recipient", func() (consent.Recipient, error) { return s.Memory.Recipient(ctx, id) })
 }
 func (s *stores) Grant(ctx context.Context, id consent.GrantID) (consent.Grant, error) {
@@ -241,20 +250,22 @@ func (s *stores) RevokeRefresh(ctx context.Context, who consent.RecipientID, h t
 	return s.Memory.RevokeRefresh(ctx, who, h)
 }
 
-// cache remembers what it was told; hang makes it wait for its caller's
-// patience to end.
+// cache remembers what it was told, and how long its caller would have waited.
 type cache struct {
-	told []consent.GrantID
-	hang bool
+	told     []consent.GrantID
+	patience time.Duration
+	err      error
 }
 
 func (c *cache) Ended(ctx context.Context, id consent.GrantID, _ int64) error {
-	if c.hang {
-		<-ctx.Done()
+	if ctx.Err() != nil {
 		return ctx.Err()
 	}
+	if end, bounded := ctx.Deadline(); bounded {
+		c.patience = time.Until(end)
+	}
 	c.told = append(c.told, id)
-	return nil
+	return c.err
 }
 
 // browsers takes the browser from a header of the test.
@@ -433,6 +444,7 @@ func (c client) proof(path string, bend func(*jwt)) http.Header {
 	return http.Header{"Dpop": {c.w.secret(j.sign(c.w.t))}}
 }
 
+// thumbprint is that of the public part of a key.
 func thumbprint(t testing.TB, key any) string {
 	t.Helper()
 	jkt, err := certs.Thumbprint(jose.JSONWebKey{Key: key})

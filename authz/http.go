@@ -49,6 +49,7 @@ func (s *Server) Browser() (http.Handler, error) {
 	e, err := web.NewEngine(web.Config{
 		Log: s.cfg.Log, Now: s.cfg.Now,
 		Failed: func(w http.ResponseWriter, r *http.Request) {
+			protect(w.Header()) // a failed attempt loses its headers
 			s.cfg.Pages.Problem(w, r, Problem{Status: http.StatusInternalServerError, Code: engine.ServerError, Text: "the request could not be processed"})
 		},
 		NotFound:         gone(http.StatusNotFound),
@@ -64,15 +65,19 @@ func (s *Server) Browser() (http.Handler, error) {
 	return secured(s.cfg.Browsers.Middleware(e)), nil
 }
 
-// secured adds what every page of the browser host carries (FAPI 2.0 section
-// 5.3.2.3: no downgrade, no CORS).
+// secured protects every answer of the browser host.
 func secured(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
-		h := w.Header()
-		h.Set("Strict-Transport-Security", "max-age=31536000")
-		h.Set("Referrer-Policy", "no-referrer")
+		protect(w.Header())
 		next.ServeHTTP(w, r)
 	})
+}
+
+// protect adds what every page of the browser host carries (FAPI 2.0 section
+// 5.3.2.3: no downgrade, no CORS).
+func protect(h http.Header) {
+	h.Set("Strict-Transport-Security", "max-age=31536000")
+	h.Set("Referrer-Policy", "no-referrer")
 }
 
 // published serves a document that anybody may keep for a while.

@@ -33,9 +33,13 @@ import (
 // Store is what the engine needs of token storage; token.Store states the
 // contract.
 type Store interface {
+	// Code: see token.Store.
 	Code(ctx context.Context, h token.Hash) (token.Code, error)
+	// Redeem: see token.Store.
 	Redeem(ctx context.Context, r token.Redemption) (consent.Grant, error)
+	// Refresh: see token.Store.
 	Refresh(ctx context.Context, h token.Hash) (token.Refresh, error)
+	// Renew: see token.Store.
 	Renew(ctx context.Context, refresh token.Hash, a token.Access) (consent.Grant, error)
 }
 

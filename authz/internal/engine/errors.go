@@ -21,6 +21,11 @@ const (
 	ServerError             = "server_error"
 )
 
+// Gone is what is said about a code or refresh token that is not there any
+// more, or never was, or is somebody else's. It is one text for all, so that a
+// used code cannot be told from an unknown one.
+const Gone = "the code or refresh token is unknown, expired, used or withdrawn"
+
 // Error is a refusal in OAuth's words. Text is ASCII without quotes or
 // backslashes, fit for error_description.
 type Error struct {
@@ -61,7 +66,7 @@ func (u *unit) outcome(err error) error {
 	case errors.As(cause, &own), errors.As(cause, &used):
 		return cause
 	case errors.Is(cause, token.ErrNotFound), errors.Is(cause, token.ErrRevoked):
-		return &Error{Code: InvalidGrant, Text: "the code or refresh token is unknown, expired or withdrawn", Cause: cause}
+		return &Error{Code: InvalidGrant, Text: Gone, Cause: cause}
 	default:
 		return cause // the store is out of order: the caller decides
 	}

@@ -11,168 +11,124 @@ import (
 	"net/http/httptest"
 	"net/url"
 	"strings"
+	"sync"
 	"testing"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	"github.com/ory/fosite"
 	"github.com/ory/fosite/compose"
+	"github.com/ory/fosite/handler/openid"
 	"github.com/ory/fosite/storage"
+	"github.com/ory/fosite/token/jwt"
 )
 
-// The tests of overrides_test.go run each scenario twice: against a stock
-// composition of fosite, where it must go wrong, and against ours, where it
-// must go right. A test that the stock composition passes proves nothing.
-
-const (
-	issuer      = "https://as.example"
-	redirectURI = "https://app.example/cb"
-	verifier    = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQ"
-	challenge   = "vE5yuKT1pqZ4cwJDWaDhfSU7OCkAIXnUy5qUNmLPb30"
-)
-
-// side is one authorization server under test, spoken to in HTTP.
-type side interface {
-	// post sends a form to /par, /token or /revoke.
-	post(path string, form url.Values, header http.Header) answer
-	// authorize lets a person open and approve; it returns the parameters of
-	// the redirect, or none when a page was shown.
-	authorize(query url.Values) url.Values
-	// open only loads the authorization page.
-	open(query url.Values) (shown bool)
-	// after moves the server's clock, and its store's.
-	after(d time.Duration)
-	// breakStore makes every store call fail from now on.
-	breakStore()
-}
-
-type answer struct {
-	status int
-	header http.Header
-	body   map[string]any
-}
-
-func (a answer) text(name string) string { s, _ := a.body[name].(string); return s }
-
-func serve(h http.Handler, r *http.Request) answer {
-	w := httptest.NewRecorder()
-	h.ServeHTTP(w, r)
-	a := answer{status: w.Code, header: w.Header()}
-	_ = json.Unmarshal(w.Body.Bytes(), &a.body) // not every answer is JSON
-	return a
-}
-
-// clientKey signs assertions of the clients "app" and "other".
-type clientKey struct {
-	key *ecdsa.PrivateKey
-}
-
-func newKey(t testing.TB) clientKey {
-	t.Helper()
-	k, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
-	if err != nil {
-		t.Fatal(err)
-	}
-	return clientKey{k}
-}
-
-func (k clientKey) jwks(t testing.TB, use string) []byte {
-	t.Helper()
-	b, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: k.key.Public(), KeyID: "1", Algorithm: "ES256", Use: use}}})
-	if err != nil {
-		t.Fatal(err)
-	}
-	return b
-}
-
-func sign(t testing.TB, key any, alg jose.SignatureAlgorithm, header map[jose.HeaderKey]any, claims any) string {
-	t.Helper()
-	opt := &jose.SignerOptions{ExtraHeaders: header}
-	s, err := jose.NewSigner(jose.SigningKey{Algorithm: alg, Key: key}, opt)
-	if err != nil {
-		t.Fatal(err)
-	}
-	body, err := json.Marshal(claims)
-	if err != nil {
-		t.Fatal(err)
-	}
-	j, err := s.Sign(body)
-	if err != nil {
-		t.Fatal(err)
-	}
-	text, err := j.CompactSerialize()
-	if err != nil {
-		t.Fatal(err)
-	}
-	return text
-}
-
-// stock is fosite as its own documentation composes it.
+// stock is fosite as its own documentation composes it, over its own store.
 type stock struct {
 	provider fosite.OAuth2Provider
-	store    *breakable
+	store    *exampleStore
 }
 
-type breakable struct {
+// exampleStore is fosite's store in memory with three additions: it can
+// break, it can hold readers until all have read, and it gives each reader
+// of a code a session of its own, as every store does that is not a map.
+type exampleStore struct {
 	*storage.MemoryStore
 	broken bool
-	delay  chan struct{}
+	meet   func() // nil: nobody waits
 }
 
 var errStore = errors.New("store is down")
 
-func (b *breakable) RevokeAccessToken(ctx context.Context, id string) error {
-	if b.broken {
+func (s *exampleStore) RevokeAccessToken(ctx context.Context, id string) error {
+	if s.broken {
 		return errStore
 	}
-	return b.MemoryStore.RevokeAccessToken(ctx, id)
+	return s.MemoryStore.RevokeAccessToken(ctx, id)
 }
 
-func (b *breakable) GetAuthorizeCodeSession(ctx context.Context, code string, s fosite.Session) (fosite.Requester, error) {
-	r, err := b.MemoryStore.GetAuthorizeCodeSession(ctx, code, s)
-	if b.delay != nil { // hold every reader until all have read
-		<-b.delay
+func (s *exampleStore) GetAuthorizeCodeSession(ctx context.Context, code string, sess fosite.Session) (fosite.Requester, error) {
+	r, err := s.MemoryStore.GetAuthorizeCodeSession(ctx, code, sess)
+	if err == nil {
+		own := *r.(*fosite.Request)
+		own.Session = own.Session.Clone()
+		r = &own
 	}
+	s.wait()
 	return r, err
 }
 
-func newStock(t testing.TB, key clientKey) *stock {
+func (s *exampleStore) GetPKCERequestSession(ctx context.Context, code string, sess fosite.Session) (fosite.Requester, error) {
+	r, err := s.MemoryStore.GetPKCERequestSession(ctx, code, sess)
+	s.wait()
+	return r, err
+}
+
+func (s *exampleStore) wait() {
+	if s.meet != nil {
+		s.meet()
+	}
+}
+
+// meeting returns a function that n callers leave together, again and again.
+func meeting(n int) func() {
+	var mu sync.Mutex
+	here, open := 0, make(chan struct{})
+	return func() {
+		mu.Lock()
+		gate := open
+		if here++; here == n {
+			close(open)
+			here, open = 0, make(chan struct{})
+		}
+		mu.Unlock()
+		<-gate
+	}
+}
+
+func newStock(t testing.TB, apps []app) *stock {
 	t.Helper()
-	s := &stock{store: &breakable{MemoryStore: storage.NewMemoryStore()}}
-	for _, id := range []string{"app", "other"} {
+	s := &stock{store: &exampleStore{MemoryStore: storage.NewMemoryStore()}}
+	for _, a := range apps {
 		c := &fosite.DefaultOpenIDConnectClient{DefaultClient: &fosite.DefaultClient{}}
-		err := json.Unmarshal([]byte(`{"id":"`+id+`","redirect_uris":["`+redirectURI+`"],
+		member := `"jwks":` + string(a.jwks(t))
+		if a.jwksURI != "" {
+			member = `"jwks_uri":"` + a.jwksURI + `"`
+		}
+		err := json.Unmarshal([]byte(`{"id":"`+a.id+`","redirect_uris":["`+a.redirect+`"],
 			"grant_types":["authorization_code","refresh_token"],"response_types":["code"],
-			"scopes":["fdx:accountbasic:read","fdx:transactions:read","offline_access"],
-			"jwks":`+string(key.jwks(t, "sig"))+`,
-			"token_endpoint_auth_method":"private_key_jwt","token_endpoint_auth_signing_alg":"ES256"}`), c)
+			"scopes":["openid","fdx:accountbasic:read","fdx:transactions:read","offline_access"],`+member+`,
+			"token_endpoint_auth_method":"private_key_jwt","token_endpoint_auth_signing_alg":"`+string(a.alg)+`"}`), c)
 		if err != nil {
 			t.Fatal(err)
 		}
-		s.store.Clients[id] = c
+		s.store.Clients[a.id] = c
 	}
 	config := &fosite.Config{
-		GlobalSecret: []byte("0123456789abcdef0123456789abcdef"), TokenURL: issuer + "/token",
+		GlobalSecret: []byte("0123456789abcdef0123456789abcdef"), TokenURL: issuer + "/token", IDTokenIssuer: issuer,
 		IsPushedAuthorizeEnforced: true,
 	}
-	s.provider = compose.Compose(config, s.store, compose.NewOAuth2HMACStrategy(config),
+	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		t.Fatal(err)
+	}
+	signer := func(context.Context) (any, error) { return key, nil }
+	s.provider = compose.Compose(config, s.store, &compose.CommonStrategy{
+		CoreStrategy:               compose.NewOAuth2HMACStrategy(config),
+		OpenIDConnectTokenStrategy: compose.NewOpenIDConnectStrategy(signer, config),
+		Signer:                     &jwt.DefaultSigner{GetPrivateKey: signer},
+	},
 		compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2RefreshTokenGrantFactory,
+		compose.OpenIDConnectExplicitFactory, compose.OpenIDConnectRefreshFactory,
 		compose.OAuth2TokenRevocationFactory, compose.OAuth2PKCEFactory, compose.PushedAuthorizeHandlerFactory)
 	return s
 }
 
+func person() fosite.Session {
+	return &openid.DefaultSession{Subject: "p", Claims: &jwt.IDTokenClaims{Subject: "p"}, Headers: &jwt.Headers{}}
+}
+
 func (s *stock) post(path string, form url.Values, header http.Header) answer {
-	target, body := path, form.Encode()
-	if header.Get("X-In-Query") != "" {
-		target, body = path+"?"+body, ""
-	}
-	r := httptest.NewRequest(http.MethodPost, target, strings.NewReader(body))
-	r.Header = header.Clone()
-	if r.Header == nil {
-		r.Header = http.Header{}
-	}
-	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
-	return serve(http.HandlerFunc(s.serve), r)
+	return postTo(http.HandlerFunc(s.serve), path, form, header)
 }
 
 func (s *stock) serve(w http.ResponseWriter, r *http.Request) {
@@ -184,14 +140,14 @@ func (s *stock) serve(w http.ResponseWriter, r *http.Request) {
 			s.provider.WritePushedAuthorizeError(ctx, w, ar, err)
 			return
 		}
-		resp, err := s.provider.NewPushedAuthorizeResponse(ctx, ar, &fosite.DefaultSession{})
+		resp, err := s.provider.NewPushedAuthorizeResponse(ctx, ar, person())
 		if err != nil {
 			s.provider.WritePushedAuthorizeError(ctx, w, ar, err)
 			return
 		}
 		s.provider.WritePushedAuthorizeResponse(ctx, w, ar, resp)
 	case "/token":
-		ar, err := s.provider.NewAccessRequest(ctx, r, &fosite.DefaultSession{})
+		ar, err := s.provider.NewAccessRequest(ctx, r, person())
 		if err != nil {
 			s.provider.WriteAccessError(ctx, w, ar, err)
 			return
@@ -209,25 +165,22 @@ func (s *stock) serve(w http.ResponseWriter, r *http.Request) {
 
 func (s *stock) authorize(query url.Values) url.Values {
 	ctx := context.Background()
+	w := httptest.NewRecorder()
 	ar, err := s.provider.NewAuthorizeRequest(ctx, httptest.NewRequest(http.MethodGet, "/authorize?"+query.Encode(), nil))
 	if err != nil {
-		return nil
+		s.provider.WriteAuthorizeError(ctx, w, ar, err)
+		return redirected(w)
 	}
 	for _, sc := range ar.GetRequestedScopes() {
 		ar.GrantScope(sc)
 	}
-	resp, err := s.provider.NewAuthorizeResponse(ctx, ar, &fosite.DefaultSession{Subject: "p"})
-	w := httptest.NewRecorder()
+	resp, err := s.provider.NewAuthorizeResponse(ctx, ar, person())
 	if err != nil {
 		s.provider.WriteAuthorizeError(ctx, w, ar, err)
 	} else {
 		s.provider.WriteAuthorizeResponse(ctx, w, ar, resp)
 	}
-	u, err := url.Parse(w.Header().Get("Location"))
-	if err != nil {
-		return nil
-	}
-	return u.Query()
+	return redirected(w)
 }
 
 func (s *stock) open(query url.Values) bool {
@@ -235,19 +188,34 @@ func (s *stock) open(query url.Values) bool {
 	return err == nil
 }
 
+func (s *stock) now() time.Time { return time.Now() }
+
 // after cannot move fosite's clock, which is the machine's; it ages what the
 // store holds instead.
 func (s *stock) after(d time.Duration) {
 	for _, p := range s.store.PARSessions {
-		if sess := p.GetSession(); sess != nil {
-			sess.SetExpiresAt(fosite.PushedAuthorizeRequestContext, time.Now().Add(-d))
-		}
+		p.GetSession().SetExpiresAt(fosite.PushedAuthorizeRequestContext, time.Now().Add(-d))
 	}
 	for _, c := range s.store.AuthorizeCodes {
-		if c.Requester != nil && c.GetSession() != nil {
-			c.GetSession().SetExpiresAt(fosite.AuthorizeCode, time.Now().Add(-d))
-		}
+		c.GetSession().SetExpiresAt(fosite.AuthorizeCode, time.Now().Add(-d))
 	}
 }
 
 func (s *stock) breakStore() { s.store.broken = true }
+
+func (s *stock) race(n int) { s.store.meet = meeting(n) }
+
+func (s *stock) kept() string {
+	var all strings.Builder
+	dump := func(r fosite.Requester) { all.WriteString(r.GetRequestForm().Encode() + "\n") }
+	for _, r := range s.store.PARSessions {
+		dump(r)
+	}
+	for _, r := range s.store.AuthorizeCodes {
+		dump(r)
+	}
+	for _, r := range s.store.IDSessions {
+		dump(r)
+	}
+	return all.String()
+}

@@ -138,14 +138,14 @@ func (s *storage) GetAuthorizeCodeSession(ctx context.Context, sig string, _ fos
 		}
 		c, err := s.cfg.Store.Code(ctx, h)
 		switch {
-		case errors.Is(err, token.ErrUsed) && c.Recipient == u.client.r.ID:
-			return nil, u.fail(&UsedError{Grant: c.Grant})
-		case err != nil:
+		case err != nil && !errors.Is(err, token.ErrUsed):
 			return nil, u.fail(fmt.Errorf("load code: %w", err))
 		case c.Recipient != u.client.r.ID:
-			// Somebody else's code. Ownership comes before everything, so
-			// that a stranger can neither use nor spoil it.
+			// Somebody else's code, used or not. Ownership comes before
+			// everything, so that a stranger can neither use nor spoil it.
 			return nil, u.fail(token.ErrNotFound)
+		case err != nil:
+			return nil, u.fail(&UsedError{Grant: c.Grant})
 		}
 		if err := json.Unmarshal(c.Session, &u.session); err != nil {
 			return nil, u.fail(fmt.Errorf("read code session: %w", err))

@@ -1,0 +1,130 @@
+package authz_test
+
+import (
+	"context"
+	"errors"
+	"net/http"
+	"net/http/httptest"
+	"net/url"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/token"
+)
+
+func TestRevocationOfAnAccessToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.client("app")
+	a := c.tokens(nil)
+	if b := c.revoke(a.text("access_token")); b.status != http.StatusOK || b.raw != "" {
+		t.Fatal(b)
+	}
+	if w.usable(a.text("access_token")) {
+		t.Error("it still works")
+	}
+	if g := w.grant(); g.Status != consent.StatusActive || g.Epoch != 2 || !slices.Equal(w.cache.told, []consent.GrantID{g.ID}) {
+		t.Errorf("grant %+v, told %v", g, w.cache.told)
+	}
+	if b := c.refresh(a.text("refresh_token"), nil); b.status != http.StatusOK {
+		t.Errorf("the refresh token: %s", b)
+	}
+	if b := c.revoke(a.text("access_token")); b.status != http.StatusOK || w.grant().Epoch != 2 {
+		t.Errorf("again: %s, epoch %d", b, w.grant().Epoch)
+	}
+}
+
+func TestRevocationOfARefreshToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.client("app")
+	a := c.tokens(nil)
+	b := c.refresh(a.text("refresh_token"), nil)
+	// A wrong hint changes nothing: the prefix says what it is.
+	form := url.Values{"token": {a.text("refresh_token")}, "token_type_hint": {"access_token"}}
+	if r := w.post("/revoke", c.signed(form), nil); r.status != http.StatusOK {
+		t.Fatal(r)
+	}
+	for _, secret := range []string{a.text("access_token"), b.text("access_token")} {
+		if w.usable(secret) {
+			t.Error("an access token still works")
+		}
+	}
+	if r := c.refresh(a.text("refresh_token"), nil); !r.is(http.StatusBadRequest, "invalid_grant") {
+		t.Error(r)
+	}
+	if w.grant().Epoch != 2 || len(w.cache.told) != 1 {
+		t.Errorf("epoch %d, told %v", w.grant().Epoch, w.cache.told)
+	}
+}
+
+// RFC 7009 section 2.2: what is not there is as good as revoked, and what is
+// somebody else's is not there.
+func TestRevocationThatChangesNothing(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c, other := w.client("app"), w.client("other")
+	code := c.code(nil)
+	a := c.redeem(code, nil)
+	unknown := func(k token.Kind) string { s, _ := w.hasher.New(k); return s.Reveal() }
+	for name, secret := range map[string]string{
+		"text":                  "x",
+		"an unknown access":     unknown(token.KindAccess),
+		"an unknown refresh":    unknown(token.KindRefresh),
+		"an unknown code":       unknown(token.KindCode),
+		"a code":                code,
+		"a token cut short":     a.text("access_token")[:30],
+		"a token without kind":  a.text("access_token")[5:],
+		"a JWT":                 "eyJhbGciOiJub25lIn0.e30.",
+		"60 KiB":                strings.Repeat("x", 60<<10),
+		"two tokens":            a.text("access_token") + " " + a.text("refresh_token"),
+		"in another kind":       "hgrt_" + a.text("access_token")[5:],
+		"a request_uri of ours": unknown(token.KindPushed),
+	} {
+		if b := c.revoke(secret); b.status != http.StatusOK || b.raw != "" {
+			t.Errorf("%s: %s", name, b)
+		}
+	}
+	for _, name := range []string{"access_token", "refresh_token"} {
+		if b := other.revoke(a.text(name)); b.status != http.StatusOK {
+			t.Errorf("by another client: %s", b)
+		}
+	}
+	if !w.usable(a.text("access_token")) || w.grant().Epoch != 1 || len(w.cache.told) != 0 {
+		t.Errorf("something changed: %+v, told %v", w.grant(), w.cache.told)
+	}
+	for name, form := range map[string]url.Values{"no token": {}, "an empty token": {"token": {""}}} {
+		if b := w.post("/revoke", c.signed(form), nil); !b.is(http.StatusBadRequest, "invalid_request") {
+			t.Errorf("%s: %s", name, b)
+		}
+	}
+}
+
+// The cache is told as well as may be: it does not decide, nobody waits for
+// it for long, and a recipient that hangs up does not keep it from knowing.
+func TestTheCacheIsToldOfARevocation(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.cache.err = errors.New("cache is down")
+	c := w.client("app")
+	a := c.tokens(nil)
+	ctx, hangUp := context.WithCancel(t.Context())
+	w.stores.before = func(call string) error {
+		if call == "RevokeAccess" {
+			hangUp()
+		}
+		return nil
+	}
+	form := c.signed(url.Values{"token": {a.text("access_token")}})
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, "/revoke", strings.NewReader(form.Encode()))
+	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if b := w.do(w.protocol, r); b.status != http.StatusOK || w.usable(a.text("access_token")) {
+		t.Error(b)
+	}
+	if len(w.cache.told) != 1 || w.cache.patience <= 0 || w.cache.patience > 50*time.Millisecond {
+		t.Errorf("told %v, would have waited %s", w.cache.told, w.cache.patience)
+	}
+}
