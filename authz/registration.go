@@ -175,7 +175,8 @@ func registerScopes(r *consent.Recipient, scope string, fault func(member, text 
 			continue
 		}
 		sc, err := fdx.ParseScope(name)
-		if err != nil || slices.Contains(r.Scopes, sc) {
+		_, data := sc.Cluster() // openid has none: ID tokens are not offered
+		if err != nil || !data || slices.Contains(r.Scopes, sc) {
 			fault("scope", "has a value that is unknown or repeated")
 			return
 		}

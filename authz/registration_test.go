@@ -68,6 +68,7 @@ func TestRegistrationIsRefused(t *testing.T) {
 		"fragment":             `{"redirect_uris":["https://a.example/#x"],"jwks":` + keys + `}`,
 		"userinfo":             `{"redirect_uris":["https://u@a.example/"],"jwks":` + keys + `}`,
 		"unknown scope":        `{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"scope":"fdx:everything:read"}`,
+		"openid":               `{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"scope":"openid"}`,
 		"scope twice":          `{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"scope":"fdx:balances:read fdx:balances:read"}`,
 		"term too long":        `{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"duration_period":366}`,
 		"no term":              `{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"duration_period":0}`,

@@ -7,7 +7,6 @@ import (
 	"log/slog"
 	"net/http"
 	"net/url"
-	"strings"
 	"time"
 
 	"github.com/headgate/headgate/authz/internal/engine"
@@ -28,8 +27,8 @@ const (
 // Config configures a Server. Every field is required unless it says
 // otherwise.
 type Config struct {
-	// Issuer is the issuer identifier: https, no query or fragment, no
-	// trailing slash.
+	// Issuer is the issuer identifier: https, and no path, because the
+	// well-known documents are served at the root of the host.
 	Issuer string
 	// BrowserBase is the base of the host that people meet; the
 	// authorization endpoint is below it.
@@ -127,8 +126,8 @@ func New(c Config) (*Server, error) {
 
 func checkBase(name, s string) error {
 	u, err := url.Parse(s)
-	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || strings.HasSuffix(s, "/") {
-		return fmt.Errorf("authz: %s must be an https address without query, fragment or trailing slash", name)
+	if err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" || u.User != nil || u.Path != "" {
+		return fmt.Errorf("authz: %s must be an https address without path, query or fragment", name)
 	}
 	return nil
 }
