@@ -7,6 +7,13 @@
 // must not know how consent is obtained, OAuth beyond presenting a token, or
 // SQL and Redis.
 //
+// What recipients see beyond the specs: a window that the look-back of the
+// consent shortens is served and its first day told in x-fdx-effective-start;
+// a page key opens only the grant, operation, account and filter that it was
+// given for, for 24 hours, and carries no rights; a page is cut to what fits
+// into one mebibyte; every answer carries x-fapi-interaction-id and
+// x-headgate-request-id.
+//
 // Specs: FDX 6.4 wire format, RFC 6750 section 3, RFC 9449 section 7,
 // FAPI 2.0 Security Profile section 5.3.4.
 package resource

@@ -11,12 +11,14 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/headgate/headgate/cmd/internal/bench"
 	"github.com/headgate/headgate/internal/services"
 )
 
 type cli struct {
 	Dev       devCmd       `cmd:"" help:"Run everything on this machine: PostgreSQL, Redis, authorization server, gateway, sandbox bank."`
 	Demo      demoCmd      `cmd:"" help:"Bring everything up on free ports and walk a recipient through consent, read, stop."`
+	Bench     benchCmd     `cmd:"" help:"Measure what enforcement costs, as ratios in one run; writes bench.json."`
 	Migrate   migrateCmd   `cmd:"" help:"Create or update the database schema."`
 	Recipient recipientCmd `cmd:"" help:"Register and list data recipients."`
 	Bank      bankCmd      `cmd:"" help:"Load bank files into the sandbox bank."`
@@ -28,6 +30,7 @@ type cli struct {
 const exitNoPostgres = 3 // no PostgreSQL was found on this machine
 
 func main() {
+	bench.Child() // does not return in the load generator's process
 	var c cli
 	parser := kong.Must(&c, kong.Name("headgate"),
 		kong.Description("Open-finance data-sharing gateway: the operator's tool and the developer's stack."),

@@ -28,12 +28,16 @@ type Config struct {
 	Log *slog.Logger
 }
 
-// What a caller may have to wait at the very most: one dial and one exchange.
+// limits are how long a call may wait for a connection, a dial and each
+// direction of the exchange.
+type limits struct{ pool, dial, io time.Duration }
+
+// production makes the most that a caller may have to wait small beside what
+// a bank takes.
+var production = limits{pool: 50 * time.Millisecond, dial: 100 * time.Millisecond, io: 50 * time.Millisecond}
+
 const (
-	dialTimeout = 100 * time.Millisecond
-	ioTimeout   = 50 * time.Millisecond
-	poolTimeout = 50 * time.Millisecond
-	poolSize    = 64
+	poolSize = 64
 
 	breakAfter  = 5 // failures in a row
 	breakPeriod = time.Second
@@ -51,11 +55,13 @@ type Cache struct {
 
 // Open returns a Cache. It makes no connection: a Redis that is down now is
 // the same as one that goes down later.
-func Open(c Config) (*Cache, error) {
+func Open(c Config) (*Cache, error) { return open(c, production) }
+
+func open(c Config, l limits) (*Cache, error) {
 	if c.Log == nil {
 		return nil, errors.New("redis: Log is required")
 	}
-	opts, err := options(c)
+	opts, err := options(c, l)
 	if err != nil {
 		return nil, err
 	}
@@ -88,17 +94,17 @@ func (silence) Printf(context.Context, string, ...any) {}
 
 // options sets what the library's defaults get wrong for a cache: with them a
 // frozen Redis holds a request for ten seconds, whatever the context says.
-func options(c Config) (*goredis.UniversalOptions, error) {
+func options(c Config, l limits) (*goredis.UniversalOptions, error) {
 	u, err := url.Parse(c.URL)
 	if err != nil {
 		return nil, errors.New("redis: URL is malformed") // the cause repeats the URL
 	}
 	o := &goredis.UniversalOptions{
-		DialTimeout:           dialTimeout,
+		DialTimeout:           l.dial,
 		DialerRetries:         1,
-		ReadTimeout:           ioTimeout,
-		WriteTimeout:          ioTimeout,
-		PoolTimeout:           poolTimeout,
+		ReadTimeout:           l.io,
+		WriteTimeout:          l.io,
+		PoolTimeout:           l.pool,
 		PoolSize:              poolSize,
 		MaxRetries:            -1,
 		ContextTimeoutEnabled: true,
