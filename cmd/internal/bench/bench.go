@@ -20,8 +20,8 @@ type Config struct {
 	// While the run lasts it also holds the database, so its disk is the one
 	// that is measured. Required.
 	Home string
-	// Seconds is how long each line is measured in each round, 1 to 60; 4
-	// when zero. Proofs are made beforehand and must not grow too old.
+	// Seconds is how long each line is measured in each round, 1 to 30; 4
+	// when zero. Proofs are made beforehand: they take memory and grow old.
 	Seconds int
 	// Callers is how many connections ask at the same time, 1 to 1,000; 64
 	// when zero.
@@ -50,8 +50,8 @@ func Run(ctx context.Context, c Config) error {
 	switch {
 	case c.Home == "":
 		return errors.New("bench: Home is required")
-	case c.Seconds < 1 || c.Seconds > 60:
-		return errors.New("bench: a line is measured for 1 to 60 seconds")
+	case c.Seconds < 1 || c.Seconds > 30:
+		return errors.New("bench: a line is measured for 1 to 30 seconds")
 	case c.Callers < 1 || c.Callers > 1000:
 		return errors.New("bench: there are 1 to 1,000 callers")
 	}

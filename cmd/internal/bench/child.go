@@ -50,12 +50,14 @@ func serveJobs(in io.Reader, out io.Writer) error {
 	orders, answers := json.NewDecoder(in), json.NewEncoder(out)
 	for {
 		var j job
-		if err := orders.Decode(&j); err == io.EOF {
-			return nil
-		} else if err != nil {
-			return err
+		err := orders.Decode(&j)
+		if err == nil {
+			err = serveJob(j, orders, answers)
 		}
-		if err := serveJob(j, orders, answers); err != nil {
+		if errors.Is(err, io.EOF) {
+			return nil // the parent has no more to say
+		}
+		if err != nil {
 			return err
 		}
 	}
@@ -73,8 +75,11 @@ func serveJob(j job, orders *json.Decoder, answers *json.Encoder) error {
 		return err
 	}
 	var o order
-	if err := orders.Decode(&o); err != nil || !o.Go {
-		return fmt.Errorf("no order to go: %w", err)
+	if err := orders.Decode(&o); err != nil {
+		return fmt.Errorf("wait for the order to go: %w", err)
+	}
+	if !o.Go {
+		return errors.New("another order than to go")
 	}
 	m, err := l.phase(j.Measure)
 	if err != nil {
@@ -144,5 +149,9 @@ func (g *generator) say(what any) (answer, error) {
 
 // close ends the process and waits for it.
 func (g *generator) close() error {
-	return errors.Join(g.in.Close(), g.cmd.Wait())
+	err := errors.Join(g.in.Close(), g.cmd.Wait())
+	if g.ctx.Err() != nil {
+		return nil // ended because the run was
+	}
+	return err
 }

@@ -1,7 +1,6 @@
 package bench
 
 import (
-	"bytes"
 	"encoding/json"
 	"log/slog"
 	"net/http"
@@ -49,17 +48,14 @@ func (b bare) answer(w http.ResponseWriter, r *http.Request) {
 	for i := range page.Items {
 		fdx.FilterTransaction(&page.Items[i], b.access.Accounts()[0].Clusters)
 	}
-	var body bytes.Buffer
-	e := json.NewEncoder(&body)
-	e.SetEscapeHTML(false)
-	if err := e.Encode(fdx.TransactionsAnswer{Page: b.page, Links: b.links, Transactions: page.Items}); err != nil {
+	body, err := json.Marshal(fdx.TransactionsAnswer{Page: b.page, Links: b.links, Transactions: page.Items})
+	if err != nil {
 		web.Fields(r.Context()).Cause = err
 		w.WriteHeader(http.StatusInternalServerError)
 		return
 	}
-	text := bytes.TrimSuffix(body.Bytes(), []byte("\n"))
 	w.Header().Set("Content-Type", "application/json")
-	w.Header().Set("Content-Length", strconv.Itoa(len(text)))
+	w.Header().Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(http.StatusOK)
-	_, _ = w.Write(text) // a client that hung up cannot be told
+	_, _ = w.Write(body) // a client that hung up cannot be told
 }

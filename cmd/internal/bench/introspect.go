@@ -11,6 +11,7 @@ import (
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/redis"
 	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/resource"
 )
 
 // look is the path of an introspection without its HTTP: the token's text in,
@@ -35,24 +36,22 @@ func (l look) up(ctx context.Context, text string) error {
 	return err
 }
 
-// live asks in the order of the gateway: Redis, then PostgreSQL, which also
-// fills Redis.
+// live asks as the gateway does: Redis, then PostgreSQL, which also fills
+// Redis. A Redis that cannot be asked is the same as one that does not know.
 func (l look) live(ctx context.Context, h token.Hash) (token.Live, error) {
-	if l.cache == nil {
-		return l.truth(ctx, h)
-	}
-	cached, err := l.cache.Look(ctx, h, nil)
-	if err != nil {
-		return token.Live{}, err
-	}
-	if cached.Found {
-		return cached.Live, nil
+	var lease resource.Lease
+	if l.cache != nil {
+		cached, err := l.cache.Look(ctx, h, nil)
+		if err == nil && cached.Found {
+			return cached.Live, nil
+		}
+		lease = cached.Lease
 	}
 	live, err := l.truth(ctx, h)
-	if err != nil {
-		return token.Live{}, err
+	if err == nil && lease != "" {
+		_ = l.cache.Fill(ctx, lease, live) // it only makes the next one faster
 	}
-	return live, l.cache.Fill(ctx, cached.Lease, live)
+	return live, err
 }
 
 func (l look) truth(ctx context.Context, h token.Hash) (token.Live, error) {

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"net/http"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headgate/headgate/internal/redis"
@@ -41,7 +42,7 @@ const (
 // lines returns all lines, references before what refers to them.
 func (s *stack) lines(ctx context.Context, c Config, g *generator) ([]line, error) {
 	const certGate = "sandbox-certificate-gate"
-	fromSandbox, err := s.reads(ctx, c, g, s.store, sandboxBare, []endpoint{
+	fromSandbox, err := s.reads(ctx, c, g, s.bank, sandboxBare, []endpoint{
 		{certGate, sandboxBare, s.byCert, s.gate, s.cache},
 		{"sandbox-dpop-gate", sandboxBare, s.byKey, s.gate, s.cache},
 		{"sandbox-certificate", sandboxBare, s.byCert, openGate{}, s.cache},
@@ -76,7 +77,7 @@ func (s *stack) reads(ctx context.Context, c Config, g *generator, p resource.Pr
 			first = body
 		}
 		if withoutKeys(body) != withoutKeys(first) {
-			return fmt.Errorf("%s answers with another body than %s", l.name, bareName)
+			return fmt.Errorf("%s answers with another body than the lines before it", l.name)
 		}
 		return nil
 	}
@@ -113,10 +114,11 @@ func (s *stack) read(ctx context.Context, c Config, g *generator, h http.Handler
 	if err != nil {
 		return line{}, nil, err
 	}
+	path, _, _ := strings.Cut(s.path, "?") // htu has no query (RFC 9449 section 4.2)
 	j := job{
 		Address: address, CAFile: s.caFile, CertFile: e.credentials.pair.CertFile, KeyFile: e.credentials.pair.KeyFile,
 		Path: s.path, Callers: c.Callers,
-		Scheme: e.credentials.scheme, Tokens: e.credentials.tokens, Keys: e.credentials.keys, URL: public + s.path,
+		Scheme: e.credentials.scheme, Tokens: e.credentials.tokens, Keys: e.credentials.keys, URL: public + path,
 	}
 	body, err := once(ctx, j)
 	if err != nil {

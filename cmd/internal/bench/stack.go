@@ -4,6 +4,7 @@ import (
 	"context"
 	"crypto/rand"
 	"crypto/tls"
+	"database/sql"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -15,9 +16,6 @@ import (
 	"regexp"
 	"strconv"
 	"time"
-
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/certs/devca"
@@ -54,22 +52,24 @@ type stack struct {
 	postgres *services.Postgres
 	version  string // of PostgreSQL
 	redis    *services.Redis
-	db       *postgres.DB
-	cache    *redis.Cache
-	absent   *redis.Cache // of a Redis that is not there
-	bankPool *pgxpool.Pool
-	hasher   *token.Hasher
-	log      *slog.Logger
-	tls      *tls.Config
-	caFile   string
-	byCert   credentials
-	byKey    credentials
-	path     string // of the page, with query
-	access   resource.Access
-	store    *sandbox.Store
-	memory   memoryBank
-	gate     *postgres.Gate
-	closers  []func() error // run last to first
+
+	log    *slog.Logger
+	db     *postgres.DB
+	gate   *postgres.Gate
+	cache  *redis.Cache
+	absent *redis.Cache // of a Redis that is not there
+	bank   *sandbox.Store
+	memory memoryBank
+
+	tls    *tls.Config
+	caFile string
+	hasher *token.Hasher
+	byCert credentials
+	byKey  credentials
+
+	path    string          // of the page, with query
+	access  resource.Access // what the page is of
+	closers []func() error  // run last to first
 }
 
 // start brings everything up. On an error nothing is left.
@@ -128,17 +128,42 @@ func (s *stack) startServices(ctx context.Context, c Config) error {
 		return err
 	}
 	s.later(func() error { s.redis.Stop(context.Background()); return nil })
+	if err := s.checkDurable(ctx); err != nil {
+		return err
+	}
 	c.say("PostgreSQL " + s.version + ", fsync and synchronous_commit on; Redis: " + s.redis.Kind())
+	if err := statement(ctx, s.postgres.DSN("postgres"), "DROP DATABASE IF EXISTS "+database+" WITH (FORCE)"); err != nil {
+		return err
+	}
+	return statement(ctx, s.postgres.DSN("postgres"), "CREATE DATABASE "+database)
+}
 
-	admin, err := pgx.Connect(ctx, s.postgres.DSN("postgres"))
+// checkDurable makes sure that the figures are of a server that keeps what it
+// has acknowledged: without that the gate would cost next to nothing.
+func (s *stack) checkDurable(ctx context.Context) error {
+	db, err := sql.Open("pgx", s.postgres.DSN("postgres"))
 	if err != nil {
 		return err
 	}
-	_, err = admin.Exec(ctx, "DROP DATABASE IF EXISTS "+database+" WITH (FORCE)")
-	if err == nil {
-		_, err = admin.Exec(ctx, "CREATE DATABASE "+database)
+	var durable bool
+	err = db.QueryRowContext(ctx, `
+		SELECT current_setting('fsync') = 'on' AND current_setting('synchronous_commit') = 'on'
+		   AND current_setting('full_page_writes') = 'on'`).Scan(&durable)
+	if err == nil && !durable {
+		err = errors.New("PostgreSQL does not write durably")
 	}
-	return errors.Join(err, admin.Close(ctx))
+	return errors.Join(err, db.Close())
+}
+
+// statement runs one statement on a connection of its own, by the driver that
+// the sandbox registers.
+func statement(ctx context.Context, dsn, text string) error {
+	db, err := sql.Open("pgx", dsn)
+	if err != nil {
+		return err
+	}
+	_, err = db.ExecContext(ctx, text)
+	return errors.Join(err, db.Close())
 }
 
 func (s *stack) openStores(ctx context.Context, c Config) error {
@@ -175,27 +200,20 @@ func (s *stack) openStores(ctx context.Context, c Config) error {
 	}
 	s.later(s.absent.Close)
 
-	pool, err := pgxpool.ParseConfig(dsn)
-	if err != nil {
+	if s.bank, err = sandbox.Open(ctx, dsn+"&pool_max_conns="+strconv.Itoa(conns)); err != nil {
 		return err
 	}
-	pool.MaxConns = conns
-	if s.bankPool, err = pgxpool.NewWithConfig(ctx, pool); err != nil {
-		return err
-	}
-	s.later(func() error { s.bankPool.Close(); return nil })
-	s.store, err = sandbox.New(sandbox.Config{Pool: s.bankPool})
-	return err
+	s.later(func() error { s.bank.Close(); return nil })
+	return nil
 }
 
 func (s *stack) fillBank(ctx context.Context, c Config) error {
 	c.say("loading the sandbox bank")
-	if _, err := sandbox.Seed(ctx, s.store, time.Now()); err != nil {
+	if _, err := sandbox.Seed(ctx, s.bank, time.Now()); err != nil {
 		return err
 	}
 	// Otherwise the housekeeping after a load would run in the middle.
-	_, err := s.bankPool.Exec(ctx, "VACUUM (ANALYZE)")
-	return err
+	return statement(ctx, s.postgres.DSN(database), "VACUUM (ANALYZE)")
 }
 
 func (s *stack) makeCertificates(_ context.Context, _ Config) error {
@@ -231,11 +249,11 @@ func (s *stack) issueTokens(ctx context.Context, c Config) error {
 	if s.hasher, err = token.NewHasher([]token.Key{{ID: "b1", Secret: secret}}); err != nil {
 		return err
 	}
-	who, err := s.store.SignIn(ctx, persona, sandbox.DevPassword(persona))
+	who, err := s.bank.Customer(ctx, persona)
 	if err != nil {
 		return err
 	}
-	accounts, err := s.store.AccountsOf(ctx, who.ID)
+	accounts, err := s.bank.AccountsOf(ctx, who.ID)
 	if err != nil {
 		return err
 	}
@@ -275,7 +293,7 @@ func (s *stack) issueTokens(ctx context.Context, c Config) error {
 
 // takePage copies the page for the bank in memory.
 func (s *stack) takePage(ctx context.Context, _ Config) error {
-	page, err := s.store.Transactions(ctx, s.access, resource.PageRequest{Limit: limit})
+	page, err := s.bank.Transactions(ctx, s.access, resource.PageRequest{Limit: limit})
 	if err != nil {
 		return err
 	}
@@ -315,7 +333,7 @@ func (s *stack) listen(h http.Handler) (string, error) {
 	ctx, stop := context.WithCancel(context.Background())
 	ended := make(chan error, 1)
 	go func() {
-		ended <- web.Serve(ctx, web.Drain{}, web.Listener{Server: web.NewServer(h, s.tls.Clone(), s.log), Socket: socket})
+		ended <- web.Serve(ctx, web.Drain{}, web.Listener{Server: web.NewServer(new(web.Health).Around(h), s.tls.Clone(), s.log), Socket: socket})
 	}()
 	s.later(func() error { stop(); return <-ended })
 	return socket.Addr().String(), nil

@@ -1,0 +1,148 @@
+package bench
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"io/fs"
+	"math"
+	"os"
+	"path/filepath"
+	"regexp"
+	"runtime"
+	"strings"
+	"testing"
+	"time"
+)
+
+func TestMain(m *testing.M) {
+	Child() // this test binary is also the load generator
+	os.Exit(m.Run())
+}
+
+// TestRun runs the whole bench for an instant. It looks at the form of what
+// comes out, never at how fast anything was.
+func TestRun(t *testing.T) {
+	t.Parallel()
+	home := filepath.Join(t.TempDir(), "home")
+	var out strings.Builder
+	c := Config{Home: home, Callers: 4, Out: &out, Profile: true}
+	if err := run(t.Context(), c, 100*time.Millisecond, 1); err != nil {
+		t.Fatalf("%v\n%s", err, out.String())
+	}
+	data, err := os.ReadFile(filepath.Join(home, FileName))
+	if err != nil {
+		t.Fatal(err)
+	}
+	// As a stranger reads it: by the names in the file.
+	var report struct {
+		Machine map[string]any
+		Lines   []map[string]any
+	}
+	if err := json.Unmarshal(data, &report); err != nil {
+		t.Fatal(err)
+	}
+	for _, fact := range []string{"started", "system", "cores", "go", "postgresql", "redis", "callers", "seconds", "rounds"} {
+		if report.Machine[fact] == nil {
+			t.Errorf("machine: no %s", fact)
+		}
+	}
+	references := map[string]string{
+		"sandbox-bare":                        "sandbox-bare",
+		"sandbox-certificate-gate":            "sandbox-bare",
+		"sandbox-dpop-gate":                   "sandbox-bare",
+		"sandbox-certificate":                 "sandbox-bare",
+		"sandbox-dpop":                        "sandbox-bare",
+		"sandbox-certificate-gate-redis-down": "sandbox-certificate-gate",
+		"memory-bare":                         "memory-bare",
+		"memory-certificate":                  "memory-bare",
+		"memory-dpop":                         "memory-bare",
+		"introspection-postgres":              "introspection-postgres",
+		"introspection-redis":                 "introspection-postgres",
+	}
+	if len(report.Lines) != len(references) {
+		t.Errorf("%d lines, want %d", len(report.Lines), len(references))
+	}
+	for _, l := range report.Lines {
+		name, _ := l["name"].(string)
+		if want, known := references[name]; !known || l["reference"] != want {
+			t.Errorf("line %s is a ratio of %v, want %s", name, l["reference"], want)
+		}
+		for _, figure := range []string{"requests_per_second", "p50_ms", "p99_ms", "bytes_per_op", "allocs_per_op", "ratio"} {
+			if v, ok := l[figure].(float64); !ok || v <= 0 || math.IsInf(v, 0) {
+				t.Errorf("%s: %s is %v", name, figure, l[figure])
+			}
+		}
+		cpu, _ := l["cpu_us_per_op"].(map[string]any)
+		if v, ok := cpu["gateway"].(float64); !ok || v <= 0 {
+			t.Errorf("%s: gateway CPU is %v", name, cpu["gateway"])
+		}
+		for _, part := range []string{"postgres", "redis"} {
+			v, given := cpu[part]
+			if _, number := v.(float64); !given || v != nil && !number || v == nil && part == "postgres" && runtime.GOOS == "linux" {
+				t.Errorf("%s: %s CPU is %v", name, part, v)
+			}
+		}
+		if !strings.Contains(out.String(), "| "+name+" ") {
+			t.Errorf("the table lacks %s", name)
+		}
+		if info, err := os.Stat(filepath.Join(home, "bench-"+name+".pprof")); err != nil || info.Size() == 0 {
+			t.Errorf("%s: no profile: %v", name, err)
+		}
+	}
+	// It need not be in the state folder: the progress line tells.
+	cluster := regexp.MustCompile(`cluster in (\S+)`).FindStringSubmatch(out.String())
+	if cluster == nil {
+		t.Fatalf("where is the database?\n%s", out.String())
+	}
+	if _, err := os.Stat(cluster[1]); !errors.Is(err, fs.ErrNotExist) {
+		t.Errorf("%s is left behind: %v", cluster[1], err)
+	}
+}
+
+func TestRunRefusesAConfigOutOfRange(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]Config{
+		"no home":      {},
+		"no time":      {Home: "x", Seconds: -1},
+		"old proofs":   {Home: "x", Seconds: 31},
+		"no caller":    {Home: "x", Callers: -1},
+		"many callers": {Home: "x", Callers: 1001},
+	} {
+		if err := Run(context.Background(), c); err == nil {
+			t.Errorf("%s: taken", name)
+		}
+	}
+}
+
+func TestMedianRoundIsReported(t *testing.T) {
+	t.Parallel()
+	counts := []int{300, 100, 200}
+	round := 0
+	l := line{name: "a", reference: "a", measure: func(_ context.Context, d time.Duration, begin func() error) (answer, error) {
+		round++
+		return answer{Count: counts[round-1], Elapsed: time.Second}, begin()
+	}}
+	got, err := measure(t.Context(), Config{Out: new(strings.Builder)}, []line{l}, meter{postgres: os.Getpid()}, time.Second, 3)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if got[0].RequestsPerSecond != 200 {
+		t.Errorf("%v/s of 300, 100 and 200", got[0].RequestsPerSecond)
+	}
+}
+
+func TestRatioIsOfTheReference(t *testing.T) {
+	t.Parallel()
+	rs := []Result{
+		{Name: "bare", Reference: "bare", RequestsPerSecond: 1000},
+		{Name: "guarded", Reference: "bare", RequestsPerSecond: 650},
+		{Name: "down", Reference: "guarded", RequestsPerSecond: 325},
+	}
+	relate(rs)
+	for i, want := range []float64{1, 0.65, 0.5} {
+		if rs[i].Ratio != want {
+			t.Errorf("%s: ratio %v, want %v", rs[i].Name, rs[i].Ratio, want)
+		}
+	}
+}
