@@ -124,7 +124,7 @@ func (s *Server) issue(w http.ResponseWriter, r *http.Request, client consent.Re
 	ctx := r.Context()
 	p, err := s.opened(ctx, a)
 	if errors.Is(err, consent.ErrConsumed) {
-		seeOther(w, s.cfg.Pages.Path(a.ID, consent.StepDone))
+		s.decided(w, r, client, a)
 		return
 	}
 	if err != nil {
@@ -162,7 +162,7 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, client consent.Rec
 	ctx := r.Context()
 	p, err := s.opened(ctx, a)
 	if errors.Is(err, consent.ErrConsumed) {
-		seeOther(w, s.cfg.Pages.Path(a.ID, consent.StepDone))
+		s.decided(w, r, client, a)
 		return
 	}
 	if err != nil {
@@ -181,6 +181,21 @@ func (s *Server) deny(w http.ResponseWriter, r *http.Request, client consent.Rec
 	}
 	web.Fields(ctx).Result = "denied"
 	s.answer(w, p, url.Values{"error": {"access_denied"}, "error_description": {why}})
+}
+
+// decided answers somebody who decides about a request that has been decided.
+// It was done in another tab of this browser, which has a page to show, or in
+// another browser, of which this one must learn nothing more.
+func (s *Server) decided(w http.ResponseWriter, r *http.Request, client consent.Recipient, a consent.Authorization) {
+	now, err := s.cfg.Authorizations.Authorization(r.Context(), a.ID, a.Browser)
+	switch {
+	case err != nil:
+		s.problem(w, r, client, fmt.Errorf("load authorization: %w", err))
+	case now.Answered:
+		seeOther(w, s.cfg.Pages.Path(a.ID, consent.StepDone))
+	default:
+		s.problem(w, r, client, refuse(invalidRequestURI, "this request was decided in another browser"))
+	}
 }
 
 // opened loads the request that is being decided.

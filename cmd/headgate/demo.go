@@ -40,7 +40,7 @@ func (c demoCmd) Run(ctx context.Context) error {
 	started := time.Now()
 	fmt.Println("Bringing up PostgreSQL, Redis, authorization server, gateway and the sandbox bank ...")
 	stack, err := dev.Start(ctx, dev.Options{
-		Home: home, Ephemeral: true, FreePorts: true, EmbeddedRedis: c.Embedded,
+		Home: home, Ephemeral: !c.Keep, FreePorts: true, EmbeddedRedis: c.Embedded,
 		Say: func(s string) { fmt.Println("  " + s) },
 	})
 	if err != nil {
@@ -213,7 +213,7 @@ func (w *walker) accounts(app *recipient.Client, token recipient.Token) (string,
 	if err := json.Unmarshal(answer.Body, &body); err != nil || len(body.Accounts) == 0 {
 		return "", errors.New("demo: the answer holds no account")
 	}
-	_ = w.said("GET /fdx/v6/accounts", "%d, %d accounts, %d bytes", answer.Status, len(body.Accounts), len(answer.Body))
+	_ = w.said("GET /fdx/v6/accounts", "%d, %s, %d bytes", answer.Status, count(len(body.Accounts), "account"), len(answer.Body))
 	return body.Accounts[0].AccountID, nil
 }
 
@@ -311,6 +311,13 @@ func demoStatement(now time.Time) ([]byte, error) {
 	}
 	r := strings.NewReplacer("@TODAY@", now.Format("20060102"), "@FROM@", now.AddDate(0, 0, -60).Format("20060102"), "@TRANSACTIONS@", list.String())
 	return []byte(r.Replace(demoOFX)), nil
+}
+
+func count(n int, what string) string {
+	if n == 1 {
+		return "1 " + what
+	}
+	return fmt.Sprintf("%d %ss", n, what)
 }
 
 func sentence(s string) string {

@@ -4,6 +4,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -50,10 +51,16 @@ func (p *Portal) Handler() (http.Handler, error) {
 	e.POST("/portal/grants/:id/stop", p.signedIn(p.postStop))
 	e.GET("/portal/grants/:id/stopped", p.signedIn(p.getStopped))
 
-	mux := http.NewServeMux()
-	mux.Handle("/static/", p.c.UI)
-	mux.Handle("/", p.c.Sessions.Middleware(e))
-	return mux, nil
+	pages := p.c.Sessions.Middleware(e)
+	// Not http.ServeMux: it tidies paths with a 307, which would have a
+	// browser send a password again (FAPI 2.0 section 5.3.2.2).
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if strings.HasPrefix(r.URL.Path, "/static/") {
+			p.c.UI.ServeHTTP(w, r)
+			return
+		}
+		pages.ServeHTTP(w, r)
+	}), nil
 }
 
 // sameSite refuses forms that another site sent.

@@ -75,6 +75,17 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	s := &Stack{home: o.Home, ephemeral: o.Ephemeral, ended: make(chan error, 2)}
+	if err := os.MkdirAll(o.Home, 0o700); err != nil {
+		return nil, err
+	}
+	// Before anything that a failed start would have to undo: until the lock
+	// is ours, the folder is somebody else's.
+	if s.lock, err = lockHome(o.Home); err != nil {
+		return nil, err
+	}
+	if _, kept := os.Stat(filepath.Join(o.Home, "keys")); o.Ephemeral && kept == nil {
+		return nil, errors.Join(fmt.Errorf("%s holds a stack that is to be kept: name another folder with --home, or delete it", o.Home), s.lock.Close())
+	}
 	defer func() {
 		if err != nil {
 			stop, cancel := context.WithTimeout(context.WithoutCancel(ctx), time.Minute)
@@ -86,9 +97,6 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		if err := os.MkdirAll(dir, 0o700); err != nil {
 			return nil, err
 		}
-	}
-	if s.lock, err = lockHome(o.Home); err != nil {
-		return nil, err
 	}
 	if err := forget(o.Home); err != nil {
 		return nil, err
