@@ -110,10 +110,10 @@ func (c Config) check() error {
 	need(c.Provider != nil, "Provider")
 	need(c.Gate != nil, "Gate")
 	if !isOrigin(c.Public) {
-		faults = append(faults, errors.New("Public must be an https origin without a path"))
+		faults = append(faults, errors.New("field Public must be an https origin without a path"))
 	}
 	if u, err := url.Parse(c.Issuer); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
-		faults = append(faults, errors.New("Issuer must be an https URL without query and fragment"))
+		faults = append(faults, errors.New("field Issuer must be an https URL without query and fragment"))
 	}
 	return errors.Join(faults...)
 }

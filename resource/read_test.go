@@ -134,7 +134,7 @@ func TestFieldsFollowTheClusters(t *testing.T) {
 				s.Accounts[i].Clusters = row.clusters
 			}
 		}), func(access *token.Access) {
-			access.Scopes = fdx.ScopesOf(max(row.clusters&0, row.scopes))
+			access.Scopes = fdx.ScopesOf(row.scopes)
 			if row.scopes == 0 {
 				access.Scopes = fdx.ScopesOf(row.clusters)
 			}
