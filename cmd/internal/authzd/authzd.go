@@ -234,6 +234,27 @@ func (p *Process) routes(server *authz.Server, pages *portal.Portal, t *tls.Conf
 	return nil
 }
 
+// Serve wires the process, listens where the configuration says and serves
+// until ctx ends.
+func Serve(ctx context.Context, c Config, log *slog.Logger) error {
+	p, err := New(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	protocol, err := net.Listen("tcp", c.ListenProtocol)
+	if err != nil {
+		return err
+	}
+	browser, err := net.Listen("tcp", c.ListenBrowser)
+	if err != nil {
+		_ = protocol.Close()
+		return err
+	}
+	log.Info("authzd listens", slog.String("issuer", c.Issuer), slog.String("pages", c.BrowserBase))
+	return p.Run(ctx, protocol, browser)
+}
+
 // Run serves both sockets until ctx ends, then drains.
 func (p *Process) Run(ctx context.Context, protocol, browser net.Listener) error {
 	sweep, stop := context.WithCancel(ctx)

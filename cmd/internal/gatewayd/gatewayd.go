@@ -124,6 +124,22 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	return p, nil
 }
 
+// Serve wires the process, listens where the configuration says and serves
+// until ctx ends.
+func Serve(ctx context.Context, c Config, log *slog.Logger) error {
+	p, err := New(ctx, c, log)
+	if err != nil {
+		return err
+	}
+	defer p.Close()
+	socket, err := net.Listen("tcp", c.Listen)
+	if err != nil {
+		return err
+	}
+	log.Info("gatewayd listens", slog.String("public", c.Public))
+	return p.Run(ctx, socket)
+}
+
 // Run serves the socket until ctx ends, then drains.
 func (p *Process) Run(ctx context.Context, socket net.Listener) error {
 	return web.Serve(ctx, web.Drain{Health: p.health, LameDuck: p.lameDuck}, web.Listener{Server: p.server, Socket: socket})
