@@ -2,6 +2,7 @@ package web_test
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"io"
 	"log/slog"
@@ -142,5 +143,18 @@ func TestOneFailingListenerEndsAll(t *testing.T) {
 	health.Readyz(w, nil)
 	if w.Code != 503 {
 		t.Error("still ready")
+	}
+}
+
+func TestServersDoNotShareAConfig(t *testing.T) {
+	t.Parallel()
+	shared := &tls.Config{MinVersion: tls.VersionTLS13}
+	log := slog.New(slog.DiscardHandler)
+	a, b := web.NewServer(nil, shared, log), web.NewServer(nil, shared, log)
+	if a.TLSConfig == shared || a.TLSConfig == b.TLSConfig || a.TLSConfig.MinVersion != tls.VersionTLS13 {
+		t.Error("net/http writes into the config of a server that starts: two must not share one")
+	}
+	if web.NewServer(nil, nil, log).TLSConfig != nil {
+		t.Error("a server without TLS got a config")
 	}
 }

@@ -23,8 +23,9 @@ const (
 // and health ports may do.
 func NewServer(h http.Handler, tls *tls.Config, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler:           h,
-		TLSConfig:         tls,
+		Handler: h,
+		// Of its own: net/http writes into it when it starts to serve.
+		TLSConfig:         tls.Clone(),
 		ReadHeaderTimeout: readHeaderTimeout,
 		ReadTimeout:       readTimeout,
 		WriteTimeout:      writeTimeout,
