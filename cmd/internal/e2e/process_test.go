@@ -3,7 +3,6 @@ package e2e
 import (
 	"context"
 	"database/sql"
-	"errors"
 	"fmt"
 	"os"
 	"os/exec"
@@ -44,16 +43,37 @@ type result struct {
 	stderr string
 }
 
+// start starts a command and returns what is closed at its end. The process
+// ends with us, whatever we end by: a test that dies must not leave a stack
+// behind. The goroutine keeps its thread because the kernel goes by that.
+func start(cmd *exec.Cmd) (ended chan struct{}, err error) {
+	if cmd.SysProcAttr == nil {
+		cmd.SysProcAttr = &syscall.SysProcAttr{}
+	}
+	dieWithUs(cmd.SysProcAttr)
+	ended = make(chan struct{})
+	started := make(chan error)
+	go func() {
+		runtime.LockOSThread()
+		defer runtime.UnlockOSThread()
+		err := cmd.Start()
+		started <- err
+		if err == nil {
+			_ = cmd.Wait() // the state tells
+			close(ended)
+		}
+	}()
+	return ended, <-started
+}
+
 // finish runs a command to its end.
 func finish(t *testing.T, cmd *exec.Cmd) result {
 	t.Helper()
 	var out, faults logBuffer
 	cmd.Stdout, cmd.Stderr = &out, &faults
-	err := cmd.Run()
-	var exit *exec.ExitError
-	if err != nil && !errors.As(err, &exit) {
-		t.Fatal(err)
-	}
+	ended, err := start(cmd)
+	must(t, err)
+	<-ended
 	return result{cmd.ProcessState.ExitCode(), out.String(), faults.String()}
 }
 
@@ -108,13 +128,11 @@ func startStack(t *testing.T, home string, as func(*exec.Cmd), args ...string) *
 	}
 	file := filepath.Join(home, dev.FileName)
 	crashed, _ := os.Stat(file) // what a crash left says nothing about this start
-	s := &stack{cmd: cmd, home: home, stdout: &logBuffer{}, stderr: &logBuffer{}, exited: make(chan struct{})}
+	s := &stack{cmd: cmd, home: home, stdout: &logBuffer{}, stderr: &logBuffer{}}
 	cmd.Stdout, cmd.Stderr = s.stdout, s.stderr
-	must(t, cmd.Start())
-	go func() {
-		defer close(s.exited)
-		_ = cmd.Wait() // the state tells
-	}()
+	var err error
+	s.exited, err = start(cmd)
+	must(t, err)
 	end := func() {
 		_ = cmd.Process.Kill()
 		<-s.exited
