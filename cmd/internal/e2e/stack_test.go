@@ -548,7 +548,20 @@ func TestDemo(t *testing.T) {
 			if len(args) == 1 {
 				unprivileged(t, cmd, temp)
 			}
-			r := finish(t, cmd)
+			d := &stack{cmd: cmd, stdout: &logBuffer{}, stderr: &logBuffer{}}
+			cmd.Stdout, cmd.Stderr = d.stdout, d.stderr
+			d.exited, err = start(cmd)
+			must(t, err)
+			if slices.Contains(args, "--kill-redis") {
+				d.await(t, "the kill", func() bool { return strings.Contains(d.stdout.String(), "kill Redis") })
+				for _, p := range family(t, cmd.Process.Pid) {
+					if strings.Contains(p.command, "redis") || strings.Contains(p.command, "valkey") {
+						t.Errorf("it says that Redis is gone, and there is %v", p)
+					}
+				}
+			}
+			d.wait(t)
+			r := result{cmd.ProcessState.ExitCode(), d.stdout.String(), d.stderr.String()}
 			if r.code != 0 || r.stderr != "" {
 				t.Fatalf("exit code %d\n%s%s", r.code, r.stdout, r.stderr)
 			}
@@ -592,7 +605,9 @@ func TestDemoKeepsItsFolder(t *testing.T) {
 		t.Fatalf("it does not say where:\n%s", out)
 	}
 	folder, _, _ = strings.Cut(folder, "\n")
-	defer os.RemoveAll(folder) //nolint:errcheck // a temporary folder
+	for _, kept := range []string{folder, standIn(out)} {
+		t.Cleanup(func() { must(t, os.RemoveAll(kept)) }) // "" is nothing
+	}
 	for _, name := range []string{"log/gatewayd.log", "log/authzd.log", "keys/hash-keys.json"} {
 		if _, err := os.Stat(filepath.Join(folder, name)); err != nil {
 			t.Errorf("%s is not in the folder that was to be kept", name)
