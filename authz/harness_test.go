@@ -86,7 +86,7 @@ func newWorldWith(t testing.TB, bend func(*authz.Config)) *world {
 	must(t, err)
 	c := authz.Config{
 		Issuer: issuer, BrowserBase: browserBase,
-		Recipients: w.stores, Grants: w.stores, Authorizations: w.stores, Requests: w.stores, Tokens: w.stores, Guard: w.stores,
+		Recipients: w.stores, Authorizations: w.stores, Requests: w.stores, Tokens: w.stores, Guard: w.stores,
 		Hasher: w.hasher, Stop: stop, DPoP: proofs,
 		PublicKeys: set(t, keys().ec.Public()),
 		Provider:   consent.Party{Name: "Bank", Type: consent.PartyProvider},

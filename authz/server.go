@@ -35,7 +35,6 @@ type Config struct {
 	BrowserBase string
 
 	Recipients     consent.Recipients
-	Grants         consent.Store
 	Authorizations consent.Authorizations
 	Requests       token.Requests
 	Tokens         token.Store
@@ -98,7 +97,7 @@ type Server struct {
 func New(c Config) (*Server, error) {
 	var faults []error
 	for name, missing := range map[string]bool{
-		"Recipients": c.Recipients == nil, "Grants": c.Grants == nil, "Authorizations": c.Authorizations == nil,
+		"Recipients": c.Recipients == nil, "Authorizations": c.Authorizations == nil,
 		"Requests": c.Requests == nil, "Tokens": c.Tokens == nil, "Guard": c.Guard == nil, "Hasher": c.Hasher == nil,
 		"Stop": c.Stop == nil, "DPoP": c.DPoP == nil, "Browsers": c.Browsers == nil, "Pages": c.Pages == nil,
 		"Log": c.Log == nil, "Now": c.Now == nil,

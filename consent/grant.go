@@ -62,7 +62,6 @@ type Party struct {
 const (
 	PartyRecipient = "DATA_RECIPIENT"
 	PartyProvider  = "DATA_PROVIDER"
-	PartyConsumer  = "INDIVIDUAL"
 )
 
 // Disclosure is the text that the consumer decided on, word for word.

@@ -94,7 +94,7 @@ func newOurs(t testing.TB, apps []app) *ours {
 	must(t, err)
 	s, err := authz.New(authz.Config{
 		Issuer: issuer, BrowserBase: "https://bank.example",
-		Recipients: o.store, Grants: o.store, Authorizations: o.store, Requests: o.store, Tokens: o.store, Guard: o.store,
+		Recipients: o.store, Authorizations: o.store, Requests: o.store, Tokens: o.store, Guard: o.store,
 		Hasher: hasher, Stop: stop, DPoP: proofs, PublicKeys: []byte(`{"keys":[]}`),
 		Browsers: oneBrowser{}, Pages: barePages{}, Log: slog.New(slog.DiscardHandler), Now: o.now,
 	})

@@ -25,7 +25,6 @@ import (
 	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/redis"
-	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/internal/ui"
 	"github.com/headgate/headgate/internal/web"
 )
@@ -163,17 +162,9 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log
 }
 
 func newServer(c Config, db *postgres.DB, cache consent.Cache, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, log *slog.Logger) (*authz.Server, error) {
-	file, err := certs.ReadPrivate(c.HashKeysFile)
+	hasher, err := config.Hasher(c.HashKeysFile)
 	if err != nil {
 		return nil, fmt.Errorf("hash_keys_file: %w", err)
-	}
-	hashKeys, err := token.ParseKeys(file)
-	if err != nil {
-		return nil, err
-	}
-	hasher, err := token.NewHasher(hashKeys)
-	if err != nil {
-		return nil, err
 	}
 	keys, err := certs.LoadSigningKeys(c.SigningKeysFile)
 	if err != nil {
@@ -185,7 +176,7 @@ func newServer(c Config, db *postgres.DB, cache consent.Cache, stop *consent.Ser
 	}
 	return authz.New(authz.Config{
 		Issuer: c.Issuer, BrowserBase: c.BrowserBase,
-		Recipients: db.Recipients(), Grants: db.Grants(), Authorizations: db.Authorizations(),
+		Recipients: db.Recipients(), Authorizations: db.Authorizations(),
 		Requests: db.Requests(), Tokens: db.Tokens(), Guard: db.Guard(),
 		Hasher: hasher, Stop: stop, DPoP: proofs, PublicKeys: keys.Public(),
 		Provider: consent.Party{Name: c.BankName, Type: consent.PartyProvider, HomeURI: c.BankHomeURI},

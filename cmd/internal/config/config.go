@@ -27,6 +27,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/internal/token"
 )
 
 // maxFile bounds a configuration file, in bytes.
@@ -92,6 +93,20 @@ func Secret(path string) (string, error) {
 		return "", fmt.Errorf("read secret: %w", err)
 	}
 	return strings.TrimSpace(string(b)), nil
+}
+
+// Hasher reads the token hash keys that all processes share. The file must be
+// private to its owner.
+func Hasher(path string) (*token.Hasher, error) {
+	file, err := certs.ReadPrivate(path)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := token.ParseKeys(file)
+	if err != nil {
+		return nil, err
+	}
+	return token.NewHasher(keys)
 }
 
 // Reloaded returns what a listener tells about its certificate files.

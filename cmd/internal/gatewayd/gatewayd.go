@@ -154,19 +154,12 @@ func (p *Process) Close() {
 }
 
 func keys(c Config) (*token.Hasher, [][]byte, error) {
-	file, err := certs.ReadPrivate(c.HashKeysFile)
+	hasher, err := config.Hasher(c.HashKeysFile)
 	if err != nil {
 		return nil, nil, fmt.Errorf("hash_keys_file: %w", err)
 	}
-	parsed, err := token.ParseKeys(file)
+	file, err := certs.ReadPrivate(c.PageKeysFile)
 	if err != nil {
-		return nil, nil, err
-	}
-	hasher, err := token.NewHasher(parsed)
-	if err != nil {
-		return nil, nil, err
-	}
-	if file, err = certs.ReadPrivate(c.PageKeysFile); err != nil {
 		return nil, nil, fmt.Errorf("page_keys_file: %w", err)
 	}
 	var pages [][]byte
