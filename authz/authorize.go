@@ -41,7 +41,7 @@ func (s *Server) open(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	web.Fields(ctx).Client = string(client.ID)
-	if client.Status != consent.RecipientActive {
+	if !client.Status.MayAsk() {
 		s.problem(w, r, client, refuse("unauthorized_client", "this client may not ask for data now"))
 		return
 	}
@@ -131,7 +131,7 @@ func (s *Server) issue(w http.ResponseWriter, r *http.Request, client consent.Re
 		s.problem(w, r, client, err)
 		return
 	}
-	if client.Status != consent.RecipientActive {
+	if !client.Status.MayAsk() {
 		s.deny(w, r, client, a, "this client may not receive data now")
 		return
 	}

@@ -32,7 +32,7 @@ const (
 
 // clientParams are the parameters of client authentication. They are used up
 // here and never stored.
-var clientParams = []string{"client_assertion", "client_assertion_type", "client_secret"}
+var clientParams = []string{"client_id", "client_assertion", "client_assertion_type", "client_secret"}
 
 // assertion is the claim set of a client assertion that has been parsed but
 // believed in nothing yet.
@@ -46,21 +46,15 @@ type assertion struct {
 	IssuedAt  *float64        `json:"iat"`
 }
 
-// authenticate returns the recipient that signed the form's client assertion
-// (private_key_jwt), or an *Error. The assertion is spent last, so that a
-// request which fails otherwise cannot use up somebody's jti.
-func (s *Server) authenticate(ctx context.Context, form url.Values) (consent.Recipient, error) {
-	r, proof, err := s.checkAssertion(ctx, form)
+// authenticate finds out which client sent the request, or returns an *Error.
+// The assertion is spent later (request).
+func (s *Server) authenticate(q *request) error {
+	r, proof, err := s.checkAssertion(q.Context(), q.form)
 	if err != nil {
-		return consent.Recipient{}, err
+		return err
 	}
-	if err := s.cfg.Guard.Spend(ctx, proof); err != nil {
-		if errors.Is(err, token.ErrReplayed) {
-			return consent.Recipient{}, badClient(fmt.Errorf("client assertion: %w", err))
-		}
-		return consent.Recipient{}, fmt.Errorf("spend client assertion: %w", err)
-	}
-	return r, nil
+	q.client, q.proofs, q.assertion = r, append(q.proofs, proof), proof.Key
+	return nil
 }
 
 func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.Recipient, token.Proof, error) {
@@ -109,7 +103,7 @@ func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.R
 		return none("unknown client")
 	case err != nil:
 		return consent.Recipient{}, token.Proof{}, fmt.Errorf("load client: %w", err)
-	case r.Status != consent.RecipientActive:
+	case !r.Status.MayRead():
 		return none("client is not active")
 	case r.AuthMethod != consent.PrivateKeyJWT:
 		return none("client is registered for another method")

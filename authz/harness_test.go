@@ -210,14 +210,14 @@ func (s *stores) Redeem(ctx context.Context, r token.Redemption) (consent.Grant,
 func (s *stores) Refresh(ctx context.Context, h token.Hash) (token.Refresh, error) {
 	return guarded(s, "Refresh", func() (token.Refresh, error) { return s.Memory.Refresh(ctx, h) })
 }
-func (s *stores) Renew(ctx context.Context, h token.Hash, a token.Access) (consent.Grant, error) {
-	return guarded(s, "Renew", func() (consent.Grant, error) { return s.Memory.Renew(ctx, h, a) })
+func (s *stores) Renew(ctx context.Context, h token.Hash, a token.Access, spend ...token.Proof) (consent.Grant, error) {
+	return guarded(s, "Renew", func() (consent.Grant, error) { return s.Memory.Renew(ctx, h, a, spend...) })
 }
-func (s *stores) Push(ctx context.Context, p token.Pushed) error {
+func (s *stores) Push(ctx context.Context, p token.Pushed, spend ...token.Proof) error {
 	if err := s.pass("Push"); err != nil {
 		return err
 	}
-	return s.Memory.Push(ctx, p)
+	return s.Memory.Push(ctx, p, spend...)
 }
 func (s *stores) Approve(ctx context.Context, a token.Approval) error {
 	if err := s.pass("Approve"); err != nil {
@@ -231,11 +231,11 @@ func (s *stores) Refuse(ctx context.Context, h token.Hash, a consent.Authorizati
 	}
 	return s.Memory.Refuse(ctx, h, a)
 }
-func (s *stores) Spend(ctx context.Context, p token.Proof) error {
+func (s *stores) Spend(ctx context.Context, proofs ...token.Proof) error {
 	if err := s.pass("Spend"); err != nil {
 		return err
 	}
-	return s.Memory.Spend(ctx, p)
+	return s.Memory.Spend(ctx, proofs...)
 }
 func (s *stores) RevokeAccess(ctx context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
 	if err := s.pass("RevokeAccess"); err != nil {

@@ -32,10 +32,15 @@ func (s *Server) Protocol() (http.Handler, error) {
 	e.GET("/.well-known/openid-configuration", published(document))
 	e.GET("/.well-known/oauth-authorization-server", published(document))
 	e.GET(pathKeys, published(s.cfg.PublicKeys))
-	e.POST(pathPush, gin.WrapF(s.push))
-	e.POST(pathToken, gin.WrapF(s.token))
-	e.POST(pathRevoke, gin.WrapF(s.revoke))
+	s.endpoints(e, s.cfg.Issuer)
 	return e, nil
+}
+
+// endpoints adds what authenticated clients use, as reached under base.
+func (s *Server) endpoints(e *gin.Engine, base string) {
+	e.POST(pathPush, gin.WrapF(s.endpoint(base, s.push)))
+	e.POST(pathToken, gin.WrapF(s.endpoint(base, s.token)))
+	e.POST(pathRevoke, gin.WrapF(s.endpoint(base, s.revoke)))
 }
 
 // Browser returns the handler of the authorization endpoint, for the host
@@ -90,6 +95,22 @@ func published(document []byte) gin.HandlerFunc {
 
 func (s *Server) fixed(e *Error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) { writeError(w, r, e) }
+}
+
+// write sends the answer; no answer of a protocol endpoint is kept by caches.
+func (a reply) write(w http.ResponseWriter) {
+	switch {
+	case a.kind != "":
+		w.Header().Set("Content-Type", a.kind)
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(a.status)
+		_, _ = w.Write([]byte(a.text)) // the client hung up: nothing to do
+	case a.body != nil:
+		writeJSON(w, a.status, a.body)
+	default:
+		w.Header().Set("Cache-Control", "no-store")
+		w.WriteHeader(a.status)
+	}
 }
 
 func writeJSON(w http.ResponseWriter, status int, v any) {

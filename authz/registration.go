@@ -81,7 +81,7 @@ func Registration(record []byte) (consent.Recipient, error) {
 	r := consent.Recipient{
 		ID: consent.RecipientID(m.ClientID), Status: consent.RecipientActive,
 		Name: m.Name, HomeURI: m.URI, LogoURI: m.LogoURI, RedirectURIs: m.RedirectURIs,
-		AuthMethod: consent.AuthMethod(m.AuthMethod), AssertionAlg: m.AuthAlg, JWKS: m.JWKS, CertSubjectDN: m.SubjectDN,
+		AuthMethod: consent.AuthMethod(m.AuthMethod), AssertionAlg: m.AuthAlg, JWKS: m.JWKS, CertSubject: certSubject(m.SubjectDN),
 		Purposes: m.Purposes, MaxDays: 365, LookbackDays: maxLookback,
 	}
 	var faults []error
@@ -129,7 +129,7 @@ func Registration(record []byte) (consent.Recipient, error) {
 }
 
 func registerKeys(r *consent.Recipient, bound *bool, fault func(member, text string)) {
-	hasKeys, hasDN := len(r.JWKS) > 0, r.CertSubjectDN != ""
+	hasKeys, hasDN := len(r.JWKS) > 0, r.CertSubject.Value != ""
 	if r.AuthMethod == "" {
 		r.AuthMethod = consent.PrivateKeyJWT
 		if hasDN && !hasKeys {
@@ -158,6 +158,13 @@ func registerKeys(r *consent.Recipient, bound *bool, fault func(member, text str
 	default:
 		fault("token_endpoint_auth_method", "must be private_key_jwt or tls_client_auth")
 	}
+}
+
+func certSubject(dn string) consent.CertSubject {
+	if dn == "" {
+		return consent.CertSubject{}
+	}
+	return consent.CertSubject{Member: "tls_client_auth_subject_dn", Value: dn}
 }
 
 // served are the clusters of the routes that the gateway has, and of the

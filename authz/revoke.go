@@ -19,31 +19,23 @@ const tellTimeout = 50 * time.Millisecond
 // revoke answers POST /revoke (RFC 7009). A token that is unknown, foreign
 // or dead already is answered like one that has just been revoked; a store
 // that cannot say is 503, never a false 200.
-func (s *Server) revoke(w http.ResponseWriter, r *http.Request) {
-	if err := s.revoked(r); err != nil {
-		writeError(w, r, err)
-		return
+func (s *Server) revoke(q *request) (reply, error) {
+	if err := s.spend(q); err != nil {
+		return reply{}, err
 	}
-	w.WriteHeader(http.StatusOK)
+	secret := q.form.Get("token")
+	if secret == "" {
+		return reply{}, refuse(engine.InvalidRequest, "token is missing")
+	}
+	if err := s.revokeToken(q.Context(), q.client.ID, secret); err != nil {
+		return reply{}, err
+	}
+	return reply{status: http.StatusOK}, nil
 }
 
-func (s *Server) revoked(r *http.Request) error {
-	ctx := r.Context()
-	form, err := s.form(r)
-	if err != nil {
-		return err
-	}
-	client, err := s.authenticate(ctx, form)
-	if err != nil {
-		return err
-	}
-	web.Fields(ctx).Client = string(client.ID)
-	secret := form.Get("token")
-	if secret == "" {
-		return refuse(engine.InvalidRequest, "token is missing")
-	}
+func (s *Server) revokeToken(ctx context.Context, who consent.RecipientID, secret string) error {
 	// token_type_hint is not needed: the prefix says what it is.
-	grant, epoch, err := s.revokeByKind(ctx, client.ID, secret)
+	grant, epoch, err := s.revokeByKind(ctx, who, secret)
 	if errors.Is(err, token.ErrNotFound) || errors.Is(err, token.ErrMalformed) {
 		return nil
 	}
@@ -51,7 +43,7 @@ func (s *Server) revoked(r *http.Request) error {
 		return fmt.Errorf("revoke token: %w", err)
 	}
 	web.Fields(ctx).Grant = string(grant)
-	if s.cfg.Told != nil {
+	if s.cfg.Told != nil && grant != "" {
 		// Best effort: the gate asks PostgreSQL, whatever a cache holds. A
 		// recipient that hangs up or a cache that hangs changes nothing.
 		tell, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
@@ -72,6 +64,8 @@ func (s *Server) revokeByKind(ctx context.Context, who consent.RecipientID, secr
 	switch kind {
 	case token.KindAccess:
 		return s.cfg.Tokens.RevokeAccess(ctx, who, h)
+	case token.KindClient:
+		return "", 0, s.cfg.Tokens.RevokeClient(ctx, who, h)
 	case token.KindRefresh:
 		return s.cfg.Tokens.RevokeRefresh(ctx, who, h)
 	default:

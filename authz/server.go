@@ -42,6 +42,9 @@ type Config struct {
 	Hasher         *token.Hasher
 	Stop           *consent.Service
 	DPoP           *dpop.Verifier
+	// Nonces, when set, are demanded in every DPoP proof (RFC 9449 section
+	// 8); nil demands none.
+	Nonces *dpop.Nonces
 	// PublicKeys is the JWKS document with our public keys.
 	PublicKeys []byte
 	// Provider is the bank, as a party of each grant.

@@ -1,7 +1,6 @@
 package authz
 
 import (
-	"context"
 	"errors"
 	"fmt"
 	"net/http"
@@ -27,36 +26,14 @@ type tokenAnswer struct {
 }
 
 // token answers POST /token.
-func (s *Server) token(w http.ResponseWriter, r *http.Request) {
-	answer, err := s.issued(r)
-	if err != nil {
-		writeError(w, r, err)
-		return
+func (s *Server) token(q *request) (reply, error) {
+	ctx := q.Context()
+	if err := s.proof(q, ""); err != nil {
+		return reply{}, err
 	}
-	writeJSON(w, http.StatusOK, answer)
-}
-
-func (s *Server) issued(r *http.Request) (tokenAnswer, error) {
-	ctx := r.Context()
-	form, err := s.form(r)
+	a, err := s.engine.Token(ctx, q.client, q.form, q.binding, q.take)
 	if err != nil {
-		return tokenAnswer{}, err
-	}
-	client, err := s.authenticate(ctx, form)
-	if err != nil {
-		return tokenAnswer{}, err
-	}
-	web.Fields(ctx).Client = string(client.ID)
-	binding, err := s.proof(r, pathToken)
-	if err != nil {
-		return tokenAnswer{}, err
-	}
-	for _, name := range clientParams {
-		form.Del(name)
-	}
-	a, err := s.engine.Token(ctx, client, form, binding)
-	if err != nil {
-		return tokenAnswer{}, s.withdraw(ctx, err)
+		return reply{}, s.withdraw(q, err)
 	}
 	web.Fields(ctx).Grant = string(a.Grant.ID)
 	answer := tokenAnswer{
@@ -68,19 +45,24 @@ func (s *Server) issued(r *http.Request) (tokenAnswer, error) {
 	if a.HasRefresh() {
 		answer.RefreshToken = a.Refresh.Reveal()
 	}
-	return answer, nil
+	return reply{status: http.StatusOK, body: answer}, nil
 }
 
 // withdraw ends the grant when its code came back a second time: somebody
 // besides the recipient may hold what the first use issued (RFC 6749 section
 // 4.1.2). The caller gets the same invalid_grant as for an unknown code. If
 // the grant cannot be ended the answer is the store's failure, so that the
-// attempt is seen and can be repeated.
-func (s *Server) withdraw(ctx context.Context, err error) error {
+// attempt is seen and can be repeated. A request that is itself a copy proves
+// nothing about the code and withdraws nothing.
+func (s *Server) withdraw(q *request, err error) error {
 	var used *engine.UsedError
 	if !errors.As(err, &used) {
 		return err
 	}
+	if err := s.spend(q); err != nil {
+		return err
+	}
+	ctx := q.Context()
 	web.Fields(ctx).Grant = string(used.Grant)
 	_, stopErr := s.cfg.Stop.StopByProvider(ctx, used.Grant, consent.ReasonCodeReplay)
 	if stopErr != nil && !errors.Is(stopErr, consent.ErrEnded) && !errors.Is(stopErr, consent.ErrNotFound) {

@@ -10,10 +10,40 @@ import (
 // RecipientStatus is the state of a registration.
 type RecipientStatus string
 
-// The states of a recipient. Only an active one can obtain consent or data.
+// The states of a registration.
 const (
-	RecipientActive    RecipientStatus = "active"
+	// RecipientPending waits for the operator: it can manage its registration
+	// and nothing else.
+	RecipientPending RecipientStatus = "pending"
+	// RecipientActive can obtain consent and data.
+	RecipientActive RecipientStatus = "active"
+	// RecipientRestricted reads under the grants it has and obtains no new
+	// consent.
+	RecipientRestricted RecipientStatus = "restricted"
+	// RecipientSuspended can do nothing for now; its grants stay.
 	RecipientSuspended RecipientStatus = "suspended"
+	// RecipientClosed is final: its grants have ended.
+	RecipientClosed RecipientStatus = "closed"
+)
+
+// MayAsk reports whether new consents may be obtained in this state.
+func (s RecipientStatus) MayAsk() bool { return s == RecipientActive }
+
+// MayRead reports whether data may be read under grants that exist. An
+// unknown state may nothing.
+func (s RecipientStatus) MayRead() bool { return s == RecipientActive || s == RecipientRestricted }
+
+// Role is what a registered client is.
+type Role string
+
+// The roles.
+const (
+	// RoleRecipient obtains consent and reads data.
+	RoleRecipient Role = "recipient"
+	// RoleResourceServer is a bank's own server, which asks what a token is
+	// worth (RFC 7662) and obtains nothing for itself. Its Scopes are those
+	// that it serves.
+	RoleResourceServer Role = "resource_server"
 )
 
 // Purpose is one registered reason to ask for data.
@@ -30,30 +60,72 @@ type AuthMethod string
 const (
 	PrivateKeyJWT AuthMethod = "private_key_jwt"
 	TLSClientAuth AuthMethod = "tls_client_auth"
+	// SelfSignedTLS: the certificate's key is one of the registered keys (RFC
+	// 8705 section 2.2).
+	SelfSignedTLS AuthMethod = "self_signed_tls_client_auth"
 )
 
-// Recipient is one registered data recipient. Its limits are ceilings for
-// every later request.
+// CertSubject is how the certificate of a TLSClientAuth client is recognised
+// (RFC 8705 section 2.1.2): a metadata member such as
+// tls_client_auth_subject_dn, and its value. The zero value recognises none.
+type CertSubject struct {
+	Member string `json:"member"`
+	Value  string `json:"value"`
+}
+
+// Profile is how a client speaks: what of the protocols it uses beyond what
+// every client must. The zero value is a client of the FAPI 2.0 Security
+// Profile with plain requests and plain responses.
+type Profile struct {
+	// GrantTypes may name "client_credentials"; authorization_code and
+	// refresh_token are always there.
+	GrantTypes []string `json:"grant_types,omitempty"`
+	// SignedRequests: every pushed request must be a signed request object
+	// (RFC 9101); a client without it may sign all the same.
+	SignedRequests bool `json:"require_signed_request_object,omitempty"`
+	// RequestAlg is the only algorithm of its request objects; empty allows
+	// PS256, ES256 and EdDSA.
+	RequestAlg string `json:"request_object_signing_alg,omitempty"`
+	// ResponseModes are the modes it may use, "query" or "jwt" (JARM), the
+	// first of them when a request names none; empty is "query".
+	ResponseModes []string `json:"response_modes,omitempty"`
+	// The algorithms of what we sign for it; empty is ES256.
+	ResponseAlg      string `json:"authorization_signed_response_alg,omitempty"`
+	IDTokenAlg       string `json:"id_token_signed_response_alg,omitempty"`
+	IntrospectionAlg string `json:"introspection_signed_response_alg,omitempty"`
+	// DetailsTypes are the authorization details types it may use (RFC 9396
+	// section 10); empty allows all.
+	DetailsTypes []string `json:"authorization_details_types,omitempty"`
+}
+
+// Recipient is one registered client: a data recipient, or a resource server
+// of the bank's own. A recipient's limits are ceilings for every later
+// request.
 type Recipient struct {
-	ID            RecipientID
-	Status        RecipientStatus
-	Name          string // shown to consumers
-	LegalName     string // owner, shown to consumers
-	HomeURI       string // where "back to the app" leads when nothing else is known
-	LogoURI       string
-	Registry      string
-	RegistryID    string
-	AuthMethod    AuthMethod
-	AssertionAlg  string          // PS256, ES256 or EdDSA; for PrivateKeyJWT
-	JWKS          json.RawMessage // public keys by value (RFC 7517)
-	CertSubjectDN string          // for TLSClientAuth (RFC 8705 2.1.2)
-	RedirectURIs  []string        // compared exactly
-	Scopes        []fdx.Scope     // the most it may ask for
-	Purposes      []Purpose       // at least one
-	Durations     []DurationType  // the first is the default of a scope-only request
-	MaxDays       int             // ceiling and default of durationPeriod
-	LookbackDays  int             // ceiling and default of lookbackPeriod
-	DPoPBound     bool            // access tokens must be bound to a DPoP key
+	ID           RecipientID
+	Role         Role // the zero value is RoleRecipient
+	Status       RecipientStatus
+	Name         string // shown to consumers
+	LegalName    string // owner, shown to consumers
+	HomeURI      string // where "back to the app" leads when nothing else is known
+	LogoURI      string
+	Registry     string
+	RegistryID   string
+	AuthMethod   AuthMethod
+	AssertionAlg string          // PS256, ES256 or EdDSA; for PrivateKeyJWT
+	JWKS         json.RawMessage // public keys by value (RFC 7517); nil with JWKSURI
+	JWKSURI      string          // where the public keys are; empty with JWKS
+	CertSubject  CertSubject     // for TLSClientAuth
+	RedirectURIs []string        // compared exactly
+	Scopes       []fdx.Scope     // the most it may ask for
+	Purposes     []Purpose       // at least one, for a recipient
+	Durations    []DurationType  // the first is the default of a scope-only request
+	MaxDays      int             // ceiling and default of durationPeriod
+	LookbackDays int             // ceiling and default of lookbackPeriod
+	// DPoPBound says what access tokens are bound to: true a DPoP key, false
+	// the client certificate.
+	DPoPBound bool
+	Profile   Profile
 }
 
 // Party returns the recipient as it is copied into a grant.

@@ -164,7 +164,7 @@ func (g *Gateway) truth(ctx context.Context, h token.Hash, s scheme) (token.Live
 	}
 	who, err := g.recipients.Recipient(ctx, live.Access.Recipient)
 	switch {
-	case errors.Is(err, consent.ErrNotFound), err == nil && who.Status != consent.RecipientActive:
+	case errors.Is(err, consent.ErrNotFound), err == nil && !who.Status.MayRead():
 		return token.Live{}, invalidToken(s, "recipient_not_active")
 	case err != nil:
 		return token.Live{}, storeDown(err)

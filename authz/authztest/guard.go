@@ -15,11 +15,14 @@ import (
 // must be within a minute of time.Now.
 func Guard(t *testing.T, open func(*testing.T) token.Guard) {
 	cases := map[string]func(*testing.T, token.Guard){
-		"a proof is spent once":                     spentOnce,
-		"a longer time does not revive a proof":     spentLonger,
-		"proofs do not get in each other's way":     spentApart,
-		"a proof whose time is over is refused":     spentLate,
-		"of many uses of one proof one is accepted": spendRace,
+		"a proof is spent once":                                                  spentOnce,
+		"a longer time does not revive a proof":                                  spentLonger,
+		"proofs do not get in each other's way":                                  spentApart,
+		"a proof whose time is over is refused":                                  spentLate,
+		"of many uses of one proof one is accepted":                              spendRace,
+		"of several proofs the first replayed is named and the others are spent": spentTogether,
+		"of many uses of a pair in either order one is accepted":                 spendPairRace,
+		"one proof does not stand for two":                                       spentTwice,
 	}
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -82,4 +85,42 @@ func spendRace(t *testing.T, g token.Guard) {
 	p := newProof()
 	errs := consenttest.Race(func(int) error { return g.Spend(context.Background(), p) })
 	consenttest.OneWinner(t, errs, token.ErrReplayed)
+}
+
+func spentTogether(t *testing.T, g token.Guard) {
+	ctx := context.Background()
+	if err := g.Spend(ctx); err != nil {
+		t.Errorf("nothing: %v", err)
+	}
+	old, one, two := newProof(), newProof(), newProof()
+	if err := g.Spend(ctx, old); err != nil {
+		t.Fatal(err)
+	}
+	err := g.Spend(ctx, one, old, two)
+	if replayed, ok := errors.AsType[*token.ReplayedError](err); !ok || replayed.Key != old.Key || !errors.Is(err, token.ErrReplayed) {
+		t.Errorf("got %v, want the replayed proof by its key", err)
+	}
+	for _, p := range []token.Proof{one, two} {
+		if err := g.Spend(ctx, p); !errors.Is(err, token.ErrReplayed) {
+			t.Errorf("a proof beside a replayed one: got %v, want ErrReplayed", err)
+		}
+	}
+}
+
+func spendPairRace(t *testing.T, g token.Guard) {
+	one, two := newProof(), newProof()
+	errs := consenttest.Race(func(i int) error {
+		if i%2 == 0 {
+			return g.Spend(context.Background(), one, two)
+		}
+		return g.Spend(context.Background(), two, one)
+	})
+	consenttest.OneWinner(t, errs, token.ErrReplayed)
+}
+
+func spentTwice(t *testing.T, g token.Guard) {
+	p := newProof()
+	if err := g.Spend(context.Background(), p, p); !errors.Is(err, token.ErrReplayed) {
+		t.Errorf("got %v, want ErrReplayed", err)
+	}
 }

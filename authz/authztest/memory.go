@@ -27,6 +27,7 @@ type Memory struct {
 	codes   map[token.Hash]token.Code
 	refresh map[token.Hash]token.Refresh
 	access  map[token.Hash]token.Access
+	clients map[token.Hash]token.ClientAccess
 	proofs  map[[32]byte]time.Time
 }
 
@@ -45,6 +46,7 @@ func NewMemory(now func() time.Time) *Memory {
 		codes:   map[token.Hash]token.Code{},
 		refresh: map[token.Hash]token.Refresh{},
 		access:  map[token.Hash]token.Access{},
+		clients: map[token.Hash]token.ClientAccess{},
 		proofs:  map[[32]byte]time.Time{},
 	}
 }
@@ -52,9 +54,12 @@ func NewMemory(now func() time.Time) *Memory {
 var errTwice = errors.New("authztest: the hash is stored already")
 
 // Push implements token.Requests.
-func (m *Memory) Push(_ context.Context, p token.Pushed) error {
+func (m *Memory) Push(_ context.Context, p token.Pushed, spend ...token.Proof) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.spend(spend); err != nil {
+		return err
+	}
 	if _, exists := m.pushed[p.Hash]; exists {
 		return errTwice
 	}
@@ -159,6 +164,9 @@ func (m *Memory) Code(_ context.Context, h token.Hash) (token.Code, error) {
 func (m *Memory) Redeem(ctx context.Context, r token.Redemption) (consent.Grant, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.spend(r.Spend); err != nil {
+		return consent.Grant{}, err
+	}
 	now := m.now().UTC()
 	c, ok := m.codes[r.Code]
 	switch {
@@ -241,9 +249,12 @@ func (m *Memory) usable(ctx context.Context, h token.Hash) (token.Refresh, error
 }
 
 // Renew implements token.Store.
-func (m *Memory) Renew(ctx context.Context, refresh token.Hash, a token.Access) (consent.Grant, error) {
+func (m *Memory) Renew(ctx context.Context, refresh token.Hash, a token.Access, spend ...token.Proof) (consent.Grant, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	if err := m.spend(spend); err != nil {
+		return consent.Grant{}, err
+	}
 	f, err := m.usable(ctx, refresh)
 	if err != nil || f.Grant != a.Grant || f.Recipient != a.Recipient {
 		return consent.Grant{}, token.ErrRevoked
@@ -313,18 +324,74 @@ func (m *Memory) RevokeRefresh(_ context.Context, who consent.RecipientID, h tok
 	return f.Grant, epoch, nil
 }
 
-// Spend implements token.Guard.
-func (m *Memory) Spend(_ context.Context, p token.Proof) error {
+// IssueClient implements token.Store.
+func (m *Memory) IssueClient(ctx context.Context, a token.ClientAccess, spend ...token.Proof) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	now := m.now()
-	if until, seen := m.proofs[p.Key]; seen && now.Before(until) {
-		return token.ErrReplayed
+	if err := m.spend(spend); err != nil {
+		return err
 	}
-	// Over already: whether it was seen before may be forgotten.
-	if !now.Before(p.ExpiresAt) {
-		return token.ErrReplayed
+	if r, err := m.Recipient(ctx, a.Recipient); err != nil || !r.Status.MayRead() {
+		return token.ErrRevoked
 	}
-	m.proofs[p.Key] = p.ExpiresAt
+	if (a.KeyThumbprint == "") == (a.CertThumbprint == "") {
+		return errors.New("authztest: an access token is bound to a key or to a certificate")
+	}
+	if _, exists := m.clients[a.Hash]; exists {
+		return errTwice
+	}
+	a.Scopes = slices.Clone(a.Scopes)
+	m.clients[a.Hash] = a
 	return nil
+}
+
+// ClientAccess implements token.Store.
+func (m *Memory) ClientAccess(ctx context.Context, h token.Hash) (token.ClientAccess, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, ok := m.clients[h]
+	if !ok || !m.now().Before(a.ExpiresAt) {
+		return token.ClientAccess{}, token.ErrNotFound
+	}
+	if r, err := m.Recipient(ctx, a.Recipient); err != nil || !r.Status.MayRead() {
+		return token.ClientAccess{}, token.ErrNotFound
+	}
+	a.Scopes = slices.Clone(a.Scopes)
+	return a, nil
+}
+
+// RevokeClient implements token.Store.
+func (m *Memory) RevokeClient(_ context.Context, who consent.RecipientID, h token.Hash) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if a, ok := m.clients[h]; !ok || a.Recipient != who || !m.now().Before(a.ExpiresAt) {
+		return token.ErrNotFound
+	}
+	delete(m.clients, h)
+	return nil
+}
+
+// Spend implements token.Guard.
+func (m *Memory) Spend(_ context.Context, proofs ...token.Proof) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	return m.spend(proofs)
+}
+
+// spend is Spend; m.mu is held.
+func (m *Memory) spend(proofs []token.Proof) error {
+	now := m.now()
+	var replayed error
+	for _, p := range proofs {
+		until, seen := m.proofs[p.Key]
+		// Over already: whether it was seen before may be forgotten.
+		if seen && now.Before(until) || !now.Before(p.ExpiresAt) {
+			if replayed == nil {
+				replayed = &token.ReplayedError{Key: p.Key}
+			}
+			continue
+		}
+		m.proofs[p.Key] = p.ExpiresAt
+	}
+	return replayed
 }

@@ -21,9 +21,9 @@ func (db *DB) Recipients() Recipients { return Recipients{db} }
 
 const recipientColumns = `
     recipient_id, status, name, legal_name, home_uri, logo_uri, registry,
-    registry_id, auth_method, assertion_alg, jwks, cert_subject_dn,
+    registry_id, auth_method, assertion_alg, jwks, jwks_uri, cert_subject,
     redirect_uris, scopes, purposes, durations, max_days, lookback_days,
-    dpop_bound`
+    dpop_bound, role, profile`
 
 const sqlRecipient = `
 SELECT ` + recipientColumns + ` FROM recipient WHERE recipient_id = $1`
@@ -33,37 +33,41 @@ SELECT ` + recipientColumns + ` FROM recipient ORDER BY recipient_id`
 
 const sqlPutRecipient = `
 INSERT INTO recipient (` + recipientColumns + `)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
 ON CONFLICT (recipient_id) DO UPDATE SET
     status = EXCLUDED.status, name = EXCLUDED.name, legal_name = EXCLUDED.legal_name,
     home_uri = EXCLUDED.home_uri, logo_uri = EXCLUDED.logo_uri, registry = EXCLUDED.registry,
     registry_id = EXCLUDED.registry_id, auth_method = EXCLUDED.auth_method,
     assertion_alg = EXCLUDED.assertion_alg, jwks = EXCLUDED.jwks,
-    cert_subject_dn = EXCLUDED.cert_subject_dn, redirect_uris = EXCLUDED.redirect_uris,
+    jwks_uri = EXCLUDED.jwks_uri, cert_subject = EXCLUDED.cert_subject, redirect_uris = EXCLUDED.redirect_uris,
     scopes = EXCLUDED.scopes, purposes = EXCLUDED.purposes, durations = EXCLUDED.durations,
     max_days = EXCLUDED.max_days, lookback_days = EXCLUDED.lookback_days,
-    dpop_bound = EXCLUDED.dpop_bound, updated_at = clock_timestamp()`
+    dpop_bound = EXCLUDED.dpop_bound, role = EXCLUDED.role,
+    profile = EXCLUDED.profile, updated_at = clock_timestamp()`
 
 type recipientRow struct {
-	RecipientID   string   `db:"recipient_id"`
-	Status        string   `db:"status"`
-	Name          string   `db:"name"`
-	LegalName     string   `db:"legal_name"`
-	HomeURI       string   `db:"home_uri"`
-	LogoURI       string   `db:"logo_uri"`
-	Registry      string   `db:"registry"`
-	RegistryID    string   `db:"registry_id"`
-	AuthMethod    string   `db:"auth_method"`
-	AssertionAlg  string   `db:"assertion_alg"`
-	JWKS          []byte   `db:"jwks"`
-	CertSubjectDN string   `db:"cert_subject_dn"`
-	RedirectURIs  []string `db:"redirect_uris"`
-	Scopes        []string `db:"scopes"`
-	Purposes      []byte   `db:"purposes"`
-	Durations     []string `db:"durations"`
-	MaxDays       int      `db:"max_days"`
-	LookbackDays  int      `db:"lookback_days"`
-	DPoPBound     bool     `db:"dpop_bound"`
+	RecipientID  string   `db:"recipient_id"`
+	Status       string   `db:"status"`
+	Name         string   `db:"name"`
+	LegalName    string   `db:"legal_name"`
+	HomeURI      string   `db:"home_uri"`
+	LogoURI      string   `db:"logo_uri"`
+	Registry     string   `db:"registry"`
+	RegistryID   string   `db:"registry_id"`
+	AuthMethod   string   `db:"auth_method"`
+	AssertionAlg string   `db:"assertion_alg"`
+	JWKS         []byte   `db:"jwks"`
+	JWKSURI      string   `db:"jwks_uri"`
+	CertSubject  []byte   `db:"cert_subject"`
+	RedirectURIs []string `db:"redirect_uris"`
+	Scopes       []string `db:"scopes"`
+	Purposes     []byte   `db:"purposes"`
+	Durations    []string `db:"durations"`
+	MaxDays      int      `db:"max_days"`
+	LookbackDays int      `db:"lookback_days"`
+	DPoPBound    bool     `db:"dpop_bound"`
+	Role         string   `db:"role"`
+	Profile      []byte   `db:"profile"`
 }
 
 func (r recipientRow) recipient() (consent.Recipient, error) {
@@ -72,12 +76,12 @@ func (r recipientRow) recipient() (consent.Recipient, error) {
 		Name: r.Name, LegalName: r.LegalName, HomeURI: r.HomeURI, LogoURI: r.LogoURI,
 		Registry: r.Registry, RegistryID: r.RegistryID,
 		AuthMethod: consent.AuthMethod(r.AuthMethod), AssertionAlg: r.AssertionAlg,
-		JWKS: json.RawMessage(r.JWKS), CertSubjectDN: r.CertSubjectDN,
+		JWKS: json.RawMessage(r.JWKS), JWKSURI: r.JWKSURI, Role: consent.Role(r.Role),
 		RedirectURIs: typed[string](r.RedirectURIs), Scopes: typed[fdx.Scope](r.Scopes),
 		Durations: typed[consent.DurationType](r.Durations),
 		MaxDays:   r.MaxDays, LookbackDays: r.LookbackDays, DPoPBound: r.DPoPBound,
 	}
-	return out, decode(r.Purposes, &out.Purposes)
+	return out, errors.Join(decode(r.Purposes, &out.Purposes), decode(r.CertSubject, &out.CertSubject), decode(r.Profile, &out.Profile))
 }
 
 // Recipient implements consent.Recipients. One round trip.
@@ -123,14 +127,20 @@ func (s Recipients) PutRecipient(ctx context.Context, r consent.Recipient) error
 		return errors.New("put recipient: an id is required")
 	}
 	purposes, err := encode(r.Purposes)
-	if err != nil {
+	subject, err2 := encode(r.CertSubject)
+	profile, err3 := encode(r.Profile)
+	if err := errors.Join(err, err2, err3); err != nil {
 		return fmt.Errorf("put recipient: %w", err)
+	}
+	role := r.Role
+	if role == "" {
+		role = consent.RoleRecipient
 	}
 	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
 		_, err := c.Exec(ctx, sqlPutRecipient, string(r.ID), string(r.Status), r.Name, r.LegalName,
 			r.HomeURI, r.LogoURI, r.Registry, r.RegistryID, string(r.AuthMethod), r.AssertionAlg,
-			[]byte(r.JWKS), r.CertSubjectDN, words(r.RedirectURIs), words(r.Scopes), purposes,
-			words(r.Durations), r.MaxDays, r.LookbackDays, r.DPoPBound)
+			[]byte(r.JWKS), r.JWKSURI, subject, words(r.RedirectURIs), words(r.Scopes), purposes,
+			words(r.Durations), r.MaxDays, r.LookbackDays, r.DPoPBound, string(role), profile)
 		return err
 	})
 	if err != nil {

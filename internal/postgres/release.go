@@ -69,7 +69,7 @@ readable AS (
     JOIN recipient r ON r.recipient_id = g.recipient_id
     WHERE a.outcome IN ('given', 'clipped')
       AND g.epoch = a.epoch AND g.recipient_id = a.recipient_id AND g.consumer_id = a.consumer_id
-      AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND r.status = 'active'),
+      AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + `),
 spent AS (
     INSERT INTO proof_seen (proof, request_id, expires_at)
     SELECT DISTINCT ON (proof) proof, request_id, proof_expires_at

@@ -21,7 +21,7 @@ func (db *DB) Requests() Requests { return Requests{db} }
 
 const sqlPush = `
 INSERT INTO pushed_request (request_hash, recipient_id, params, request, key_thumbprint, expires_at)
-VALUES ($1, $2, $3, $4, $5, $6)`
+SELECT $4::bytea, $5::text, $6::json, $7::jsonb, $8::text, $9::timestamptz WHERE ` + spentAll
 
 const sqlPushed = `
 SELECT recipient_id, params, request, key_thumbprint, expires_at, consumed_at,
@@ -42,7 +42,7 @@ INSERT INTO oauth_code (
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
 
 // Push implements token.Requests. One round trip.
-func (s Requests) Push(ctx context.Context, p token.Pushed) error {
+func (s Requests) Push(ctx context.Context, p token.Pushed, spend ...token.Proof) error {
 	params, err := encode(p.Params)
 	if err != nil {
 		return fmt.Errorf("push request: %w", err)
@@ -51,9 +51,15 @@ func (s Requests) Push(ctx context.Context, p token.Pushed) error {
 	if err != nil {
 		return fmt.Errorf("push request: %w", err)
 	}
+	spent := newSpending(spend)
 	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, sqlPush, p.Hash[:], string(p.Recipient), params, request, p.KeyThumbprint, p.ExpiresAt)
-		return err
+		var b pgx.Batch
+		spent.queue(&b)
+		b.Queue(sqlPush, spent.args(p.Hash[:], string(p.Recipient), params, request, p.KeyThumbprint, p.ExpiresAt)...)
+		if err := c.SendBatch(ctx, &b).Close(); err != nil {
+			return err
+		}
+		return spent.outcome()
 	})
 	if err != nil {
 		return fmt.Errorf("push request: %w", err)

@@ -65,6 +65,11 @@ DELETE FROM oauth_access WHERE access_hash IN (
     SELECT access_hash FROM oauth_access WHERE expires_at <= statement_timestamp() - ` + keep + `
     ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
 
+const sqlPruneClientAccess = `
+DELETE FROM client_access WHERE access_hash IN (
+    SELECT access_hash FROM client_access WHERE expires_at <= statement_timestamp()
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
 const sqlPruneRefresh = `
 DELETE FROM oauth_refresh WHERE refresh_hash IN (
     SELECT refresh_hash FROM oauth_refresh WHERE expires_at <= statement_timestamp() - ` + keep + `
@@ -89,7 +94,7 @@ type Swept struct {
 // tokens and sessions that are over. Each kind is a transaction of its own of
 // at most limit rows. Any number of processes may sweep at once. Nothing
 // depends on when or whether it runs but disk space and the promptness of
-// notices. Eight round trips.
+// notices. Nine round trips.
 func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 	if limit < 1 {
 		return Swept{}, errors.New("sweep: the limit must be at least 1")
@@ -114,7 +119,7 @@ func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 	s.Expired = expired
 	for _, sql := range []string{
 		sqlPruneProofs, sqlPrunePushed, sqlPruneAuthorizations, sqlPruneCodes,
-		sqlPruneAccess, sqlPruneRefresh, sqlPruneSessions,
+		sqlPruneAccess, sqlPruneClientAccess, sqlPruneRefresh, sqlPruneSessions,
 	} {
 		n, err := run(sql)
 		if err != nil {

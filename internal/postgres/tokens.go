@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	"github.com/headgate/headgate/consent"
@@ -12,6 +13,10 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 )
+
+// mayRead is the condition that recipient r may read under its grants
+// (consent.RecipientStatus.MayRead).
+const mayRead = `r.status IN ('active', 'restricted')`
 
 // Tokens is the token.Store.
 type Tokens struct{ db *DB }
@@ -37,17 +42,18 @@ const sqlRedeem = `
 WITH used AS (
     UPDATE oauth_code c SET used_at = clock_timestamp()
     FROM consent_grant g JOIN recipient r ON r.recipient_id = g.recipient_id
-    WHERE c.code_hash = $1 AND c.grant_id = $2 AND c.recipient_id = $3
+    WHERE c.code_hash = $4 AND c.grant_id = $5 AND c.recipient_id = $6
       AND c.used_at IS NULL AND c.expires_at > clock_timestamp()
       AND g.grant_id = c.grant_id AND g.recipient_id = c.recipient_id
-      AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND r.status = 'active'
+      AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + `
+      AND ` + spentAll + `
     RETURNING c.grant_id, c.recipient_id),
 refresh AS (
     INSERT INTO oauth_refresh (refresh_hash, grant_id, recipient_id, request_id, scopes, session, issued_at, expires_at)
-    SELECT $11::bytea, grant_id, recipient_id, $12::text, $13::text[], $14::bytea, $15::timestamptz, $16::timestamptz
-    FROM used WHERE $11::bytea IS NOT NULL)
+    SELECT $14::bytea, grant_id, recipient_id, $15::text, $16::text[], $17::bytea, $18::timestamptz, $19::timestamptz
+    FROM used WHERE $14::bytea IS NOT NULL)
 INSERT INTO oauth_access (access_hash, grant_id, recipient_id, request_id, scopes, key_thumbprint, cert_thumbprint, issued_at, expires_at)
-SELECT $4::bytea, grant_id, recipient_id, $5::text, $6::text[], $7::text, $8::text, $9::timestamptz, $10::timestamptz
+SELECT $7::bytea, grant_id, recipient_id, $8::text, $9::text[], $10::text, $11::text, $12::timestamptz, $13::timestamptz
 FROM used`
 
 // Why a redemption took nothing. Used stays used and ended stays ended, so
@@ -60,7 +66,7 @@ const sqlRefresh = `
 SELECT t.grant_id, t.recipient_id, t.request_id, t.scopes, t.session,
        t.issued_at, t.expires_at, t.revoked_at,
        t.expires_at > clock_timestamp() AS open,
-       g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND r.status = 'active' AS active
+       g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + ` AS active
 FROM oauth_refresh t
 JOIN consent_grant g ON g.grant_id = t.grant_id
 JOIN recipient r ON r.recipient_id = g.recipient_id
@@ -69,20 +75,21 @@ WHERE t.refresh_hash = $1`
 // Runs after sqlShareGrant in the same transaction, with a later snapshot.
 const sqlRenew = `
 INSERT INTO oauth_access (access_hash, grant_id, recipient_id, request_id, scopes, key_thumbprint, cert_thumbprint, issued_at, expires_at)
-SELECT $4::bytea, t.grant_id, t.recipient_id, $5::text, $6::text[], $7::text, $8::text, $9::timestamptz, $10::timestamptz
+SELECT $7::bytea, t.grant_id, t.recipient_id, $8::text, $9::text[], $10::text, $11::text, $12::timestamptz, $13::timestamptz
 FROM oauth_refresh t
 JOIN consent_grant g ON g.grant_id = t.grant_id
 JOIN recipient r ON r.recipient_id = g.recipient_id
-WHERE t.refresh_hash = $1 AND t.grant_id = $2 AND t.recipient_id = $3
+WHERE t.refresh_hash = $4 AND t.grant_id = $5 AND t.recipient_id = $6
   AND t.revoked_at IS NULL AND t.expires_at > clock_timestamp()
   AND g.recipient_id = t.recipient_id
-  AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND r.status = 'active'`
+  AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + `
+  AND ` + spentAll
 
 const sqlLive = `
 SELECT t.grant_id, t.recipient_id, t.request_id, t.scopes, t.key_thumbprint,
        t.cert_thumbprint, t.issued_at, t.expires_at, t.revoked_at,
        g.epoch, g.recipient_id AS grant_recipient_id, g.consumer_id,
-       CASE WHEN g.status = 'ACTIVE' AND r.status <> 'active' THEN 'REVOKED' ELSE g.status END AS grant_status,
+       CASE WHEN g.status = 'ACTIVE' AND NOT ` + mayRead + ` THEN 'REVOKED' ELSE g.status END AS grant_status,
        g.expires_at AS grant_expires_at, g.lookback_days, g.resources
 FROM oauth_access t
 JOIN consent_grant g ON g.grant_id = t.grant_id
@@ -157,10 +164,9 @@ func (s Tokens) Code(ctx context.Context, h token.Hash) (token.Code, error) {
 // ErrNotFound. One round trip, one more to explain a refusal.
 func (s Tokens) Redeem(ctx context.Context, r token.Redemption) (consent.Grant, error) {
 	a := r.Access
-	args := []any{
-		r.Code[:], string(a.Grant), string(a.Recipient),
-		a.Hash[:], a.RequestID, words(a.Scopes), a.KeyThumbprint, a.CertThumbprint, a.IssuedAt, a.ExpiresAt,
-	}
+	which := []any{r.Code[:], string(a.Grant), string(a.Recipient)}
+	args := append(slices.Clone(which),
+		a.Hash[:], a.RequestID, words(a.Scopes), a.KeyThumbprint, a.CertThumbprint, a.IssuedAt, a.ExpiresAt)
 	if f := r.Refresh; f != nil {
 		if f.Grant != a.Grant || f.Recipient != a.Recipient {
 			return consent.Grant{}, errors.New("redeem code: the tokens are not of one grant")
@@ -172,7 +178,7 @@ func (s Tokens) Redeem(ctx context.Context, r token.Redemption) (consent.Grant, 
 	var g grantRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
 		var redeemed bool
-		g, redeemed, err = issue(ctx, c, a.Grant, sqlRedeem, args...)
+		g, redeemed, err = issue(ctx, c, a.Grant, r.Spend, sqlRedeem, args...)
 		if err != nil || redeemed {
 			return err
 		}
@@ -180,7 +186,7 @@ func (s Tokens) Redeem(ctx context.Context, r token.Redemption) (consent.Grant, 
 			Used bool `db:"used"`
 			Open bool `db:"open"`
 		}
-		why, err := one[whyRow](ctx, c, token.ErrNotFound, sqlWhyNotRedeemed, args[:3]...)
+		why, err := one[whyRow](ctx, c, token.ErrNotFound, sqlWhyNotRedeemed, which...)
 		switch {
 		case err != nil:
 			return err
@@ -198,12 +204,14 @@ func (s Tokens) Redeem(ctx context.Context, r token.Redemption) (consent.Grant, 
 	return g.grant()
 }
 
-// issue holds the grant in share mode and runs sql, as one transaction and in
-// one round trip. It returns the grant and reports whether sql stored a row.
-// The client cannot decide between the two statements, so the second one
-// repeats every condition.
-func issue(ctx context.Context, c *pgx.Conn, id consent.GrantID, sql string, args ...any) (g grantRow, stored bool, err error) {
+// issue spends proofs, holds the grant in share mode and runs sql, as one
+// transaction and in one round trip. It returns the grant and reports whether
+// sql stored a row. The client cannot decide between the statements, so the
+// last one repeats every condition.
+func issue(ctx context.Context, c *pgx.Conn, id consent.GrantID, proofs []token.Proof, sql string, args ...any) (g grantRow, stored bool, err error) {
 	var b pgx.Batch
+	spend := newSpending(proofs)
+	spend.queue(&b)
 	b.Queue(sqlShareGrant, string(id)).Query(func(rows pgx.Rows) (err error) {
 		g, err = pgx.CollectExactlyOneRow(rows, pgx.RowToStructByName[grantRow])
 		if errors.Is(err, pgx.ErrNoRows) {
@@ -211,12 +219,14 @@ func issue(ctx context.Context, c *pgx.Conn, id consent.GrantID, sql string, arg
 		}
 		return err
 	})
-	b.Queue(sql, args...).Exec(func(tag pgconn.CommandTag) error {
+	b.Queue(sql, spend.args(args...)...).Exec(func(tag pgconn.CommandTag) error {
 		stored = tag.RowsAffected() == 1
 		return nil
 	})
 	// Close confirms the commit; before it, stored is only a promise.
-	err = c.SendBatch(ctx, &b).Close()
+	if err = c.SendBatch(ctx, &b).Close(); err == nil {
+		err = spend.outcome()
+	}
 	return g, stored && err == nil, err
 }
 
@@ -259,11 +269,11 @@ func (s Tokens) Refresh(ctx context.Context, h token.Hash) (token.Refresh, error
 
 // Renew implements token.Store. A refresh token that is unknown, expired or
 // of another grant or recipient than a is ErrRevoked too. One round trip.
-func (s Tokens) Renew(ctx context.Context, refresh token.Hash, a token.Access) (consent.Grant, error) {
+func (s Tokens) Renew(ctx context.Context, refresh token.Hash, a token.Access, spend ...token.Proof) (consent.Grant, error) {
 	var g grantRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
 		var stored bool
-		g, stored, err = issue(ctx, c, a.Grant, sqlRenew, refresh[:], string(a.Grant), string(a.Recipient),
+		g, stored, err = issue(ctx, c, a.Grant, spend, sqlRenew, refresh[:], string(a.Grant), string(a.Recipient),
 			a.Hash[:], a.RequestID, words(a.Scopes), a.KeyThumbprint, a.CertThumbprint, a.IssuedAt, a.ExpiresAt)
 		if err == nil && !stored {
 			err = token.ErrRevoked

@@ -10,8 +10,9 @@ import (
 // Implementations are safe for concurrent use; each method is one
 // transaction. The executable contract is authztest.Requests.
 type Requests interface {
-	// Push stores a pushed request.
-	Push(ctx context.Context, p Pushed) error
+	// Push stores a pushed request. The one-time proofs of the request are
+	// spent in the same step; a *ReplayedError stores nothing.
+	Push(ctx context.Context, p Pushed, spend ...Proof) error
 
 	// Pushed returns a pushed request that may be opened: ErrNotFound when
 	// unknown or past its ExpiresAt, the record with ErrUsed when it was

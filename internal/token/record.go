@@ -85,6 +85,21 @@ type Access struct {
 	RevokedAt      time.Time // zero while usable
 }
 
+// ClientAccess is an access token that a client obtained for itself
+// (client_credentials, RFC 6749 section 4.4). It opens no grant, only the
+// interfaces that are about the client's own affairs, and is of a kind of its
+// own, so that the gateway cannot take it for an Access.
+type ClientAccess struct {
+	Hash      Hash
+	Recipient consent.RecipientID
+	Scopes    []string
+	// As in Access, exactly one of the two is set.
+	KeyThumbprint  string
+	CertThumbprint string
+	IssuedAt       time.Time // whole seconds
+	ExpiresAt      time.Time // whole seconds; over from this instant on
+}
+
 // Live is an access token together with the share it opens: all that the
 // gateway needs to decide about a read.
 type Live struct {
@@ -106,6 +121,10 @@ type Redemption struct {
 	Code    Hash
 	Access  Access
 	Refresh *Refresh // nil for a one-time grant
+	// Spend are the one-time proofs of the request. They are spent in the
+	// same step, also when the redemption is refused; a *ReplayedError
+	// comes before every other refusal and redeems nothing.
+	Spend []Proof
 }
 
 // Proof is a one-time artefact that a recipient made itself, such as a
@@ -119,14 +138,26 @@ type Proof struct {
 // ErrReplayed: a one-time proof was seen before.
 var ErrReplayed = errors.New("token: proof replayed")
 
+// ReplayedError says which of several proofs was seen before. It is
+// ErrReplayed.
+type ReplayedError struct{ Key [32]byte }
+
+// Error names the condition, not the proof.
+func (*ReplayedError) Error() string { return ErrReplayed.Error() }
+
+// Is makes it ErrReplayed.
+func (*ReplayedError) Is(target error) bool { return target == ErrReplayed }
+
 // Guard remembers one-time proofs. Implementations are safe for concurrent
 // use and shared by all instances. The executable contract is
 // authztest.Guard.
 type Guard interface {
-	// Spend records p and returns nil once; every other call with the same
-	// key before ExpiresAt returns ErrReplayed. Any other error means that
-	// nothing is known, and the caller must refuse.
-	Spend(ctx context.Context, p Proof) error
+	// Spend records the proofs and returns nil once; every other call with one
+	// of the same keys before its ExpiresAt returns a *ReplayedError, with
+	// the first such key; the others are spent all the same. Any other error
+	// means that nothing is known, and the caller must refuse. Without proofs
+	// it does nothing.
+	Spend(ctx context.Context, proofs ...Proof) error
 }
 
 // Store keeps codes and tokens. Implementations are safe for concurrent use;
@@ -151,8 +182,20 @@ type Store interface {
 
 	// Renew stores an access token under a refresh token, if that token and
 	// the grant are still usable, else ErrRevoked. It returns the grant as
-	// Redeem does.
-	Renew(ctx context.Context, refresh Hash, a Access) (consent.Grant, error)
+	// Redeem does, and spends proofs as a Redemption does.
+	Renew(ctx context.Context, refresh Hash, a Access, spend ...Proof) (consent.Grant, error)
+
+	// IssueClient stores a client's own access token if the client may read,
+	// else ErrRevoked, and spends proofs as a Redemption does.
+	IssueClient(ctx context.Context, a ClientAccess, spend ...Proof) error
+
+	// ClientAccess returns a client's own access token. ErrNotFound when it
+	// is unknown, expired or withdrawn, or its client may not read.
+	ClientAccess(ctx context.Context, h Hash) (ClientAccess, error)
+
+	// RevokeClient withdraws a client's own access token. ErrNotFound for one
+	// that is unknown, of another client, or already dead.
+	RevokeClient(ctx context.Context, who consent.RecipientID, h Hash) error
 
 	// Live returns an access token with the present version of its grant.
 	// ErrNotFound when unknown; an ended or revoked one is returned as it

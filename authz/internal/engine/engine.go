@@ -40,7 +40,7 @@ type Store interface {
 	// Refresh: see token.Store.
 	Refresh(ctx context.Context, h token.Hash) (token.Refresh, error)
 	// Renew: see token.Store.
-	Renew(ctx context.Context, refresh token.Hash, a token.Access) (consent.Grant, error)
+	Renew(ctx context.Context, refresh token.Hash, a token.Access, spend ...token.Proof) (consent.Grant, error)
 }
 
 // Config configures an Engine. All fields are required.
@@ -189,8 +189,12 @@ func (a Answer) HasRefresh() bool { return a.Refresh.Reveal() != "" }
 // Token answers a token request of an authenticated recipient: grant types
 // authorization_code and refresh_token. Everything it issues is stored when
 // it returns. A *UsedError says that a code of this recipient came back.
-func (e *Engine) Token(ctx context.Context, r consent.Recipient, form url.Values, b Binding) (Answer, error) {
-	u := &unit{client: newClient(r), binding: b}
+//
+// take returns the one-time proofs of the request. It is called at most once,
+// right before they are spent in the step that issues; a *token.ReplayedError
+// then comes back. When it was not called the caller spends them.
+func (e *Engine) Token(ctx context.Context, r consent.Recipient, form url.Values, b Binding, take func() []token.Proof) (Answer, error) {
+	u := &unit{client: newClient(r), binding: b, take: take}
 	switch kind := form.Get("grant_type"); {
 	case kind == "":
 		return Answer{}, &Error{Code: InvalidRequest, Text: "grant_type is missing"}

@@ -55,7 +55,7 @@ func (s *rows) Refresh(_ context.Context, h token.Hash) (token.Refresh, error) {
 	return s.refresh, nil
 }
 
-func (s *rows) Renew(_ context.Context, _ token.Hash, a token.Access) (consent.Grant, error) {
+func (s *rows) Renew(_ context.Context, _ token.Hash, a token.Access, _ ...token.Proof) (consent.Grant, error) {
 	if s.err != nil {
 		return consent.Grant{}, s.err
 	}
@@ -138,11 +138,14 @@ func sessionText(end time.Time, oneTime bool) []byte {
 func (b bench) redeem(with Binding) (Answer, error) {
 	return b.Token(context.Background(), recipient(), url.Values{
 		"grant_type": {"authorization_code"}, "code": {b.code}, "redirect_uri": {callback}, "code_verifier": {verifier},
-	}, with)
+	}, with, noProofs)
 }
 
+// noProofs are the proofs of a request that had none.
+func noProofs() []token.Proof { return nil }
+
 func (b bench) renew(with Binding) (Answer, error) {
-	return b.Token(context.Background(), recipient(), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {b.refresh}}, with)
+	return b.Token(context.Background(), recipient(), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {b.refresh}}, with, noProofs)
 }
 
 // both are the two grants, each of which makes an access token.
@@ -358,7 +361,7 @@ func TestACodeWithoutAChallengeIsRefused(t *testing.T) {
 	for _, verifier := range []string{"", verifier} {
 		_, err := b.Token(t.Context(), recipient(), url.Values{
 			"grant_type": {"authorization_code"}, "code": {b.code}, "redirect_uri": {callback}, "code_verifier": {verifier},
-		}, Binding{KeyThumbprint: jkt})
+		}, Binding{KeyThumbprint: jkt}, noProofs)
 		if err == nil || len(b.store.stored()) != 0 {
 			t.Errorf("verifier %q: given", verifier)
 		}

@@ -131,7 +131,7 @@ func (h *refreshGrant) PopulateTokenEndpointResponse(ctx context.Context, r fosi
 	if err := h.store.CreateAccessTokenSession(ctx, sig, r); err != nil {
 		return err
 	}
-	u.active, err = h.store.cfg.Store.Renew(ctx, u.refresh.Hash, u.access)
+	u.active, err = h.store.cfg.Store.Renew(ctx, u.refresh.Hash, u.access, u.take()...)
 	if err != nil {
 		return u.fail(fmt.Errorf("renew: %w", err))
 	}

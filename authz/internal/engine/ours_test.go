@@ -46,9 +46,9 @@ func (r *recorder) note(v any) {
 	_, _ = fmt.Fprintf(&r.notes, "%+v\n", v)
 }
 
-func (r *recorder) Push(ctx context.Context, p token.Pushed) error {
+func (r *recorder) Push(ctx context.Context, p token.Pushed, spend ...token.Proof) error {
 	r.note(p)
-	return r.Memory.Push(ctx, p)
+	return r.Memory.Push(ctx, p, spend...)
 }
 
 func (r *recorder) Open(ctx context.Context, a consent.Authorization) (consent.Authorization, error) {

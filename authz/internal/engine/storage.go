@@ -274,7 +274,9 @@ func (s *storage) Commit(ctx context.Context) error {
 	if u.code == nil || u.access.Hash.IsZero() {
 		return u.fail(errUnused)
 	}
-	u.active, err = s.cfg.Store.Redeem(ctx, token.Redemption{Code: u.code.Hash, Access: u.access, Refresh: u.renew})
+	u.active, err = s.cfg.Store.Redeem(ctx, token.Redemption{
+		Code: u.code.Hash, Access: u.access, Refresh: u.renew, Spend: u.take(),
+	})
 	if errors.Is(err, token.ErrUsed) {
 		// Lost a race against another redemption of the same code.
 		return u.fail(&UsedError{Grant: u.code.Grant})

@@ -19,6 +19,7 @@ import (
 type unit struct {
 	client  *client
 	binding Binding
+	take    func() []token.Proof // the one-time proofs of the request
 
 	request *token.Pushed  // being answered, for Issue
 	grant   *consent.Grant // being made, for Issue

@@ -61,7 +61,7 @@ type issuer struct {
 func (i *issuer) register(ctx context.Context) error {
 	return i.db.Recipients().PutRecipient(ctx, consent.Recipient{
 		ID: recipient, Status: consent.RecipientActive, Name: "Bench", LegalName: "Bench Ltd",
-		HomeURI: "https://bench.example/", AuthMethod: consent.TLSClientAuth, CertSubjectDN: "CN=bench",
+		HomeURI: "https://bench.example/", AuthMethod: consent.TLSClientAuth, CertSubject: consent.CertSubject{Member: "tls_client_auth_subject_dn", Value: "CN=bench"},
 		RedirectURIs: []string{"https://bench.example/callback"}, Scopes: fdx.ScopesOf(clusters()),
 		Purposes:  []consent.Purpose{i.purpose()},
 		Durations: []consent.DurationType{consent.TimeBound}, MaxDays: 365, LookbackDays: lookback,

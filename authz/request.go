@@ -1,0 +1,171 @@
+package authz
+
+import (
+	"errors"
+	"fmt"
+	"net/http"
+	"net/url"
+	"time"
+
+	"github.com/headgate/headgate/authz/internal/engine"
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/internal/web"
+)
+
+// request is one protocol request of a client that has authenticated.
+//
+// Its one-time proofs (client assertion, DPoP proof) are verified but not yet
+// spent. They are spent exactly once and before anything leaves: by a store
+// call that spends them in the same step as its effect (take), by spend
+// before an effect that cannot, or else by the endpoint when it answers, also
+// when the answer is a refusal.
+type request struct {
+	*http.Request
+	// base is the public address of the host that the request came to; DPoP
+	// proofs name it.
+	base   string
+	form   url.Values // without client authentication
+	client consent.Recipient
+	// binding is what the request proved to hold.
+	binding engine.Binding
+	// nonce is a fresh DPoP nonce to hand out; empty when none is due.
+	nonce string
+
+	proofs []token.Proof
+	// assertion is the key of the proof that is the client assertion, which
+	// has an error of its own when it is replayed.
+	assertion [32]byte
+}
+
+// take hands the unspent proofs to a call that spends them.
+func (q *request) take() []token.Proof {
+	proofs := q.proofs
+	q.proofs = nil
+	return proofs
+}
+
+// replayed turns a *token.ReplayedError into the refusal of the proof that it
+// is about; other errors pass.
+func (q *request) replayed(err error) error {
+	seen, ok := errors.AsType[*token.ReplayedError](err)
+	switch {
+	case !ok:
+		return err
+	case seen.Key == q.assertion:
+		return badClient(fmt.Errorf("client assertion: %w", err))
+	default:
+		return badProof(err)
+	}
+}
+
+// spend spends what is not spent yet.
+func (s *Server) spend(q *request) error {
+	if err := s.cfg.Guard.Spend(q.Context(), q.take()...); err != nil {
+		return q.replayed(fmt.Errorf("spend proofs: %w", err))
+	}
+	return nil
+}
+
+// reply is the answer to a protocol request.
+type reply struct {
+	status int
+	// kind is the content type of text; empty means that body is sent as
+	// JSON, or nothing when it is nil.
+	kind string
+	text string
+	body any
+}
+
+// endpoint serves a request of an authenticated client: it reads the form,
+// authenticates, lets handle act and answers.
+func (s *Server) endpoint(base string, handle func(*request) (reply, error)) http.HandlerFunc {
+	return func(w http.ResponseWriter, r *http.Request) {
+		q, err := s.begin(r, base)
+		var answer reply
+		if err == nil {
+			answer, err = handle(q)
+			err = q.replayed(err)
+			if unspent := s.spend(q); unspent != nil {
+				err = unspent
+			}
+		}
+		if q != nil && q.nonce != "" {
+			w.Header().Set("DPoP-Nonce", q.nonce)
+		}
+		if err != nil {
+			writeError(w, r, err)
+			return
+		}
+		answer.write(w)
+	}
+}
+
+// begin reads the form and authenticates the client.
+func (s *Server) begin(r *http.Request, base string) (*request, error) {
+	form, err := s.form(r)
+	if err != nil {
+		return nil, err
+	}
+	q := &request{Request: r, base: base, form: form}
+	if err := s.authenticate(q); err != nil {
+		return nil, err
+	}
+	web.Fields(r.Context()).Client = string(q.client.ID)
+	for _, name := range clientParams {
+		form.Del(name)
+	}
+	return q, nil
+}
+
+// form reads the body of a protocol request: a form, each parameter once,
+// nothing in the query (secrets do not belong into addresses), client
+// parameters bounded.
+func (s *Server) form(r *http.Request) (url.Values, error) {
+	if err := web.NoQuery(r); err != nil {
+		return nil, &Error{http.StatusBadRequest, engine.InvalidRequest, "send parameters in the body, not in the query", err}
+	}
+	form, err := web.Form(r, web.MaxForm)
+	if err != nil {
+		return nil, &Error{http.StatusBadRequest, engine.InvalidRequest, "the body must be a form of at most 64 KiB with each parameter once", err}
+	}
+	return form, nil
+}
+
+// invalidProof is the code of every bad DPoP proof (RFC 9449 section 5).
+const invalidProof = "invalid_dpop_proof"
+
+func badProof(cause error) *Error {
+	return &Error{http.StatusBadRequest, invalidProof, "the DPoP proof is not valid for this request (RFC 9449 section 4.3)", cause}
+}
+
+// proof verifies the DPoP proof of a request, if it has one, and notes the
+// key. accessToken is the token that the request presents, "" for none.
+func (s *Server) proof(q *request, accessToken string) error {
+	values := q.Header.Values("DPoP")
+	if len(values) == 0 {
+		return nil
+	}
+	p, err := s.cfg.DPoP.Verify(values, q.Method, q.base+q.URL.EscapedPath(), accessToken)
+	if err != nil {
+		return badProof(err)
+	}
+	if s.cfg.Nonces != nil {
+		issued, ok := s.cfg.Nonces.Check(p.Nonce)
+		if !ok {
+			q.nonce = s.cfg.Nonces.Issue()
+			return &Error{http.StatusBadRequest, "use_dpop_nonce", "repeat the request with the nonce of the DPoP-Nonce header in the proof (RFC 9449 section 8)", nil}
+		}
+		if s.cfg.Now().Sub(issued) > dpop.NonceLife/2 {
+			q.nonce = s.cfg.Nonces.Issue()
+		}
+	}
+	q.binding.KeyThumbprint = p.Thumbprint
+	// Clocks of instances may differ by as much as a proof may be ahead.
+	q.proofs = append(q.proofs, token.Proof{Key: dpop.ReplayKey(p), ExpiresAt: p.ReplayUntil.Add(maxAhead)})
+	return nil
+}
+
+// wholeSecond is how times go into stores and tokens.
+func (s *Server) wholeSecond() time.Time { return s.cfg.Now().UTC().Truncate(time.Second) }
