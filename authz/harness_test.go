@@ -88,9 +88,9 @@ func newWorldWith(t testing.TB, bend func(*authz.Config)) *world {
 		Issuer: issuer, BrowserBase: browserBase,
 		Recipients: w.stores, Authorizations: w.stores, Requests: w.stores, Tokens: w.stores, Guard: w.stores,
 		Hasher: w.hasher, Stop: stop, DPoP: proofs,
-		PublicKeys: set(t, keys().ec.Public()),
-		Provider:   consent.Party{Name: "Bank", Type: consent.PartyProvider},
-		Browsers:   browsers{}, Pages: pages{}, Told: w.cache,
+		Keys:     signer{t},
+		Provider: consent.Party{Name: "Bank", Type: consent.PartyProvider},
+		Browsers: browsers{}, Pages: pages{}, Told: w.cache,
 		Log: slog.New(slog.NewJSONHandler(w, nil)), Now: w.clock.now,
 	}
 	if bend != nil {
@@ -717,3 +717,65 @@ func only[T any](v map[string]T, names ...string) bool {
 	slices.Sort(names)
 	return slices.Equal(slices.Sorted(maps.Keys(v)), names)
 }
+
+// signer signs as the server, with the harness's own keys.
+type signer struct{ t testing.TB }
+
+// Public has one key per algorithm.
+func (s signer) Public() []byte {
+	var jwks jose.JSONWebKeySet
+	for _, alg := range s.Algorithms() {
+		k := serverKey(s.t, alg)
+		jwks.Keys = append(jwks.Keys, k.Public())
+	}
+	b, err := json.Marshal(jwks)
+	must(s.t, err)
+	return b
+}
+
+func (signer) Algorithms() []string { return []string{"ES256", "PS256", "EdDSA"} }
+
+func (s signer) Sign(_ context.Context, alg, typ string, claims any) (string, error) {
+	var o jose.SignerOptions
+	if typ != "" {
+		o.WithType(jose.ContentType(typ))
+	}
+	js, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: serverKey(s.t, alg)}, &o)
+	if err != nil {
+		return "", err
+	}
+	payload, err := json.Marshal(claims)
+	if err != nil {
+		return "", err
+	}
+	signed, err := js.Sign(payload)
+	if err != nil {
+		return "", err
+	}
+	return signed.CompactSerialize()
+}
+
+func serverKey(t testing.TB, alg string) jose.JSONWebKey {
+	k := jose.JSONWebKey{Key: serverKeys()[alg], Algorithm: alg, Use: "sig"}
+	var err error
+	k.KeyID, err = certs.Thumbprint(k)
+	must(t, err)
+	return k
+}
+
+// serverKeys are the server's private keys by algorithm, made once.
+var serverKeys = sync.OnceValue(func() map[string]any {
+	ec, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	ps, err := rsa.GenerateKey(rand.Reader, 2048)
+	if err != nil {
+		panic(err)
+	}
+	_, ed, err := ed25519.GenerateKey(rand.Reader)
+	if err != nil {
+		panic(err)
+	}
+	return map[string]any{"ES256": ec, "PS256": ps, "EdDSA": ed}
+})

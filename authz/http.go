@@ -31,7 +31,7 @@ func (s *Server) Protocol() (http.Handler, error) {
 	}
 	e.GET("/.well-known/openid-configuration", published(document))
 	e.GET("/.well-known/oauth-authorization-server", published(document))
-	e.GET(pathKeys, published(s.cfg.PublicKeys))
+	e.GET(pathKeys, func(g *gin.Context) { published(s.cfg.Keys.Public())(g) })
 	s.endpoints(e, s.cfg.Issuer)
 	return e, nil
 }

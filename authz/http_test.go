@@ -2,6 +2,7 @@ package authz_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -86,9 +87,9 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 		"an issuer with a user":         func(c *authz.Config) { c.Issuer = "https://u@as.example" },
 		"no issuer":                     func(c *authz.Config) { c.Issuer = "" },
 		"a browser base that is no URL": func(c *authz.Config) { c.BrowserBase = "bank.example" },
-		"a private key to publish":      func(c *authz.Config) { c.PublicKeys = private },
-		"no keys to publish":            func(c *authz.Config) { c.PublicKeys = nil },
-		"keys that are no JSON":         func(c *authz.Config) { c.PublicKeys = []byte("x") },
+		"a private key to publish":      func(c *authz.Config) { c.Keys = published(private) },
+		"no keys to publish":            func(c *authz.Config) { c.Keys = nil },
+		"keys that are no JSON":         func(c *authz.Config) { c.Keys = published("x") },
 		"no stores":                     func(c *authz.Config) { c.Tokens, c.Guard, c.Requests = nil, nil, nil },
 		"no clock":                      func(c *authz.Config) { c.Now = nil },
 		"nobody to stop":                func(c *authz.Config) { c.Stop = nil },
@@ -148,13 +149,13 @@ func steps(t *testing.T, w *world) map[string]struct {
 		send  func() answer
 		calls []string
 	}{
-		"PAR":             {func() answer { return c.push(nil) }, []string{"Recipient", "Spend", "Push"}},
+		"PAR":             {func() answer { return c.push(nil) }, []string{"Recipient", "Push"}},
 		"opening":         {func() answer { return alice.open(query) }, []string{"Recipient", "Pushed", "Open"}},
 		"approving":       {func() answer { return alice.resume(approved) }, []string{"Authorization", "Recipient", "Opened", "Approve"}},
 		"denying":         {func() answer { return alice.resume(denied) }, []string{"Authorization", "Recipient", "Opened", "Refuse"}},
-		"a code":          {func() answer { return c.redeem(code, nil) }, []string{"Recipient", "Spend", "Code", "Redeem"}},
+		"a code":          {func() answer { return c.redeem(code, nil) }, []string{"Recipient", "Code", "Redeem"}},
 		"a code reused":   {func() answer { return c.redeem(spent, nil) }, []string{"Recipient", "Spend", "Code", "Grant", "End"}},
-		"a refresh":       {func() answer { return c.refresh(tokens.text("refresh_token"), nil) }, []string{"Recipient", "Spend", "Refresh", "Renew"}},
+		"a refresh":       {func() answer { return c.refresh(tokens.text("refresh_token"), nil) }, []string{"Recipient", "Refresh", "Renew"}},
 		"a revocation":    {func() answer { return c.revoke(doomed.text("access_token")) }, []string{"Recipient", "Spend", "RevokeAccess"}},
 		"revoking it all": {func() answer { return c.revoke(doomed.text("refresh_token")) }, []string{"Recipient", "Spend", "RevokeRefresh"}},
 	}
@@ -179,22 +180,31 @@ func TestAStoreThatCannotAnswer(t *testing.T) {
 	}
 }
 
-// The proof of a request is spent after its assertion.
-func TestAGuardThatCannotAnswerForTheProof(t *testing.T) {
+// A refusal spends the proofs too, and is not given while nobody can say
+// whether they are new.
+func TestAGuardThatCannotAnswerForARefusal(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.client("app")
-	calls := 0
-	w.stores.before = func(call string) error {
-		if call == "Spend" {
-			if calls++; calls == 2 {
-				return consent.ErrUnavailable
-			}
+	w.stores.before = failing("Spend", consent.ErrUnavailable)
+	for name, a := range map[string]answer{
+		"PAR":   w.post("/par", c.signed(url.Values{}), c.proof("/par", nil)),
+		"token": w.post("/token", c.signed(url.Values{"grant_type": {"password"}}), c.proof("/token", nil)),
+	} {
+		if !a.is(http.StatusServiceUnavailable, "temporarily_unavailable") {
+			t.Errorf("%s: %s", name, a)
 		}
-		return nil
 	}
-	if a := w.post("/par", c.signed(c.request()), c.proof("/par", nil)); !a.is(http.StatusServiceUnavailable, "temporarily_unavailable") {
+	w.stores.before = nil
+	form := c.signed(url.Values{})
+	if a := w.post("/par", form, nil); a.status != http.StatusBadRequest {
 		t.Error(a)
+	}
+	for k, v := range c.request() {
+		form[k] = v
+	}
+	if a := w.post("/par", form, nil); !a.is(http.StatusUnauthorized, "invalid_client") {
+		t.Errorf("the assertion of a refused request is good for another: %s", a)
 	}
 }
 
@@ -260,4 +270,13 @@ func TestTheLogSaysWhatHappened(t *testing.T) {
 	if strings.Contains(log, url.QueryEscape(callback)) || strings.Contains(log, callback) || strings.Contains(log, "consumer-alice") {
 		t.Error("the log says too much")
 	}
+}
+
+// published is a signer that publishes exactly this.
+type published string
+
+func (p published) Public() []byte     { return []byte(p) }
+func (published) Algorithms() []string { return nil }
+func (published) Sign(context.Context, string, string, any) (string, error) {
+	return "", errors.New("no keys")
 }

@@ -8,6 +8,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/authz/internal/engine"
+	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
@@ -62,7 +63,11 @@ func (q *request) replayed(err error) error {
 
 // spend spends what is not spent yet.
 func (s *Server) spend(q *request) error {
-	if err := s.cfg.Guard.Spend(q.Context(), q.take()...); err != nil {
+	proofs := q.take()
+	if len(proofs) == 0 {
+		return nil
+	}
+	if err := s.cfg.Guard.Spend(q.Context(), proofs...); err != nil {
 		return q.replayed(fmt.Errorf("spend proofs: %w", err))
 	}
 	return nil
@@ -87,8 +92,8 @@ func (s *Server) endpoint(base string, handle func(*request) (reply, error)) htt
 		if err == nil {
 			answer, err = handle(q)
 			err = q.replayed(err)
-			if unspent := s.spend(q); unspent != nil {
-				err = unspent
+			if failed := s.spend(q); failed != nil {
+				err = failed
 			}
 		}
 		if q != nil && q.nonce != "" {
@@ -115,6 +120,10 @@ func (s *Server) begin(r *http.Request, base string) (*request, error) {
 	web.Fields(r.Context()).Client = string(q.client.ID)
 	for _, name := range clientParams {
 		form.Del(name)
+	}
+	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
+		// The handshake proved possession of the key (RFC 8705 section 3).
+		q.binding.CertThumbprint = certs.CertificateThumbprint(r.TLS.PeerCertificates[0])
 	}
 	return q, nil
 }

@@ -45,8 +45,8 @@ type Config struct {
 	// Nonces, when set, are demanded in every DPoP proof (RFC 9449 section
 	// 8); nil demands none.
 	Nonces *dpop.Nonces
-	// PublicKeys is the JWKS document with our public keys.
-	PublicKeys []byte
+	// Keys signs what recipients verify.
+	Keys Signer
 	// Provider is the bank, as a party of each grant.
 	Provider consent.Party
 
@@ -61,6 +61,18 @@ type Config struct {
 
 	Log *slog.Logger
 	Now func() time.Time
+}
+
+// Signer signs with our keys. Implementations are safe for concurrent use.
+type Signer interface {
+	// Public returns the JWKS document to publish, as it is now. The caller
+	// may keep and change it.
+	Public() []byte
+	// Algorithms are those that Sign takes, the preferred one first.
+	Algorithms() []string
+	// Sign returns a compact JWS over the JSON form of claims, with alg, kid
+	// and, unless it is empty, typ in its header.
+	Sign(ctx context.Context, alg, typ string, claims any) (string, error)
 }
 
 // Browsers ties requests to browser sessions.
@@ -103,14 +115,16 @@ func New(c Config) (*Server, error) {
 		"Recipients": c.Recipients == nil, "Authorizations": c.Authorizations == nil,
 		"Requests": c.Requests == nil, "Tokens": c.Tokens == nil, "Guard": c.Guard == nil, "Hasher": c.Hasher == nil,
 		"Stop": c.Stop == nil, "DPoP": c.DPoP == nil, "Browsers": c.Browsers == nil, "Pages": c.Pages == nil,
-		"Log": c.Log == nil, "Now": c.Now == nil,
+		"Keys": c.Keys == nil, "Log": c.Log == nil, "Now": c.Now == nil,
 	} {
 		if missing {
 			faults = append(faults, fmt.Errorf("authz: %s is required", name))
 		}
 	}
-	if _, err := certs.ParseJWKS(c.PublicKeys); err != nil { // a private key among them would be published
-		faults = append(faults, fmt.Errorf("authz: PublicKeys: %w", err))
+	if c.Keys != nil {
+		if _, err := certs.ParseJWKS(c.Keys.Public()); err != nil { // a private key among them would be published
+			faults = append(faults, fmt.Errorf("authz: Keys: %w", err))
+		}
 	}
 	faults = append(faults, checkBase("Issuer", c.Issuer), checkBase("BrowserBase", c.BrowserBase))
 	if err := errors.Join(faults...); err != nil {

@@ -640,8 +640,10 @@ func TestGateUsesIndexesOnly(t *testing.T) {
 		SELECT gen_random_uuid()::text, recipient_id, consumer_id, status, epoch, purpose, duration_type, duration_days,
 			lookback_days, resources, parties, disclosure_version, disclosure_locale, disclosure_text, created_at, expires_at
 		FROM consent_grant, generate_series(1, 20000)`)
-	exec(t, db, `INSERT INTO recipient SELECT r.recipient_id || n, status, name, legal_name, home_uri, logo_uri, registry, registry_id,
-			auth_method, assertion_alg, jwks, cert_subject_dn, redirect_uris, scopes, purposes, durations, max_days, lookback_days, dpop_bound
+	exec(t, db, `INSERT INTO recipient (recipient_id, status, name, legal_name, home_uri, logo_uri, registry, registry_id,
+			auth_method, assertion_alg, jwks, redirect_uris, scopes, purposes, durations, max_days, lookback_days, dpop_bound)
+		SELECT r.recipient_id || n, status, name, legal_name, home_uri, logo_uri, registry, registry_id,
+			auth_method, assertion_alg, jwks, redirect_uris, scopes, purposes, durations, max_days, lookback_days, dpop_bound
 		FROM recipient r, generate_series(1, 2000) n`)
 	exec(t, db, "ANALYZE")
 	for _, n := range []int{1, 16, 256} {

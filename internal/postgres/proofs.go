@@ -28,7 +28,7 @@ func (db *DB) Guard() Guard { return Guard{db} }
 // other.
 const sqlSpend = `
 INSERT INTO proof_seen (proof, request_id, expires_at)
-SELECT p.proof, $3::uuid, p.expires_at
+SELECT DISTINCT ON (p.proof) p.proof, $3::uuid, p.expires_at
 FROM unnest($1::bytea[], $2::timestamptz[]) AS p (proof, expires_at)
 WHERE p.expires_at > clock_timestamp() ORDER BY p.proof
 ON CONFLICT (proof) DO UPDATE SET request_id = EXCLUDED.request_id, expires_at = EXCLUDED.expires_at
@@ -37,7 +37,7 @@ RETURNING proof`
 
 // spentAll is the condition, of a statement that follows sqlSpend in the same
 // transaction, that every proof was won. Its arguments come first.
-const spentAll = `(SELECT count(*) FROM proof_seen s WHERE s.proof = ANY($3::bytea[]) AND s.request_id = $2::uuid) = $1::bigint`
+const spentAll = `(SELECT count(s.proof) FROM proof_seen s WHERE s.proof = ANY($3::bytea[]) AND s.request_id = $2::uuid) = $1::bigint`
 
 // spending is the proofs of one request on their way into proof_seen.
 type spending struct {

@@ -132,7 +132,7 @@ func TestRoundTrips(t *testing.T) {
 		}, 1},
 		"Spend": {nothing, func() error { return db.Guard().Spend(ctx, *newProof()) }, 1},
 		"Reads": {nothing, func() error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 5); return err }, 1},
-		"Sweep": {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 8},
+		"Sweep": {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 9},
 		"Release": {approve, func() error {
 			v, err := gate.Release(ctx, resource.Release{Record: newRecord(a.Grant), Proof: newProof()})
 			if err == nil && v != resource.Released {

@@ -25,6 +25,7 @@ func TestRecipients(t *testing.T) {
 	r := consenttest.Registrations()[0]
 	r.ID, r.LogoURI, r.Registry, r.RegistryID = "a-new-one", "https://app.example/logo", "GLEIF", "12"
 	r.JWKS = json.RawMessage(`{ "keys" : [ {"kid":"1"} ] }`)
+	r.Role, r.JWKSURI, r.Profile = consent.RoleResourceServer, "https://app.example/keys", consent.Profile{ResponseModes: []string{"jwt"}, SignedRequests: true}
 	r.CertSubject = consent.CertSubject{Member: "tls_client_auth_subject_dn", Value: "CN=app"}
 	if err := s.PutRecipient(ctx, r); err != nil {
 		t.Fatal(err)

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"log/slog"
 	"net/http"
@@ -95,7 +96,7 @@ func newOurs(t testing.TB, apps []app) *ours {
 	s, err := authz.New(authz.Config{
 		Issuer: issuer, BrowserBase: "https://bank.example",
 		Recipients: o.store, Authorizations: o.store, Requests: o.store, Tokens: o.store, Guard: o.store,
-		Hasher: hasher, Stop: stop, DPoP: proofs, PublicKeys: []byte(`{"keys":[]}`),
+		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: noKeys{},
 		Browsers: oneBrowser{}, Pages: barePages{}, Log: slog.New(slog.DiscardHandler), Now: o.now,
 	})
 	must(t, err)
@@ -180,4 +181,13 @@ func (o *ours) kept() string {
 	o.store.mu.Lock()
 	defer o.store.mu.Unlock()
 	return o.store.notes.String()
+}
+
+// noKeys signs nothing: the engine's runs need no signature of ours.
+type noKeys struct{}
+
+func (noKeys) Public() []byte       { return []byte(`{"keys":[]}`) }
+func (noKeys) Algorithms() []string { return nil }
+func (noKeys) Sign(context.Context, string, string, any) (string, error) {
+	return "", errors.New("no keys")
 }

@@ -178,11 +178,25 @@ func newServer(c Config, db *postgres.DB, cache consent.Cache, stop *consent.Ser
 		Issuer: c.Issuer, BrowserBase: c.BrowserBase,
 		Recipients: db.Recipients(), Authorizations: db.Authorizations(),
 		Requests: db.Requests(), Tokens: db.Tokens(), Guard: db.Guard(),
-		Hasher: hasher, Stop: stop, DPoP: proofs, PublicKeys: keys.Public(),
+		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: es256{keys},
 		Provider: consent.Party{Name: c.BankName, Type: consent.PartyProvider, HomeURI: c.BankHomeURI},
 		Browsers: sessions, Pages: journeyPages{pages}, Told: cache,
 		Log: log, Now: time.Now,
 	})
+}
+
+// es256 signs with the one kind of key that there is.
+type es256 struct{ *certs.SigningKeys }
+
+// Algorithms returns ES256.
+func (es256) Algorithms() []string { return []string{"ES256"} }
+
+// Sign signs with ES256, or not at all.
+func (k es256) Sign(ctx context.Context, alg, typ string, claims any) (string, error) {
+	if alg != "ES256" {
+		return "", fmt.Errorf("no key for %s", alg)
+	}
+	return k.SigningKeys.Sign(ctx, typ, claims)
 }
 
 // journeyPages gives the authorization server the pages without either
