@@ -67,7 +67,7 @@ func TestPublishedKeysArePublic(t *testing.T) {
 	t.Parallel()
 	a := newWorld(t).get("/jwks")
 	set, err := certs.ParseJWKS([]byte(a.raw))
-	if a.status != http.StatusOK || err != nil || len(set.Keys) != 1 || set.Keys[0].KeyID == "" {
+	if a.status != http.StatusOK || err != nil || len(set.Keys) != 3 || set.Keys[0].KeyID == "" {
 		t.Errorf("%s, %v", a, err)
 	}
 }
