@@ -15,6 +15,7 @@ import (
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/token"
 )
@@ -47,14 +48,101 @@ type assertion struct {
 }
 
 // authenticate finds out which client sent the request, or returns an *Error.
-// The assertion is spent later (request).
+// A client uses the one method that it registered, and presents nothing of
+// another (RFC 6749 section 2.3). An assertion is spent later (request).
 func (s *Server) authenticate(q *request) error {
-	r, proof, err := s.checkAssertion(q.Context(), q.form)
+	none := func(text string) error { return badClient(errors.New("client authentication: " + text)) }
+	switch {
+	case len(q.Header.Values("Authorization")) > 0:
+		return none("the Authorization header is not accepted here")
+	case q.form.Has("client_secret"):
+		return none("client secrets are not accepted")
+	case q.form.Has("client_assertion") || q.form.Has("client_assertion_type"):
+		r, proof, err := s.checkAssertion(q.Context(), q.form)
+		if err != nil {
+			return err
+		}
+		q.client, q.proofs, q.assertion = r, append(q.proofs, proof), proof.Key
+		return nil
+	case !q.certified:
+		return none("neither an assertion nor a certificate")
+	}
+	r, err := s.checkCertificate(q.Context(), q.form.Get("client_id"), q.peer)
 	if err != nil {
 		return err
 	}
-	q.client, q.proofs, q.assertion = r, append(q.proofs, proof), proof.Key
+	q.client = r
 	return nil
+}
+
+// checkCertificate returns the client whose registered certificate peer has
+// (RFC 8705 section 2).
+func (s *Server) checkCertificate(ctx context.Context, id string, peer clientcert.Peer) (consent.Recipient, error) {
+	none := func(text string) (consent.Recipient, error) {
+		return consent.Recipient{}, badClient(errors.New("client certificate: " + text))
+	}
+	if !plain(id, maxClientID) {
+		return none("client_id is missing or malformed")
+	}
+	r, err := s.cfg.Recipients.Recipient(ctx, consent.RecipientID(id))
+	switch {
+	case errors.Is(err, consent.ErrNotFound):
+		return none("unknown client")
+	case err != nil:
+		return consent.Recipient{}, fmt.Errorf("load client: %w", err)
+	case !r.Status.MayRead():
+		return none("client is not active")
+	}
+	switch r.AuthMethod {
+	case consent.TLSClientAuth:
+		if !peer.Is(clientcert.Subject(r.CertSubject)) {
+			return none("not verified, or not of the registered subject")
+		}
+		return r, nil
+	case consent.SelfSignedTLS:
+		keys, err := s.clientKeys(ctx, r)
+		if err == nil && !peer.In(keys, s.cfg.Now()) && r.JWKSURI != "" {
+			keys, err = s.cfg.KeySets.Refresh(ctx, r.JWKSURI)
+		}
+		if err != nil || !peer.In(keys, s.cfg.Now()) {
+			return none("not one of the registered keys")
+		}
+		return r, nil
+	default:
+		return none("client is registered for another method")
+	}
+}
+
+// KeySets finds what recipients publish at their jwks_uri. Implementations
+// are safe for concurrent use.
+type KeySets interface {
+	// Keys returns the key set at uri, which the caller must not change.
+	Keys(ctx context.Context, uri string) (certs.JWKS, error)
+	// Refresh is Keys for a caller whose signature none of the keys
+	// verified: the set may be fetched again.
+	Refresh(ctx context.Context, uri string) (certs.JWKS, error)
+}
+
+// clientKeys returns the public keys of a client, by value or by reference.
+func (s *Server) clientKeys(ctx context.Context, r consent.Recipient) (certs.JWKS, error) {
+	if r.JWKSURI != "" {
+		if s.cfg.KeySets == nil {
+			return certs.JWKS{}, errors.New("keys by reference are not fetched here")
+		}
+		return s.cfg.KeySets.Keys(ctx, r.JWKSURI)
+	}
+	return certs.ParseJWKS(r.JWKS)
+}
+
+// verifies reports whether a key of the client made the signature. Keys by
+// reference are fetched once more when none of those at hand did.
+func (s *Server) verifies(ctx context.Context, r consent.Recipient, jws *jose.JSONWebSignature) (bool, error) {
+	keys, err := s.clientKeys(ctx, r)
+	if err != nil || verified(jws, keys) || r.JWKSURI == "" {
+		return err == nil && verified(jws, keys), err
+	}
+	keys, err = s.cfg.KeySets.Refresh(ctx, r.JWKSURI)
+	return err == nil && verified(jws, keys), err
 }
 
 func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.Recipient, token.Proof, error) {
@@ -63,8 +151,6 @@ func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.R
 	}
 	raw := form.Get("client_assertion")
 	switch {
-	case form.Has("client_secret"):
-		return none("client secrets are not accepted")
 	case raw == "":
 		return none("missing")
 	case form.Get("client_assertion_type") != assertionType:
@@ -110,11 +196,10 @@ func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.R
 	case jws.Signatures[0].Header.Algorithm != r.AssertionAlg:
 		return none("algorithm is not the registered one")
 	}
-	keys, err := certs.ParseJWKS(r.JWKS)
-	if err != nil {
-		return none("registered keys are unusable")
-	}
-	if !verified(jws, keys) {
+	switch ok, err := s.verifies(ctx, r, jws); {
+	case err != nil:
+		return none("registered keys are unusable: " + err.Error())
+	case !ok:
 		return none("signature does not verify")
 	}
 	expires, err := s.checkTimes(a)

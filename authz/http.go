@@ -20,6 +20,23 @@ func (s *Server) Protocol() (http.Handler, error) {
 	if err != nil {
 		return nil, fmt.Errorf("metadata: %w", err)
 	}
+	e, err := s.protocol(s.cfg.Issuer)
+	if err != nil {
+		return nil, err
+	}
+	e.GET("/.well-known/openid-configuration", published(document))
+	e.GET("/.well-known/oauth-authorization-server", published(document))
+	e.GET(pathKeys, func(g *gin.Context) { published(s.cfg.Keys.Public())(g) })
+	return e, nil
+}
+
+// MTLS returns the handler for the host on which clients present their
+// certificates: the same endpoints, and none of the documents.
+func (s *Server) MTLS() (http.Handler, error) { return s.protocol(s.cfg.MTLSBase) }
+
+// protocol returns an engine with what authenticated clients use, as reached
+// under base.
+func (s *Server) protocol(base string) (*gin.Engine, error) {
 	e, err := web.NewEngine(web.Config{
 		Log: s.cfg.Log, Now: s.cfg.Now,
 		Failed:           s.fixed(&Error{Status: http.StatusInternalServerError, Code: engine.ServerError, Text: "the request could not be processed"}),
@@ -29,10 +46,7 @@ func (s *Server) Protocol() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.GET("/.well-known/openid-configuration", published(document))
-	e.GET("/.well-known/oauth-authorization-server", published(document))
-	e.GET(pathKeys, func(g *gin.Context) { published(s.cfg.Keys.Public())(g) })
-	s.endpoints(e, s.cfg.Issuer)
+	s.endpoints(e, base)
 	return e, nil
 }
 

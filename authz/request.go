@@ -9,6 +9,7 @@ import (
 
 	"github.com/headgate/headgate/authz/internal/engine"
 	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
@@ -29,6 +30,9 @@ type request struct {
 	base   string
 	form   url.Values // without client authentication
 	client consent.Recipient
+	// peer is the client certificate, if certified.
+	peer      clientcert.Peer
+	certified bool
 	// binding is what the request proved to hold.
 	binding engine.Binding
 	// nonce is a fresh DPoP nonce to hand out; empty when none is due.
@@ -114,6 +118,9 @@ func (s *Server) begin(r *http.Request, base string) (*request, error) {
 		return nil, err
 	}
 	q := &request{Request: r, base: base, form: form}
+	if err := s.certificate(q); err != nil {
+		return nil, err
+	}
 	if err := s.authenticate(q); err != nil {
 		return nil, err
 	}
@@ -121,11 +128,24 @@ func (s *Server) begin(r *http.Request, base string) (*request, error) {
 	for _, name := range clientParams {
 		form.Del(name)
 	}
-	if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		// The handshake proved possession of the key (RFC 8705 section 3).
-		q.binding.CertThumbprint = certs.CertificateThumbprint(r.TLS.PeerCertificates[0])
-	}
 	return q, nil
+}
+
+// certificate notes the client certificate of the connection, which may bind
+// a token and authenticate the client.
+func (s *Server) certificate(q *request) error {
+	if s.cfg.Certificates == nil {
+		return nil
+	}
+	peer, ok, err := s.cfg.Certificates.Certificate(q.Request)
+	if err != nil {
+		return badClient(err)
+	}
+	if ok {
+		q.peer, q.certified = peer, true
+		q.binding.CertThumbprint = certs.CertificateThumbprint(peer.Certificate)
+	}
+	return nil
 }
 
 // form reads the body of a protocol request: a form, each parameter once,

@@ -11,6 +11,7 @@ import (
 
 	"github.com/headgate/headgate/authz/internal/engine"
 	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
@@ -33,6 +34,14 @@ type Config struct {
 	// BrowserBase is the base of the host that people meet; the
 	// authorization endpoint is below it.
 	BrowserBase string
+
+	// MTLSBase is the base of the host on which clients present their
+	// certificates (RFC 8705 section 5); empty when there is none.
+	MTLSBase string
+	// Certificates finds client certificates; nil finds none.
+	Certificates *clientcert.Source
+	// KeySets fetches keys that are registered by reference; nil knows none.
+	KeySets KeySets
 
 	Recipients     consent.Recipients
 	Authorizations consent.Authorizations
@@ -127,6 +136,12 @@ func New(c Config) (*Server, error) {
 		}
 	}
 	faults = append(faults, checkBase("Issuer", c.Issuer), checkBase("BrowserBase", c.BrowserBase))
+	if c.MTLSBase != "" {
+		faults = append(faults, checkBase("MTLSBase", c.MTLSBase))
+		if c.Certificates == nil {
+			faults = append(faults, errors.New("authz: Certificates are required with MTLSBase"))
+		}
+	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}

@@ -153,6 +153,10 @@ func ClientTLS(caFile string) (*tls.Config, error) {
 	return c, nil
 }
 
+// Authorities reads a PEM file of certificate authorities, at least one. A
+// block that does not parse is a fault.
+func Authorities(file string) (*x509.CertPool, error) { return readPool(file) }
+
 // readPool reads certificate authorities. Unlike x509.AppendCertsFromPEM it
 // refuses a file with a block that does not parse, so that a damaged bundle is
 // noticed at start and not at the first handshake.

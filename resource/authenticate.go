@@ -87,9 +87,11 @@ func (g *Gateway) authenticate(ctx context.Context, r *http.Request) (Caller, *r
 		if refused := g.proof(&c, r, cred.token); refused != nil {
 			return c, refused
 		}
-	} else if r.TLS != nil && len(r.TLS.PeerCertificates) > 0 {
-		// The handshake proved possession of the key (RFC 8705 section 3).
-		c.bound = certs.CertificateThumbprint(r.TLS.PeerCertificates[0])
+	} else if peer, ok, err := g.peers.Certificate(r); err != nil {
+		return Caller{}, invalidToken(cred.scheme, "certificate_malformed")
+	} else if ok {
+		// The holder of the key is at the other end (RFC 8705 section 3).
+		c.bound = certs.CertificateThumbprint(peer.Certificate)
 	} else {
 		return Caller{}, invalidToken(cred.scheme, "no_certificate")
 	}

@@ -9,6 +9,7 @@ import (
 	"strings"
 	"time"
 
+	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
@@ -34,6 +35,9 @@ type Config struct {
 	Proofs *dpop.Verifier
 	// Nonces makes DPoP proofs carry a nonce of ours; nil demands none.
 	Nonces *dpop.Nonces
+	// Certificates finds client certificates; nil takes those of the
+	// connection.
+	Certificates *clientcert.Source
 	// Tokens and Recipients are the truth, Cache what stands in front of
 	// Tokens; a nil Cache always asks the truth.
 	Tokens     Tokens
@@ -56,6 +60,7 @@ type Gateway struct {
 	hasher     *token.Hasher
 	proofs     *dpop.Verifier
 	nonces     *dpop.Nonces
+	peers      *clientcert.Source
 	tokens     Tokens
 	recipients consent.Recipients
 	cache      Cache
@@ -73,12 +78,18 @@ func New(c Config) (*Gateway, error) {
 		c.Now = time.Now
 	}
 	keys, keysErr := newPageKeys(c.PageKeys, c.Now)
+	if c.Certificates == nil {
+		var err error
+		if c.Certificates, err = clientcert.New(clientcert.Config{Now: c.Now}); err != nil {
+			return nil, fmt.Errorf("resource: %w", err)
+		}
+	}
 	if err := errors.Join(c.check(), keysErr); err != nil {
 		return nil, fmt.Errorf("resource: %w", err)
 	}
 	g := &Gateway{
 		public: c.Public, instance: c.Instance, now: c.Now,
-		hasher: c.Hasher, proofs: c.Proofs, nonces: c.Nonces,
+		hasher: c.Hasher, proofs: c.Proofs, nonces: c.Nonces, peers: c.Certificates,
 		tokens: c.Tokens, recipients: c.Recipients, cache: c.Cache,
 		provider: c.Provider, gate: c.Gate, keys: keys,
 		metadata: protectedResource(c.Public, c.Issuer),

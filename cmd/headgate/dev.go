@@ -13,7 +13,7 @@ import (
 
 type devCmd struct {
 	Home        string `help:"State folder; a second start uses it again." default:".headgate" type:"path"`
-	PortBase    int    `help:"First of five ports in a row (issuer, pages, gateway, PostgreSQL, Redis); 0 takes free ones." default:"9440"`
+	PortBase    int    `help:"First of six ports in a row (issuer, pages, gateway, PostgreSQL, Redis, mutual TLS); 0 takes free ones." default:"9440"`
 	Ephemeral   bool   `help:"Forget everything at the end."`
 	PostgresDSN string `help:"Use this PostgreSQL database in place of a private one." env:"HEADGATE_POSTGRES_DSN" placeholder:"DSN"`
 	RedisURL    string `help:"Use this Redis in place of a private one." env:"HEADGATE_REDIS_URL" placeholder:"URL"`

@@ -21,7 +21,10 @@ var rows = []row{
 	{"fdx", 0, nil},
 	{"certs", 0, nil},
 	{"certs/devca", 0, []string{"certs"}},
+	{"certs/clientcert", 0, []string{"certs", "certs/devca"}},
+	{"certs/certstest", 0, []string{"certs"}},
 	{"internal/dpop", 0, []string{"certs"}},
+	{"internal/outbound", 0, []string{"certs"}},
 	{"internal/web", 0, nil},
 	{"internal/ui", 0, nil},
 

@@ -12,7 +12,9 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"net/netip"
 	"net/url"
+	"strconv"
 	"strings"
 	"time"
 
@@ -23,6 +25,7 @@ import (
 	"github.com/headgate/headgate/consent/portal"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/login"
+	"github.com/headgate/headgate/internal/outbound"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/redis"
 	"github.com/headgate/headgate/internal/ui"
@@ -36,8 +39,16 @@ const EnvPrefix = "HEADGATE_AUTHZD"
 type Config struct {
 	Issuer          string        `json:"issuer" help:"issuer identifier: https address without trailing slash"`
 	BrowserBase     string        `json:"browser_base" help:"https address under which people reach the pages, without trailing slash"`
+	MTLSBase        string        `json:"mtls_base" default:"" help:"https address of the host on which clients present certificates, without trailing slash; empty offers no mutual TLS"`
 	ListenProtocol  string        `json:"listen_protocol" default:":8443" help:"address and port that recipients reach"`
 	ListenBrowser   string        `json:"listen_browser" default:":8444" help:"address and port that people reach"`
+	ListenMTLS      string        `json:"listen_mtls" default:":8446" help:"address and port that clients with certificates reach; used with mtls_base"`
+	ClientCAFile    string        `json:"client_ca_file" default:"" help:"PEM file of the authorities that may issue clients' certificates; empty verifies none, so that only self-signed certificates authenticate"`
+	ClientProxy     string        `json:"client_proxy" default:"" help:"the proxy whose Client-Cert header (RFC 9440) is believed, by its own client certificate: SHA-256 thumbprint in base64url, or subject name as in RFC 4514; empty believes none"`
+	NonceKeysFile   string        `json:"nonce_keys_file" default:"" help:"file with a JSON array of base64 secrets of 32 bytes, newest first, the same for every instance: DPoP proofs must then carry a nonce of ours; empty demands none"`
+	OutboundCAFile  string        `json:"outbound_ca_file" default:"" help:"PEM file of the authorities that clients' key servers must chain to; empty is the system's"`
+	OutboundAllow   []string      `json:"outbound_allow" default:"" help:"address ranges beside public ones that may be called, such as 10.0.0.0/8; for development and closed networks"`
+	OutboundPorts   []string      `json:"outbound_ports" default:"443" help:"ports that may be called"`
 	TLSCertFile     string        `json:"tls_cert_file" help:"PEM file of the server certificate chain; read again when it changes"`
 	TLSKeyFile      string        `json:"tls_key_file" help:"PEM file of its private key"`
 	PostgresDSNFile string        `json:"postgres_dsn_file" help:"file that holds the PostgreSQL DSN"`
@@ -58,6 +69,7 @@ type Config struct {
 // opened.
 type Process struct {
 	protocol, browser *http.Server
+	mtls              *http.Server // nil without mtls_base
 	health            *web.Health
 	lameDuck          time.Duration
 	db                *postgres.DB
@@ -127,6 +139,22 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err := p.routes(server, pages, tlsConfig, log); err != nil {
 		return nil, err
 	}
+	if c.MTLSBase == "" {
+		return p, nil
+	}
+	// Certificates are asked for on this host alone, and verified later, so
+	// that a self-signed one gets as far as its registration.
+	asking, err := certs.ServerTLS(certs.Config{
+		CertFile: c.TLSCertFile, KeyFile: c.TLSKeyFile, ClientAuth: certs.RequestedClientCert, OnReload: config.Reloaded(log),
+	})
+	if err != nil {
+		return nil, err
+	}
+	handler, err := server.MTLS()
+	if err != nil {
+		return nil, err
+	}
+	p.mtls = web.NewServer(p.health.Around(handler), asking, log)
 	return p, nil
 }
 
@@ -174,8 +202,21 @@ func newServer(c Config, db *postgres.DB, cache consent.Cache, stop *consent.Ser
 	if err != nil {
 		return nil, err
 	}
+	nonces, err := config.Nonces(c.NonceKeysFile)
+	if err != nil {
+		return nil, fmt.Errorf("nonce_keys_file: %w", err)
+	}
+	certificates, err := config.Certificates(c.ClientCAFile, c.ClientProxy)
+	if err != nil {
+		return nil, err
+	}
+	keySets, err := newKeySets(c)
+	if err != nil {
+		return nil, err
+	}
 	return authz.New(authz.Config{
-		Issuer: c.Issuer, BrowserBase: c.BrowserBase,
+		Issuer: c.Issuer, BrowserBase: c.BrowserBase, MTLSBase: c.MTLSBase,
+		Certificates: certificates, KeySets: keySets, Nonces: nonces,
 		Recipients: db.Recipients(), Authorizations: db.Authorizations(),
 		Requests: db.Requests(), Tokens: db.Tokens(), Guard: db.Guard(),
 		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: es256{keys},
@@ -183,6 +224,34 @@ func newServer(c Config, db *postgres.DB, cache consent.Cache, stop *consent.Ser
 		Browsers: sessions, Pages: journeyPages{pages}, Told: cache,
 		Log: log, Now: time.Now,
 	})
+}
+
+// newKeySets returns what fetches clients' keys, through the guarded way out.
+func newKeySets(c Config) (*outbound.KeySets, error) {
+	trust, err := certs.ClientTLS(c.OutboundCAFile)
+	if err != nil {
+		return nil, fmt.Errorf("outbound_ca_file: %w", err)
+	}
+	oc := outbound.Config{TLS: trust}
+	for _, text := range c.OutboundAllow {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("outbound_allow: %w", err)
+		}
+		oc.AllowPrivate = append(oc.AllowPrivate, prefix)
+	}
+	for _, text := range c.OutboundPorts {
+		port, err := strconv.ParseUint(text, 10, 16)
+		if err != nil || port == 0 {
+			return nil, errors.New("outbound_ports: each must be 1 to 65535")
+		}
+		oc.Ports = append(oc.Ports, uint16(port))
+	}
+	client, err := outbound.New(oc)
+	if err != nil {
+		return nil, err
+	}
+	return outbound.NewKeySets(outbound.KeySetsConfig{Client: client})
 }
 
 // es256 signs with the one kind of key that there is.
@@ -256,20 +325,30 @@ func Serve(ctx context.Context, c Config, log *slog.Logger) error {
 		_ = protocol.Close()
 		return err
 	}
-	log.Info("authzd listens", slog.String("issuer", c.Issuer), slog.String("pages", c.BrowserBase))
-	return p.Run(ctx, protocol, browser)
+	var mtls net.Listener
+	if c.MTLSBase != "" {
+		if mtls, err = net.Listen("tcp", c.ListenMTLS); err != nil {
+			return errors.Join(err, protocol.Close(), browser.Close())
+		}
+	}
+	log.Info("authzd listens", slog.String("issuer", c.Issuer), slog.String("pages", c.BrowserBase), slog.String("mtls", c.MTLSBase))
+	return p.Run(ctx, protocol, browser, mtls)
 }
 
-// Run serves both sockets until ctx ends, then drains.
-func (p *Process) Run(ctx context.Context, protocol, browser net.Listener) error {
+// Run serves the sockets until ctx ends, then drains. mtls is nil exactly
+// when the configuration has no mtls_base.
+func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener) error {
+	listeners := []web.Listener{{Server: p.protocol, Socket: protocol}, {Server: p.browser, Socket: browser}}
+	if p.mtls != nil {
+		listeners = append(listeners, web.Listener{Server: p.mtls, Socket: mtls})
+	}
 	sweep, stop := context.WithCancel(ctx)
 	swept := make(chan struct{})
 	go func() {
 		defer close(swept)
 		p.sweep(sweep)
 	}()
-	err := web.Serve(ctx, web.Drain{Health: p.health, LameDuck: p.lameDuck},
-		web.Listener{Server: p.protocol, Socket: protocol}, web.Listener{Server: p.browser, Socket: browser})
+	err := web.Serve(ctx, web.Drain{Health: p.health, LameDuck: p.lameDuck}, listeners...)
 	stop()
 	<-swept
 	return err

@@ -27,6 +27,8 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/certs/clientcert"
+	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
 )
 
@@ -107,6 +109,58 @@ func Hasher(path string) (*token.Hasher, error) {
 		return nil, err
 	}
 	return token.NewHasher(keys)
+}
+
+// Secrets reads a file with a JSON array of base64 secrets, newest first. The
+// file must be private to its owner.
+func Secrets(path string) ([][]byte, error) {
+	file, err := certs.ReadPrivate(path)
+	if err != nil {
+		return nil, err
+	}
+	var secrets [][]byte
+	if json.Unmarshal(file, &secrets) != nil || len(secrets) == 0 {
+		return nil, errors.New("not a JSON array of base64 secrets")
+	}
+	return secrets, nil
+}
+
+// Nonces returns the DPoP nonces under the secrets of a file, nil for no
+// file: none are demanded.
+func Nonces(path string) (*dpop.Nonces, error) {
+	if path == "" {
+		return nil, nil
+	}
+	keys, err := Secrets(path)
+	if err != nil {
+		return nil, err
+	}
+	return dpop.NewNonces(dpop.NonceConfig{Keys: keys})
+}
+
+// Certificates returns what finds client certificates. caFile is a PEM file
+// of the authorities that may issue them, empty for none; proxy names the
+// proxy whose Client-Cert header is believed, by thumbprint or subject name,
+// empty for none.
+func Certificates(caFile, proxy string) (*clientcert.Source, error) {
+	var c clientcert.Config
+	if caFile != "" {
+		pool, err := certs.Authorities(caFile)
+		if err != nil {
+			return nil, fmt.Errorf("client_ca_file: %w", err)
+		}
+		c.ClientCAs = pool
+	}
+	if strings.Contains(proxy, "=") {
+		c.ProxySubject = proxy
+	} else {
+		c.ProxyThumbprint = proxy
+	}
+	source, err := clientcert.New(c)
+	if err != nil {
+		return nil, fmt.Errorf("client_proxy: %w", err)
+	}
+	return source, nil
 }
 
 // Reloaded returns what a listener tells about its certificate files.

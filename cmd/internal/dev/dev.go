@@ -27,8 +27,8 @@ type Options struct {
 	Home string
 	// Ephemeral forgets everything at the end.
 	Ephemeral bool
-	// PortBase is the first of five ports in a row: issuer, pages, gateway,
-	// PostgreSQL, Redis. FreePorts takes free ones instead.
+	// PortBase is the first of six ports in a row: issuer, pages, gateway,
+	// PostgreSQL, Redis, the issuer's host for mutual TLS. FreePorts takes free ones instead.
 	PortBase  int
 	FreePorts bool
 	// PostgresDSN and RedisURL use servers that are running already; empty
@@ -63,6 +63,7 @@ const (
 	portGateway
 	portPostgres
 	portRedis
+	portMTLS
 )
 
 // Start brings a stack up and returns when it is ready, which is when
@@ -121,7 +122,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 		return nil, err
 	}
 	s.File = File{
-		Issuer: origin(sockets[portIssuer]), GatewayBase: origin(sockets[portGateway]),
+		Issuer: origin(sockets[portIssuer]), GatewayBase: origin(sockets[portGateway]), MTLSBase: origin(sockets[portMTLS]),
 		PortalURL: origin(sockets[portPages]) + "/portal", PostgresDSN: dsn, RedisURL: redisURL,
 	}
 	for _, p := range sandbox.Personas() {
@@ -133,11 +134,11 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	return s, s.File.write(o.Home)
 }
 
-// sockets opens the three listeners. They are opened before anything else,
+// sockets opens the listeners of the two processes, by their offset. They are opened before anything else,
 // so that a port in use is found out at once.
-func (s *Stack) sockets(o Options) ([]net.Listener, error) {
-	var all []net.Listener
-	for i := portIssuer; i <= portGateway; i++ {
+func (s *Stack) sockets(o Options) (map[int]net.Listener, error) {
+	all := map[int]net.Listener{}
+	for _, i := range []int{portIssuer, portPages, portGateway, portMTLS} {
 		port := 0
 		if !o.FreePorts {
 			port = o.PortBase + i
@@ -147,7 +148,7 @@ func (s *Stack) sockets(o Options) ([]net.Listener, error) {
 			return nil, fmt.Errorf("port %d is in use: choose others with --port-base, or 0 for free ones: %w", port, err)
 		}
 		s.closers = append(s.closers, func() { _ = l.Close() })
-		all = append(all, l)
+		all[i] = l
 	}
 	return all, nil
 }
@@ -202,7 +203,7 @@ func (s *Stack) services(ctx context.Context, o Options) (dsn, redisURL string, 
 
 // processes makes certificates and keys, registers the demo recipients and
 // starts both servers through the constructors of production.
-func (s *Stack) processes(ctx context.Context, sockets []net.Listener) error {
+func (s *Stack) processes(ctx context.Context, sockets map[int]net.Listener) error {
 	ca, err := devca.Open(devca.Config{Dir: filepath.Join(s.home, "ca")})
 	if err != nil {
 		return err
@@ -234,7 +235,7 @@ func (s *Stack) processes(ctx context.Context, sockets []net.Listener) error {
 	const bankName = "Meadow Bank"
 	pages := origin(sockets[portPages])
 	a, err := authzd.New(ctx, authzd.Config{
-		Issuer: s.File.Issuer, BrowserBase: pages,
+		Issuer: s.File.Issuer, BrowserBase: pages, MTLSBase: s.File.MTLSBase, ClientCAFile: s.File.CAFile,
 		TLSCertFile: server.CertFile, TLSKeyFile: server.KeyFile,
 		PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 		HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys,
@@ -246,7 +247,7 @@ func (s *Stack) processes(ctx context.Context, sockets []net.Listener) error {
 	s.closers = append(s.closers, a.Close)
 	g, err := gatewayd.New(ctx, gatewayd.Config{
 		Public: s.File.GatewayBase, Issuer: s.File.Issuer,
-		TLSCertFile: server.CertFile, TLSKeyFile: server.KeyFile, ClientCAFile: s.File.CAFile,
+		TLSCertFile: server.CertFile, TLSKeyFile: server.KeyFile,
 		PostgresDSNFile: dsnFile, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 		HashKeysFile: keys.HashKeys, PageKeysFile: keys.PageKeys,
 	}, s.log("gatewayd"))
@@ -258,7 +259,7 @@ func (s *Stack) processes(ctx context.Context, sockets []net.Listener) error {
 	// The processes outlive the start; Stop ends them.
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))
 	s.cancel, s.running = cancel, 2
-	go func() { s.ended <- a.Run(run, sockets[portIssuer], sockets[portPages]) }()
+	go func() { s.ended <- a.Run(run, sockets[portIssuer], sockets[portPages], sockets[portMTLS]) }()
 	go func() { s.ended <- g.Run(run, sockets[portGateway]) }()
 	return nil
 }

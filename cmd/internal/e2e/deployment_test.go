@@ -111,7 +111,7 @@ func deploy(t *testing.T) *deployment {
 		}, log)
 		must(t, err)
 		t.Cleanup(a.Close)
-		run(t, func(ctx context.Context) error { return a.Run(ctx, sockets[i], sockets[2+i]) })
+		run(t, func(ctx context.Context) error { return a.Run(ctx, sockets[i], sockets[2+i], nil) })
 		g, err := gatewayd.New(t.Context(), gatewayd.Config{
 			Public: d.public, Issuer: d.issuer, Instance: instances[i], TLSCertFile: pair.CertFile, TLSKeyFile: pair.KeyFile,
 			ClientCAFile: ca.File(), PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,

@@ -6,8 +6,6 @@ package gatewayd
 
 import (
 	"context"
-	"encoding/json"
-	"errors"
 	"fmt"
 	"log/slog"
 	"net"
@@ -39,6 +37,8 @@ type Config struct {
 	TLSCertFile     string        `json:"tls_cert_file" help:"PEM file of the server certificate chain; read again when it changes"`
 	TLSKeyFile      string        `json:"tls_key_file" help:"PEM file of its private key"`
 	ClientCAFile    string        `json:"client_ca_file" default:"" help:"PEM file of the authorities that may issue recipients' certificates; empty accepts any, because a token names its certificate"`
+	ClientProxy     string        `json:"client_proxy" default:"" help:"the proxy whose Client-Cert header (RFC 9440) is believed, by its own client certificate: SHA-256 thumbprint in base64url, or subject name as in RFC 4514; empty believes none"`
+	NonceKeysFile   string        `json:"nonce_keys_file" default:"" help:"file with a JSON array of base64 secrets of 32 bytes, newest first, the same for every instance: DPoP proofs must then carry a nonce of ours; empty demands none"`
 	PostgresDSNFile string        `json:"postgres_dsn_file" help:"file that holds the PostgreSQL DSN"`
 	PostgresConns   int           `json:"postgres_conns" default:"16" help:"most PostgreSQL connections of this process, gate lanes included"`
 	GateLanes       int           `json:"gate_lanes" default:"4" help:"statements of the gate that run at the same time"`
@@ -109,6 +109,12 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if rc.Proofs, err = dpop.New(dpop.Config{}); err != nil {
 		return nil, err
 	}
+	if rc.Nonces, err = config.Nonces(c.NonceKeysFile); err != nil {
+		return nil, fmt.Errorf("nonce_keys_file: %w", err)
+	}
+	if rc.Certificates, err = config.Certificates(c.ClientCAFile, c.ClientProxy); err != nil {
+		return nil, err
+	}
 	g, err := resource.New(rc)
 	if err != nil {
 		return nil, err
@@ -158,13 +164,9 @@ func keys(c Config) (*token.Hasher, [][]byte, error) {
 	if err != nil {
 		return nil, nil, fmt.Errorf("hash_keys_file: %w", err)
 	}
-	file, err := certs.ReadPrivate(c.PageKeysFile)
+	pages, err := config.Secrets(c.PageKeysFile)
 	if err != nil {
 		return nil, nil, fmt.Errorf("page_keys_file: %w", err)
-	}
-	var pages [][]byte
-	if json.Unmarshal(file, &pages) != nil || len(pages) == 0 {
-		return nil, nil, errors.New("page_keys_file: not a JSON array of base64 secrets")
 	}
 	return hasher, pages, nil
 }
