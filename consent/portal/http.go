@@ -8,6 +8,7 @@ import (
 
 	"github.com/gin-gonic/gin"
 
+	"github.com/headgate/headgate/internal/ui"
 	"github.com/headgate/headgate/internal/web"
 )
 
@@ -55,6 +56,8 @@ func (p *Portal) Handler() (http.Handler, error) {
 	// Not http.ServeMux: it tidies paths with a 307, which would have a
 	// browser send a password again (FAPI 2.0 section 5.3.2.2).
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		// Redirects too: whoever comes by an old address is told to stay.
+		ui.Secure(w.Header())
 		if strings.HasPrefix(r.URL.Path, "/static/") {
 			p.c.UI.ServeHTTP(w, r)
 			return

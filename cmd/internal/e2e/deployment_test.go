@@ -51,7 +51,10 @@ type deployment struct {
 	bank  *sandbox.Store
 
 	issuer, pages, public    string
+	mtls                     string    // public address for clients with certificates
 	protocol, browsers, data [2]string // addresses of the sockets
+	certified                [2]string // and of those for certificates
+	ca                       *devca.CA
 	roots                    *tls.Config
 	hasher                   *token.Hasher
 	log                      *logBuffer // of all four
@@ -85,7 +88,7 @@ func deploy(t *testing.T) *deployment {
 	d.db, d.sql, d.bank = openStores(t, d.dsn)
 	dir := t.TempDir()
 	pair, ca := certificates(t, dir)
-	d.roots = trust(t, ca)
+	d.roots, d.ca = trust(t, ca), ca
 	keys, err := dev.Keys(filepath.Join(dir, "keys"))
 	must(t, err)
 	d.hasher = hasherOf(t, keys.HashKeys)
@@ -94,24 +97,26 @@ func deploy(t *testing.T) *deployment {
 	must(t, certs.WritePrivate(redisFile, []byte(d.redis.URL())))
 	d.apps = register(t, d.db, "alpha", "beta")
 
-	var sockets [6]net.Listener
+	var sockets [8]net.Listener
 	for i := range sockets {
 		sockets[i] = listen(t)
 	}
 	for i := range 2 {
 		d.protocol[i], d.browsers[i], d.data[i] = address(sockets[i]), address(sockets[2+i]), address(sockets[4+i])
+		d.certified[i] = address(sockets[6+i])
 	}
 	d.issuer, d.pages, d.public = "https://"+d.protocol[0], "https://"+d.browsers[0], "https://"+d.data[0]
+	d.mtls = "https://" + d.certified[0]
 	log := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for i := range 2 {
 		a, err := authzd.New(t.Context(), authzd.Config{
-			Issuer: d.issuer, BrowserBase: d.pages, TLSCertFile: pair.CertFile, TLSKeyFile: pair.KeyFile,
+			Issuer: d.issuer, BrowserBase: d.pages, MTLSBase: d.mtls, ClientCAFile: ca.File(), TLSCertFile: pair.CertFile, TLSKeyFile: pair.KeyFile,
 			PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 			HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, BankName: "Meadow Bank", TimeZone: "UTC",
 		}, log)
 		must(t, err)
 		t.Cleanup(a.Close)
-		run(t, func(ctx context.Context) error { return a.Run(ctx, sockets[i], sockets[2+i], nil) })
+		run(t, func(ctx context.Context) error { return a.Run(ctx, sockets[i], sockets[2+i], sockets[6+i]) })
 		g, err := gatewayd.New(t.Context(), gatewayd.Config{
 			Public: d.public, Issuer: d.issuer, Instance: instances[i], TLSCertFile: pair.CertFile, TLSKeyFile: pair.KeyFile,
 			ClientCAFile: ca.File(), PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
