@@ -8,6 +8,7 @@ import (
 	"crypto/rsa"
 	"encoding/json"
 	"fmt"
+	"net/url"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
@@ -40,6 +41,22 @@ func (c *Client) SignAssertion(claims map[string]any) (string, error) {
 		return "", fmt.Errorf("sign client assertion: %w", err)
 	}
 	return signed, nil
+}
+
+// authenticate adds what says who we are: a fresh assertion, or our name
+// beside the certificate of the TLS handshake (RFC 8705 section 2).
+func (c *Client) authenticate(form url.Values) error {
+	if c.cfg.ClientAuth.byCertificate() {
+		form.Set("client_id", c.cfg.ClientID)
+		return nil
+	}
+	assertion, err := c.SignAssertion(c.AssertionClaims())
+	if err != nil {
+		return err
+	}
+	form.Set("client_assertion_type", assertionType)
+	form.Set("client_assertion", assertion)
+	return nil
 }
 
 // signingKey picks the private key to sign with.

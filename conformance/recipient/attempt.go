@@ -7,6 +7,7 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/url"
+	"strconv"
 	"strings"
 
 	"github.com/go-jose/go-jose/v4"
@@ -45,9 +46,22 @@ type Attempt struct {
 	// Consent is what we ask for as authorization_details; nil when Scope
 	// says it.
 	Consent *ConsentRequest
-	// Scope is what we ask for as space-separated FDX scopes; "" when
-	// Consent says it.
+	// Details is what we ask for as authorization_details of any kind: a
+	// JSON array (RFC 9396), sent as it is; nil when Consent or Scope says
+	// it.
+	Details json.RawMessage
+	// Scope is what we ask for as space-separated scopes; "" when Consent
+	// or Details says it.
 	Scope string
+	// GrantAction is create, merge or replace, and GrantID the grant that
+	// the latter two change (Grant Management for OAuth 2.0); "" for none.
+	GrantAction, GrantID string
+	// Nonce ties the ID token to this attempt; "" when we ask for none. Set
+	// by AskIdentity.
+	Nonce string
+	// MaxAge is how many seconds ago the consumer may have signed in, at
+	// most; 0 for any time.
+	MaxAge int
 	// State comes back with the redirect: it ties the answer to the
 	// browser that we sent away.
 	State string
@@ -78,6 +92,13 @@ func AskScopes(scopes ...string) (*Attempt, error) {
 	}
 	a.Scope = strings.Join(scopes, " ")
 	return a, nil
+}
+
+// AskIdentity makes the attempt ask who the consumer is, too (OpenID Connect
+// Core section 3.1.2.1): for scope openid, with a fresh nonce.
+func (a *Attempt) AskIdentity() {
+	a.Scope = strings.TrimPrefix(a.Scope+" openid", " ")
+	a.Nonce = rand.Text()
 }
 
 func newAttempt() (*Attempt, error) {
@@ -112,8 +133,16 @@ func (a *Attempt) form(clientID, redirectURI string) (url.Values, error) {
 		"code_challenge":        {a.Challenge()},
 		"code_challenge_method": {"S256"},
 	}
-	if a.Scope != "" {
-		form.Set("scope", a.Scope)
+	for name, value := range map[string]string{
+		"scope": a.Scope, "nonce": a.Nonce, "authorization_details": string(a.Details),
+		"grant_management_action": a.GrantAction, "grant_id": a.GrantID,
+	} {
+		if value != "" {
+			form.Set(name, value)
+		}
+	}
+	if a.MaxAge > 0 {
+		form.Set("max_age", strconv.Itoa(a.MaxAge))
 	}
 	if a.Consent != nil {
 		details, err := json.Marshal([]any{map[string]any{"type": "fdx_v1.0", "consentRequest": a.Consent}})

@@ -1,6 +1,7 @@
 package recipient
 
 import (
+	"context"
 	"crypto/subtle"
 	"errors"
 	"fmt"
@@ -40,30 +41,75 @@ func (c *Client) AuthorizationURL(requestURI string) string {
 // its code. It believes nothing before it knows that the answer came to our
 // redirect URI, from our server, for this attempt: see ErrRedirect,
 // ErrIssuer and ErrState. A genuine no is a *Refusal; access_denied means
-// that the consumer said it.
+// that the consumer said it. It believes no plain answer when Config asks for
+// signed ones: use ReadAnswer, which reads both.
 func (c *Client) ReadRedirect(u *url.URL, a *Attempt) (Secret, error) {
-	query, err := url.ParseQuery(u.RawQuery)
-	if err != nil || !c.isOurs(u, query) {
-		return "", ErrRedirect
+	if c.cfg.ResponseMode != "" {
+		return "", fmt.Errorf("%w: a signed answer was asked for", ErrRedirect)
 	}
-	for _, values := range query {
-		if len(values) > 1 {
-			return "", ErrRedirect
-		}
+	query, err := c.answer(u)
+	if err != nil {
+		return "", err
 	}
 	if query.Get("iss") != c.cfg.Issuer {
 		return "", fmt.Errorf("%w: iss is %q, expected %s", ErrIssuer, query.Get("iss"), c.cfg.Issuer)
 	}
-	if a.State == "" || subtle.ConstantTimeCompare([]byte(query.Get("state")), []byte(a.State)) != 1 {
+	return readCode(a, query.Get)
+}
+
+// ReadAnswer is ReadRedirect for plain and for signed answers, whichever
+// Config asks for. A signed answer (JARM section 4.4) is one JWT and nothing
+// beside; when that is not the server's, or not for us, or late, it returns
+// ErrJWT.
+func (c *Client) ReadAnswer(ctx context.Context, u *url.URL, a *Attempt) (Secret, error) {
+	if c.cfg.ResponseMode == "" {
+		return c.ReadRedirect(u, a)
+	}
+	query, err := c.answer(u)
+	if err != nil {
+		return "", err
+	}
+	for _, name := range []string{"code", "state", "iss", "error"} {
+		if query.Has(name) {
+			return "", fmt.Errorf("%w: %s stands outside of the signed answer", ErrRedirect, name)
+		}
+	}
+	signed, err := c.verify(ctx, query.Get("response"), "")
+	if err != nil {
+		return "", err
+	}
+	if err := c.alive(signed); err != nil {
+		return "", err
+	}
+	return readCode(a, signed.text)
+}
+
+// answer returns what came back in the query of our redirect URI.
+func (c *Client) answer(u *url.URL) (url.Values, error) {
+	query, err := url.ParseQuery(u.RawQuery)
+	if err != nil || !c.isOurs(u, query) {
+		return nil, ErrRedirect
+	}
+	for _, values := range query {
+		if len(values) > 1 {
+			return nil, ErrRedirect
+		}
+	}
+	return query, nil
+}
+
+// readCode reads the answer to an attempt once its server is known.
+func readCode(a *Attempt, get func(name string) string) (Secret, error) {
+	if a.State == "" || subtle.ConstantTimeCompare([]byte(get("state")), []byte(a.State)) != 1 {
 		return "", ErrState
 	}
-	if query.Has("error") {
-		return "", &Refusal{Step: "authorization", Code: query.Get("error"), Description: query.Get("error_description")}
+	if code := get("error"); code != "" {
+		return "", &Refusal{Step: "authorization", Code: code, Description: get("error_description")}
 	}
-	if query.Get("code") == "" {
+	if get("code") == "" {
 		return "", ErrNoCode
 	}
-	return Secret(query.Get("code")), nil
+	return Secret(get("code")), nil
 }
 
 // isOurs compares the address with the registered redirect URI, exactly but

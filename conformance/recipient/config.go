@@ -8,13 +8,32 @@ import (
 	"fmt"
 	"io/fs"
 	"os"
+	"slices"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 )
 
-// Config is what a recipient knows before it has talked to the server. All
-// but the last three fields are required.
+// AuthMethod is how we prove at the authorization server who we are, in the
+// words of token_endpoint_auth_method.
+type AuthMethod string
+
+// The methods that FAPI 2.0 allows (section 5.3.2.1), and the certificate
+// that signs itself (RFC 8705 section 2.2).
+const (
+	PrivateKeyJWT           AuthMethod = "private_key_jwt"
+	TLSClientAuth           AuthMethod = "tls_client_auth"
+	SelfSignedTLSClientAuth AuthMethod = "self_signed_tls_client_auth"
+)
+
+// byCertificate: the TLS handshake says who we are, and client_id whom to
+// look up.
+func (m AuthMethod) byCertificate() bool {
+	return m == TLSClientAuth || m == SelfSignedTLSClientAuth
+}
+
+// Config is what a recipient knows before it has talked to the server.
+// Issuer, GatewayBase and ClientID are always required.
 type Config struct {
 	// Issuer of the authorization server, exactly as it spells itself.
 	Issuer string
@@ -24,11 +43,27 @@ type Config struct {
 	// ClientID is our name at the server.
 	ClientID string
 	// PrivateJWKS holds the private keys whose public halves the server
-	// has registered for us.
+	// has registered for us. Required for PrivateKeyJWT and SignRequests.
 	PrivateJWKS jose.JSONWebKeySet
 	// RedirectURI is where the server sends the consumer back to, exactly
-	// as registered.
+	// as registered. Required to ask a consumer for anything.
 	RedirectURI string
+
+	// ClientAuth is how we authenticate. The zero value means
+	// PrivateKeyJWT.
+	ClientAuth AuthMethod
+	// Certificate is our client certificate. Required when ClientAuth is
+	// by certificate, and for CertificateBound.
+	Certificate *tls.Certificate
+	// CertificateBound has tokens bound to Certificate (RFC 8705 section
+	// 3). The zero value has them bound to a DPoP key.
+	CertificateBound bool
+	// SignRequests pushes a signed request object (RFC 9101) instead of
+	// plain parameters.
+	SignRequests bool
+	// ResponseMode is "jwt" to have the answer signed (JARM). The zero
+	// value asks for no mode and expects a plain answer.
+	ResponseMode string
 
 	// SigningAlg picks the key of PrivateJWKS: PS256, ES256 or EdDSA. The
 	// zero value means the first key that fits one of them.
@@ -55,9 +90,16 @@ type Stack struct {
 	RedisURL    string              `json:"redis_url"`
 	Recipients  []RegisteredClient  `json:"recipients"`
 	Personas    []RegisteredPersona `json:"personas"`
+	// ResourceServers may introspect tokens; nil when there are none.
+	ResourceServers []RegisteredClient `json:"resource_servers"`
+	// SoftwareStatementFile holds a software statement for dynamic
+	// registration (RFC 7591 section 2.3), as one JWT; "" for none.
+	SoftwareStatementFile string `json:"software_statement_file"`
 }
 
-// RegisteredClient is a recipient that the stack has registered.
+// RegisteredClient is a recipient that the stack has registered. The members
+// after RedirectURIs are optional and carry the names and the meaning of
+// client metadata.
 type RegisteredClient struct {
 	ClientID                string   `json:"client_id"`
 	TokenEndpointAuthMethod string   `json:"token_endpoint_auth_method"`
@@ -65,6 +107,17 @@ type RegisteredClient struct {
 	CertFile                string   `json:"cert_file"`
 	KeyFile                 string   `json:"key_file"`
 	RedirectURIs            []string `json:"redirect_uris"`
+	// Scope is what it may ask for, space-separated.
+	Scope string `json:"scope"`
+	// CertificateBound and DPoPBound tell how its tokens are bound. When
+	// neither is said, a client that authenticates by certificate has them
+	// bound to that, and any other to a DPoP key.
+	CertificateBound bool `json:"tls_client_certificate_bound_access_tokens"`
+	DPoPBound        bool `json:"dpop_bound_access_tokens"`
+	// SignedRequests: it has to send request objects (RFC 9101).
+	SignedRequests bool `json:"require_signed_request_object"`
+	// ResponseModes are the modes it may ask for; jwt alone means JARM.
+	ResponseModes []string `json:"response_modes"`
 }
 
 // RegisteredPersona is a customer of the sandbox bank who can sign in.
@@ -108,21 +161,48 @@ func (s Stack) Recipient(index int) (Config, error) {
 		return Config{}, fmt.Errorf("dev.json has %d recipients, and none with index %d", len(s.Recipients), index)
 	}
 	client := s.Recipients[index]
-	if client.TokenEndpointAuthMethod != "private_key_jwt" {
-		return Config{}, fmt.Errorf("recipient %d of dev.json authenticates with %s; this package speaks private_key_jwt only",
-			index, client.TokenEndpointAuthMethod)
-	}
 	if len(client.RedirectURIs) == 0 {
 		return Config{}, fmt.Errorf("recipient %d of dev.json has no redirect URI", index)
 	}
-	cfg := Config{
-		Issuer:      s.Issuer,
-		GatewayBase: s.GatewayBase + apiBase,
-		ClientID:    client.ClientID,
-		RedirectURI: client.RedirectURIs[0],
+	return s.config(client)
+}
+
+// ResourceServer returns the Config of resource server number index, from 0:
+// a client that introspects tokens and asks no consumer for anything.
+func (s Stack) ResourceServer(index int) (Config, error) {
+	if index < 0 || index >= len(s.ResourceServers) {
+		return Config{}, fmt.Errorf("dev.json has %d resource servers, and none with index %d", len(s.ResourceServers), index)
 	}
-	if err := readJSON(client.PrivateJWKSFile, &cfg.PrivateJWKS); err != nil {
-		return Config{}, err
+	return s.config(s.ResourceServers[index])
+}
+
+func (s Stack) config(client RegisteredClient) (Config, error) {
+	cfg := Config{
+		Issuer:       s.Issuer,
+		GatewayBase:  s.GatewayBase + apiBase,
+		ClientID:     client.ClientID,
+		ClientAuth:   AuthMethod(client.TokenEndpointAuthMethod),
+		SignRequests: client.SignedRequests,
+	}
+	cfg.CertificateBound = client.CertificateBound || cfg.ClientAuth.byCertificate() && !client.DPoPBound
+	if len(client.RedirectURIs) > 0 {
+		cfg.RedirectURI = client.RedirectURIs[0]
+	}
+	if slices.Equal(client.ResponseModes, []string{"jwt"}) {
+		cfg.ResponseMode = "jwt"
+	}
+	if client.PrivateJWKSFile != "" {
+		if err := readJSON(client.PrivateJWKSFile, &cfg.PrivateJWKS); err != nil {
+			return Config{}, err
+		}
+	}
+	if client.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(client.CertFile, client.KeyFile)
+		if err != nil {
+			// The cause may quote the key file.
+			return Config{}, fmt.Errorf("%s and %s are not a certificate and its key", client.CertFile, client.KeyFile)
+		}
+		cfg.Certificate = &pair
 	}
 	var err error
 	if cfg.TLS, err = s.TLS(); err != nil {

@@ -79,7 +79,7 @@ func TestLoadSaysWhatIsWrong(t *testing.T) {
 	}{
 		{"no such recipient", 2, nil, "has 2 recipients"},
 		{"a negative index", -1, nil, "has 2 recipients"},
-		{"a recipient of another kind", 0, nil, "private_key_jwt only"},
+		{"a certificate without its key", 1, func(s *recipient.Stack) { s.Recipients[1].CertFile = secret }, "not a certificate and its key"},
 		{"no redirect URI", 1, func(s *recipient.Stack) { s.Recipients[1].RedirectURIs = nil }, "no redirect URI"},
 		{"no key file", 1, func(s *recipient.Stack) { s.Recipients[1].PrivateJWKSFile = "/nowhere" }, "/nowhere"},
 		{"a broken key file", 1, func(s *recipient.Stack) { s.Recipients[1].PrivateJWKSFile = secret }, "broken.json is not the JSON"},
@@ -143,10 +143,14 @@ func TestTheSigningKeyFitsFAPI(t *testing.T) {
 		})
 	}
 	for name, bend := range map[string]func(*recipient.Config){
-		"Issuer":      func(c *recipient.Config) { c.Issuer = "" },
-		"GatewayBase": func(c *recipient.Config) { c.GatewayBase = "" },
-		"ClientID":    func(c *recipient.Config) { c.ClientID = "" },
-		"RedirectURI": func(c *recipient.Config) { c.RedirectURI = "" },
+		"Issuer":                                 func(c *recipient.Config) { c.Issuer = "" },
+		"GatewayBase":                            func(c *recipient.Config) { c.GatewayBase = "" },
+		"ClientID":                               func(c *recipient.Config) { c.ClientID = "" },
+		"keys":                                   func(c *recipient.Config) { c.PrivateJWKS.Keys = nil },
+		"a certificate, to authenticate with it": func(c *recipient.Config) { c.ClientAuth = recipient.TLSClientAuth },
+		"a certificate, to bind tokens to it":    func(c *recipient.Config) { c.CertificateBound = true },
+		"a method that FAPI allows":              func(c *recipient.Config) { c.ClientAuth = "client_secret_basic" },
+		"a response mode that is jwt":            func(c *recipient.Config) { c.ResponseMode = "form_post" },
 	} {
 		cfg := s.config()
 		bend(&cfg)
@@ -159,4 +163,13 @@ func TestTheSigningKeyFitsFAPI(t *testing.T) {
 			t.Errorf("a DPoP key for %q was made", alg)
 		}
 	}
+}
+
+func writeFile(t *testing.T, dir, name string, content []byte) string {
+	t.Helper()
+	path := filepath.Join(dir, name)
+	if err := os.WriteFile(path, content, 0o600); err != nil {
+		t.Fatal(err)
+	}
+	return path
 }

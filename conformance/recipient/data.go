@@ -24,16 +24,29 @@ func (c *Client) DataRequest(token Token, path string, query url.Values) (*Reque
 	return c.get(token, address)
 }
 
+// get reads an address of the data API.
 func (c *Client) get(token Token, address string) (*Request, error) {
-	r := &Request{
-		Method: http.MethodGet,
-		URL:    address,
-		Header: http.Header{
-			"Accept":        {"application/json"},
-			"Authorization": {"DPoP " + string(token.AccessToken)},
-		},
+	r, err := c.withToken(http.MethodGet, address, token)
+	if err != nil {
+		return nil, err
 	}
 	r.Header.Set(interactionID, newUUID())
+	return r, nil
+}
+
+// withToken is a request in the name of a token: with a proof of its key (RFC
+// 9449 section 7), or with the certificate that it is bound to (RFC 8705
+// section 3).
+func (c *Client) withToken(method, address string, token Token) (*Request, error) {
+	r := &Request{Method: method, URL: address, Header: http.Header{"Accept": {"application/json"}}}
+	if token.Key == nil {
+		r.Header.Set("Authorization", "Bearer "+string(token.AccessToken))
+		if c.cfg.CertificateBound {
+			r.Certificate = c.cfg.Certificate
+		}
+		return r, nil
+	}
+	r.Header.Set("Authorization", "DPoP "+string(token.AccessToken))
 	r.Sign = func(r *Request, nonce string) error { return c.prove(r, token.Key, token.AccessToken, nonce) }
 	if err := r.Sign(r, ""); err != nil {
 		return nil, err

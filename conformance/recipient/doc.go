@@ -6,12 +6,20 @@
 //	config.go     who we are: keys, redirect URI; Load reads .headgate/dev.json
 //	discovery.go  what the server offers (RFC 8414, OpenID Connect Discovery)
 //	assertion.go  proving who we are: private_key_jwt (RFC 7523)
+//	mtls.go       or by a certificate, and binding tokens to it (RFC 8705)
 //	dpop.go       binding tokens to a key (RFC 9449)
 //	attempt.go    what we ask the consumer for (RFC 9396, FDX), with PKCE (RFC 7636)
 //	par.go        pushing that to the server (RFC 9126)
-//	authorize.go  sending the consumer there, and reading the answer (RFC 9207)
+//	jar.go        the same as a signed request object (RFC 9101)
+//	authorize.go  sending the consumer there, and reading the answer (RFC 9207),
+//	              signed or not (JARM)
 //	token.go      code to token, refresh, revocation (RFC 6749, RFC 7009)
 //	data.go       accounts and transactions, page by page (FDX)
+//	verify.go     whether to believe a JWT of the server (RFC 7519, RFC 8725)
+//	idtoken.go    who the consumer is (OpenID Connect Core)
+//	grants.go     reading and ending a grant (Grant Management for OAuth 2.0)
+//	register.go   becoming a client over the wire (RFC 7591, RFC 7592)
+//	introspect.go the other side: what a token stands for (RFC 7662, RFC 9701)
 //
 // Each call exists twice. PushRequest, CodeRequest, AccountsRequest and so
 // on return a Request: a value with method, URL, headers and form, signed but
@@ -20,7 +28,8 @@
 //
 // The package also drives the tests and the conformance suite against any
 // deployment. It therefore imports nothing of this module: a mistake that
-// the server and its own client shared would hide itself. It speaks one
-// client authentication method, private_key_jwt, and one sender constraint,
-// DPoP.
+// the server and its own client shared would hide itself. What it speaks, it
+// takes from its Config, and refuses when the server's metadata does not offer
+// it: private_key_jwt or a certificate, DPoP or a certificate, request objects
+// or plain parameters, signed answers or plain ones, in any combination.
 package recipient

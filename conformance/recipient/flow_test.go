@@ -264,7 +264,7 @@ func TestSendingTwiceIsAReplayUnlessSignedAgain(t *testing.T) {
 	}
 }
 
-func TestANonceIsTriedOnceAndRemembered(t *testing.T) {
+func TestANonceIsTriedTwiceAndRemembered(t *testing.T) {
 	t.Parallel()
 	s := newServer(t, jose.ES256)
 	s.wantNonce = true
@@ -282,7 +282,7 @@ func TestANonceIsTriedOnceAndRemembered(t *testing.T) {
 		t.Errorf("%d requests for 3 reads, want 4", n)
 	}
 
-	// A server that is never content gets two requests, not a loop.
+	// A server that is never content gets three requests, not a loop.
 	s.mu.Lock()
 	s.newNonce = true
 	s.nonceNo++
@@ -291,7 +291,7 @@ func TestANonceIsTriedOnceAndRemembered(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	if n := s.count("/fdx/v6/accounts"); answer.Status != http.StatusUnauthorized || n != 6 {
+	if n := s.count("/fdx/v6/accounts"); answer.Status != http.StatusUnauthorized || n != 7 {
 		t.Errorf("status %d after %d requests", answer.Status, n-4)
 	}
 	if _, err := c.Refresh(t.Context(), token.RefreshToken, token.Key); refusalCode(err) != "use_dpop_nonce" {

@@ -1,11 +1,17 @@
 package recipient
 
 import (
+	"bytes"
+	"crypto/ecdsa"
+	"crypto/elliptic"
+	"crypto/rand"
 	"errors"
 	"net/url"
 	"strings"
 	"testing"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 const issuer = "https://bank.example"
@@ -177,5 +183,60 @@ func FuzzRefusal(f *testing.F) {
 			t.Fatalf("status %d gives %v", status, err)
 		}
 		nonceAskedFor(resp)
+	})
+}
+
+// FuzzVerify: nothing that the server's key has not signed is believed, and
+// nothing that is for others.
+func FuzzVerify(f *testing.F) {
+	private, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	if err != nil {
+		f.Fatal(err)
+	}
+	c := testClient()
+	c.cfg.Now = func() time.Time { return time.Unix(1_700_000_000, 0) }
+	c.keys.set.Keys = []jose.JSONWebKey{{Key: private.Public(), KeyID: "s1"}}
+	good := func(claims map[string]any) string {
+		signed, err := sign(jose.ES256, jose.JSONWebKey{Key: private, KeyID: "s1"}, "JWT", false, claims)
+		if err != nil {
+			f.Fatal(err)
+		}
+		return signed
+	}
+	f.Add(good(map[string]any{"iss": issuer, "aud": "app"}))
+	f.Add(good(map[string]any{"iss": issuer, "aud": []string{"app", "b"}, "iat": 1_700_000_000, "nbf": 1.5}))
+	f.Add(good(map[string]any{"iss": issuer, "aud": "other"}))
+	f.Add("eyJhbGciOiJub25lIiwia2lkIjoiczEifQ.eyJpc3MiOiJodHRwczovL2JhbmsuZXhhbXBsZSIsImF1ZCI6ImFwcCJ9.")
+	f.Add("..")
+	f.Fuzz(func(t *testing.T, compact string) {
+		got, err := c.verify(t.Context(), compact, "")
+		if err != nil {
+			if got != nil || !errors.Is(err, ErrJWT) && !errors.Is(err, ErrMetadata) {
+				t.Fatalf("got %v and claims", err)
+			}
+			return
+		}
+		jws, err := jose.ParseSignedCompact(compact, allowedAlgs)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if _, err := jws.Verify(private.Public()); err != nil || got.text("iss") != issuer || !got.isFor("app") {
+			t.Fatalf("believed %q", compact)
+		}
+	})
+}
+
+// FuzzIntrospection: no answer is an answer unless it says active, as a
+// boolean.
+func FuzzIntrospection(f *testing.F) {
+	f.Add([]byte(`{"active":true,"cnf":{"jkt":"x"},"authorization_details":[{}]}`))
+	f.Add([]byte(`{"active":false}`))
+	f.Add([]byte(`{"active":1}`))
+	f.Add([]byte(`null`))
+	f.Fuzz(func(t *testing.T, body []byte) {
+		got, err := readIntrospection(body)
+		if got.Active && (err != nil || !bytes.Contains(body, []byte("true"))) {
+			t.Fatalf("%q is active", body)
+		}
 	})
 }

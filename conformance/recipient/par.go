@@ -23,11 +23,16 @@ type Pushed struct {
 // consumer's browser cannot change it. Its DPoP proof binds the code to the
 // attempt's key already (RFC 9449 section 10.1).
 func (c *Client) PushRequest(a *Attempt) (*Request, error) {
-	form, err := a.form(c.cfg.ClientID, c.cfg.RedirectURI)
+	form, err := c.parameters(a)
 	if err != nil {
 		return nil, err
 	}
-	return c.post(c.Server.PushEndpoint, form, a.Key)
+	if c.cfg.SignRequests {
+		if form, err = c.requestObject(form); err != nil {
+			return nil, err
+		}
+	}
+	return c.post(Endpoints.push, form, c.boundTo(a.Key))
 }
 
 // Push sends the authorization request. It returns a *Refusal when the
@@ -57,9 +62,28 @@ func (c *Client) Push(ctx context.Context, a *Attempt) (Pushed, error) {
 	return Pushed{RequestURI: answer.RequestURI, ExpiresIn: time.Duration(answer.ExpiresIn) * time.Second}, nil
 }
 
-// post is a form that we sign for: with a client assertion in the body and,
-// unless key is nil, a DPoP proof in the header.
-func (c *Client) post(endpoint string, form url.Values, key *DPoPKey) (*Request, error) {
+// parameters are the authorization request of an attempt, in plain.
+func (c *Client) parameters(a *Attempt) (url.Values, error) {
+	if c.cfg.RedirectURI == "" {
+		return nil, errors.New("recipient: Config needs a RedirectURI to ask a consumer for anything")
+	}
+	form, err := a.form(c.cfg.ClientID, c.cfg.RedirectURI)
+	if err != nil {
+		return nil, err
+	}
+	if c.cfg.ResponseMode != "" {
+		form.Set("response_mode", c.cfg.ResponseMode)
+	}
+	return form, nil
+}
+
+// post is a form that we sign for: with our client authentication and, unless
+// key is nil, a DPoP proof in the header.
+func (c *Client) post(pick func(Endpoints) string, form url.Values, key *DPoPKey) (*Request, error) {
+	endpoint := c.endpoint(pick)
+	if endpoint == "" {
+		return nil, fmt.Errorf("%w: the server has no endpoint for this", ErrMetadata)
+	}
 	r := &Request{
 		Method: http.MethodPost,
 		URL:    endpoint,
@@ -67,15 +91,13 @@ func (c *Client) post(endpoint string, form url.Values, key *DPoPKey) (*Request,
 			"Accept":       {"application/json"},
 			"Content-Type": {"application/x-www-form-urlencoded"},
 		},
-		Form: form,
+		Form:        form,
+		Certificate: c.certificate(),
 	}
 	r.Sign = func(r *Request, nonce string) error {
-		assertion, err := c.SignAssertion(c.AssertionClaims())
-		if err != nil {
+		if err := c.authenticate(r.Form); err != nil {
 			return err
 		}
-		r.Form.Set("client_assertion_type", assertionType)
-		r.Form.Set("client_assertion", assertion)
 		return c.prove(r, key, "", nonce)
 	}
 	if err := r.Sign(r, ""); err != nil {

@@ -1,8 +1,10 @@
 package recipient
 
 import (
+	"bytes"
 	"context"
 	"crypto/rand"
+	"crypto/tls"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +15,9 @@ import (
 	"slices"
 	"strings"
 )
+
+// maxNonces bounds how often one request is signed again for a new nonce.
+const maxNonces = 2
 
 // maxAnswer bounds one answer, in bytes.
 const maxAnswer = 16 << 20
@@ -33,10 +38,15 @@ type Request struct {
 	Header http.Header
 	// Form is the body of a POST; nil for a GET.
 	Form url.Values
+	// Body is the body of a request that is not a form; nil for all others.
+	Body []byte
+	// Certificate is what we show in the TLS handshake if the server asks
+	// for one; nil for none.
+	Certificate *tls.Certificate
 	// Sign replaces what may be used only once: the client assertion and
 	// the DPoP proof, with this nonce when it is not "". It has run once
 	// already. Run it again before sending a Request a second time, or do
-	// not, to replay. Do runs it, at most once, when the server answers
+	// not, to replay. Do runs it, at most twice, when the server answers
 	// use_dpop_nonce; set it to nil to keep Do from doing so.
 	Sign func(r *Request, nonce string) error
 }
@@ -110,7 +120,8 @@ func (r *Response) Refusal(step string) error {
 // are not followed.
 //
 // When the server asks for a DPoP nonce (RFC 9449 sections 8 and 9), Do signs
-// a copy of r again with it and sends that, once. When r carries an
+// a copy of r again with it and sends that, twice at most: the first nonce
+// may have ended just then. When r carries an
 // x-fapi-interaction-id that does not come back, Do returns the answer and
 // ErrNotEchoed.
 func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
@@ -118,7 +129,11 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 	if err != nil {
 		return nil, err
 	}
-	if nonce := nonceAskedFor(resp); nonce != "" && r.Sign != nil {
+	for range maxNonces {
+		nonce := nonceAskedFor(resp)
+		if nonce == "" || r.Sign == nil {
+			break
+		}
 		again := *r
 		again.Header, again.Form = r.Header.Clone(), cloneForm(r.Form)
 		if err := again.Sign(&again, nonce); err != nil {
@@ -136,7 +151,7 @@ func (c *Client) Do(ctx context.Context, r *Request) (*Response, error) {
 }
 
 func (c *Client) send(ctx context.Context, r *Request) (*Response, error) {
-	var body io.Reader
+	body := io.Reader(bytes.NewReader(r.Body))
 	if r.Form != nil {
 		body = strings.NewReader(r.Form.Encode())
 	}
@@ -145,7 +160,7 @@ func (c *Client) send(ctx context.Context, r *Request) (*Response, error) {
 		return nil, fmt.Errorf("make request: %w", err)
 	}
 	maps.Copy(req.Header, r.Header)
-	resp, err := c.http.Do(req)
+	resp, err := c.showing(r.Certificate).Do(req)
 	if err != nil {
 		// The transport's own error quotes the whole URL; only its cause may
 		// be shown.
@@ -171,13 +186,13 @@ func (c *Client) send(ctx context.Context, r *Request) (*Response, error) {
 }
 
 // nonceAskedFor returns the nonce of a use_dpop_nonce answer, "" for any
-// other answer. The authorization server says it in the body of a 400 (RFC
-// 9449 section 8), the gateway in WWW-Authenticate of a 401 (section 9).
+// other answer. The authorization server says it in the body (RFC 9449
+// section 8), the gateway in WWW-Authenticate of a 401 (section 9).
 func nonceAskedFor(resp *Response) string {
 	var body struct {
 		Error string `json:"error"`
 	}
-	asked := resp.Status == http.StatusBadRequest &&
+	asked := (resp.Status == http.StatusBadRequest || resp.Status == http.StatusUnauthorized) &&
 		json.Unmarshal(resp.Body, &body) == nil && body.Error == "use_dpop_nonce"
 	asked = asked || resp.Status == http.StatusUnauthorized &&
 		slices.ContainsFunc(resp.Header.Values("WWW-Authenticate"), func(challenge string) bool {

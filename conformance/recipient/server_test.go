@@ -35,8 +35,14 @@ var allowed = []jose.SignatureAlgorithm{jose.PS256, jose.ES256, jose.EdDSA}
 // server is an authorization server and a gateway as the RFCs describe them,
 // written apart from the client: what it accepts, the RFCs accept.
 type server struct {
-	as, gateway *httptest.Server
-	clientKey   jose.JSONWebKey
+	as, mtls, gateway *httptest.Server // mtls is as, asking for a certificate
+	clientKey         jose.JSONWebKey
+	key               crypto.Signer   // its own
+	cert              tls.Certificate // registered for the client
+
+	// How the client is registered.
+	authMethod                   string // "" for private_key_jwt
+	certBound, jar, jarm, openID bool
 
 	// Knobs, set before the first request.
 	wantNonce    bool                                                // both ask for a nonce
@@ -46,13 +52,15 @@ type server struct {
 	tokenAnswer  func(m map[string]any)                              // bends the token answer
 	transactions func(w http.ResponseWriter, r *http.Request, n int) // answers the n-th page request
 	noEcho       bool                                                // forgets x-fapi-interaction-id
+	bend         func(kind string, j *jwt)                           // bends a JWT of the server
 
 	mu       sync.Mutex
 	calls    map[string]int // by path
 	used     map[string]bool
 	pushed   map[string]url.Values
 	codes    map[string]url.Values // code -> pushed form, with jkt
-	tokens   map[string]string     // access token -> jkt
+	tokens   map[string]string     // access token -> what it is bound to
+	clients  map[string]string     // client_id -> registration access token
 	refresh  map[string]bool
 	nonceNo  int
 	lastForm url.Values
@@ -61,6 +69,7 @@ type server struct {
 func newServer(t *testing.T, alg jose.SignatureAlgorithm) *server {
 	t.Helper()
 	s := &server{
+		key: newKey(t, jose.ES256), cert: newCertificate(t), clients: map[string]string{},
 		clientKey: jose.JSONWebKey{Key: newKey(t, alg), KeyID: "k1", Algorithm: string(alg), Use: "sig"},
 		calls:     map[string]int{}, used: map[string]bool{}, pushed: map[string]url.Values{},
 		codes: map[string]url.Values{}, tokens: map[string]string{}, refresh: map[string]bool{},
@@ -72,11 +81,16 @@ func newServer(t *testing.T, alg jose.SignatureAlgorithm) *server {
 	as.HandleFunc("GET /authorize", s.authorize)
 	as.HandleFunc("POST /token", s.token)
 	as.HandleFunc("POST /revoke", s.revoke)
+	as.HandleFunc("GET /jwks", s.jwks)
+	as.HandleFunc("POST /introspect", s.introspect)
+	as.HandleFunc("POST /register", s.register)
+	as.HandleFunc("/register/{id}", s.manage)
+	as.HandleFunc("/grants/{id}", s.grants)
 	gateway := http.NewServeMux()
 	gateway.HandleFunc("GET /fdx/v6/accounts", s.data)
 	gateway.HandleFunc("GET /fdx/v6/accounts/{id}", s.data)
 	gateway.HandleFunc("GET /fdx/v6/accounts/{id}/transactions", s.data)
-	s.as, s.gateway = s.start(t, as), s.start(t, gateway)
+	s.as, s.mtls, s.gateway = s.start(t, as, tls.NoClientCert), s.start(t, as, tls.RequestClientCert), s.start(t, gateway, tls.RequestClientCert)
 	return s
 }
 
@@ -98,7 +112,7 @@ func newKey(t *testing.T, alg jose.SignatureAlgorithm) crypto.Signer {
 	return key
 }
 
-func (s *server) start(t *testing.T, h http.Handler) *httptest.Server {
+func (s *server) start(t *testing.T, h http.Handler, ask tls.ClientAuthType) *httptest.Server {
 	srv := httptest.NewUnstartedServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		_ = r.ParseForm()
 		s.mu.Lock()
@@ -110,6 +124,7 @@ func (s *server) start(t *testing.T, h http.Handler) *httptest.Server {
 		}
 	}))
 	srv.Config.ErrorLog = log.New(io.Discard, "", 0) // one test refuses the certificate
+	srv.TLS = &tls.Config{ClientAuth: ask}
 	srv.StartTLS()
 	t.Cleanup(srv.Close)
 	return srv
@@ -122,11 +137,19 @@ func (s *server) count(path string) int {
 }
 
 func (s *server) config() recipient.Config {
-	return recipient.Config{
+	cfg := recipient.Config{
+		ClientAuth: recipient.AuthMethod(s.authMethod), CertificateBound: s.certBound, SignRequests: s.jar,
 		Issuer: s.as.URL, GatewayBase: s.gateway.URL + "/fdx/v6", ClientID: "budgetbee", RedirectURI: redirectURI,
 		PrivateJWKS: jose.JSONWebKeySet{Keys: []jose.JSONWebKey{s.clientKey}},
 		TLS:         s.tls(),
 	}
+	if s.certBound || s.authMethod != "" {
+		cfg.Certificate = &s.cert
+	}
+	if s.jarm {
+		cfg.ResponseMode = "jwt"
+	}
+	return cfg
 }
 
 func (s *server) tls() *tls.Config { return s.as.Client().Transport.(*http.Transport).TLSClientConfig }
@@ -148,7 +171,19 @@ func (s *server) wellKnown(w http.ResponseWriter, r *http.Request) {
 		"pushed_authorization_request_endpoint": s.as.URL + "/par",
 		"revocation_endpoint":                   s.as.URL + "/revoke",
 		"jwks_uri":                              s.as.URL + "/jwks",
-		"authorization_response_iss_parameter_supported": true,
+		"authorization_response_iss_parameter_supported": !s.jarm,
+		"introspection_endpoint":                         s.as.URL + "/introspect",
+		"registration_endpoint":                          s.as.URL + "/register",
+		"grant_management_endpoint":                      s.as.URL + "/grants",
+		"mtls_endpoint_aliases": map[string]any{
+			"token_endpoint": s.mtls.URL + "/token", "pushed_authorization_request_endpoint": s.mtls.URL + "/par",
+			"revocation_endpoint": s.mtls.URL + "/revoke", "introspection_endpoint": s.mtls.URL + "/introspect",
+			"grant_management_endpoint": s.mtls.URL + "/grants",
+		},
+		"token_endpoint_auth_methods_supported":       []string{"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"},
+		"response_modes_supported":                    []string{"query", "jwt"},
+		"request_object_signing_alg_values_supported": []string{"PS256", "ES256", "EdDSA"},
+		"tls_client_certificate_bound_access_tokens":  true,
 	}
 	if s.metadata != nil {
 		s.metadata(r.URL.Path, m)
@@ -159,6 +194,17 @@ func (s *server) wellKnown(w http.ResponseWriter, r *http.Request) {
 // client authenticates by RFC 7523 and FAPI 2.0: our key, iss = sub, aud the
 // issuer as a string, alive, used once.
 func (s *server) client(r *http.Request) error {
+	if s.authMethod != "" || s.certBound {
+		if r.Host != strings.TrimPrefix(s.mtls.URL, "https://") || s.shown(r) == "" {
+			return errors.New("no certificate, another one, or not at the alias")
+		}
+	}
+	if s.authMethod != "" {
+		if r.PostForm.Get("client_id") != "budgetbee" || r.PostForm.Has("client_assertion") {
+			return errors.New("no client_id, or an assertion beside the certificate")
+		}
+		return nil
+	}
 	if r.PostForm.Get("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
 		return errors.New("wrong client_assertion_type")
 	}
@@ -205,7 +251,17 @@ var errNonce = errors.New("use_dpop_nonce")
 
 // proof checks a DPoP proof by RFC 9449 section 4.3 and returns the key's
 // thumbprint.
-func (s *server) proof(w http.ResponseWriter, r *http.Request, base, token string) (string, error) {
+func (s *server) proof(w http.ResponseWriter, r *http.Request, token string) (string, error) {
+	base := "https://" + r.Host
+	if s.certBound {
+		if bound := s.shown(r); bound != "" && len(r.Header.Values("DPoP")) == 0 {
+			return bound, nil
+		}
+		return "", errors.New("no certificate, or a proof beside it")
+	}
+	if token != "" && len(r.TLS.PeerCertificates) > 0 {
+		return "", errors.New("a certificate that no token is bound to")
+	}
 	if len(r.Header.Values("DPoP")) != 1 {
 		return "", errors.New("not exactly one DPoP header")
 	}
@@ -265,15 +321,29 @@ func (s *server) par(w http.ResponseWriter, r *http.Request) {
 		oauthError(w, http.StatusUnauthorized, "invalid_client", err.Error())
 		return
 	}
-	jkt, err := s.proof(w, r, s.as.URL, "")
+	jkt, err := s.proof(w, r, "")
 	if err != nil {
 		dpopError(w, err)
 		return
 	}
 	f := r.PostForm
+	if s.jar && !f.Has("request") {
+		oauthError(w, http.StatusBadRequest, "invalid_request", "a request object is required")
+		return
+	}
+	if s.jar {
+		if f, err = s.requestObject(f); err != nil {
+			oauthError(w, http.StatusBadRequest, "invalid_request_object", err.Error())
+			return
+		}
+	}
+	if (f.Get("response_mode") == "jwt") != s.jarm || f.Has("response_mode") != s.jarm || strings.Contains(f.Get("scope"), "openid") != (f.Get("nonce") != "") {
+		oauthError(w, http.StatusBadRequest, "invalid_request", "response_mode or nonce")
+		return
+	}
 	if f.Get("response_type") != "code" || f.Get("client_id") != "budgetbee" || f.Get("redirect_uri") != redirectURI ||
 		f.Get("code_challenge_method") != "S256" || len(f.Get("code_challenge")) != 43 || len(f.Get("state")) < 16 ||
-		f.Has("scope") == f.Has("authorization_details") {
+		!f.Has("scope") && !f.Has("authorization_details") {
 		oauthError(w, http.StatusBadRequest, "invalid_request", "not what RFC 9126 asks for")
 		return
 	}
@@ -294,7 +364,13 @@ func (s *server) authorize(w http.ResponseWriter, r *http.Request) {
 	delete(s.pushed, q.Get("request_uri"))
 	code := rand.Text()
 	s.codes[code] = f
-	http.Redirect(w, r, redirectURI+"&"+url.Values{"code": {code}, "state": {f.Get("state")}, "iss": {s.as.URL}}.Encode(), http.StatusSeeOther)
+	answer := url.Values{"code": {code}, "state": {f.Get("state")}, "iss": {s.as.URL}}
+	if s.jarm {
+		answer = url.Values{"response": {s.sign("JARM", "", map[string]any{
+			"iss": s.as.URL, "aud": "budgetbee", "exp": time.Now().Add(time.Minute).Unix(), "code": code, "state": f.Get("state"),
+		})}}
+	}
+	http.Redirect(w, r, redirectURI+"&"+answer.Encode(), http.StatusSeeOther)
 }
 
 func (s *server) token(w http.ResponseWriter, r *http.Request) {
@@ -302,7 +378,7 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 		oauthError(w, http.StatusUnauthorized, "invalid_client", err.Error())
 		return
 	}
-	jkt, err := s.proof(w, r, s.as.URL, "")
+	jkt, err := s.proof(w, r, "")
 	if err != nil {
 		dpopError(w, err)
 		return
@@ -320,16 +396,31 @@ func (s *server) token(w http.ResponseWriter, r *http.Request) {
 		token := rand.Text()
 		s.refresh[token] = true
 		answer["refresh_token"] = token
-		if f.Has("authorization_details") {
+		if r.PostForm.Has("authorization_details") {
+			answer["authorization_details"] = json.RawMessage(r.PostForm.Get("authorization_details"))
+		} else if f.Has("authorization_details") {
 			answer["authorization_details"] = json.RawMessage(f.Get("authorization_details"))
 		}
+		answer["scope"] = f.Get("scope")
+		if strings.Contains(f.Get("scope"), "openid") {
+			answer["id_token"] = s.sign("ID token", "", s.identity(answer["access_token"].(string), f.Get("nonce")))
+		}
+	case "client_credentials":
+		answer["scope"] = r.PostForm.Get("scope")
 	case "refresh_token":
+		answer["scope"] = r.PostForm.Get("scope")
+		if s.openID {
+			answer["id_token"] = s.sign("ID token", "", s.identity(answer["access_token"].(string), ""))
+		}
 		if !s.refresh[r.PostForm.Get("refresh_token")] {
 			oauthError(w, http.StatusBadRequest, "invalid_grant", "the refresh token is not good")
 			return
 		}
 	}
 	s.tokens[answer["access_token"].(string)] = jkt
+	if s.certBound {
+		answer["token_type"] = "Bearer"
+	}
 	if s.tokenAnswer != nil {
 		s.tokenAnswer(answer)
 	}
@@ -352,8 +443,8 @@ func (s *server) data(w http.ResponseWriter, r *http.Request) {
 	if !s.noEcho {
 		w.Header().Set("x-fapi-interaction-id", strings.ToUpper(r.Header.Get("x-fapi-interaction-id")))
 	}
-	token, ok := strings.CutPrefix(r.Header.Get("Authorization"), "DPoP ")
-	jkt, err := s.proof(w, r, s.gateway.URL, token)
+	token, ok := s.presented(r)
+	jkt, err := s.proof(w, r, token)
 	switch {
 	case errors.Is(err, errNonce):
 		w.Header().Add("WWW-Authenticate", `Bearer`)
