@@ -11,7 +11,6 @@ import (
 	"strings"
 	"time"
 
-	"github.com/go-jose/go-jose/v4"
 	josejson "github.com/go-jose/go-jose/v4/json"
 
 	"github.com/headgate/headgate/certs"
@@ -27,7 +26,6 @@ const assertionType = "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"
 const (
 	maxAssertion     = 16 << 10 // bytes
 	maxAssertionLife = 10 * time.Minute
-	maxAhead         = 30 * time.Second // of iat and nbf (FAPI 2.0 section 5.3.2.1-13)
 	maxJTI           = 256
 )
 
@@ -134,15 +132,15 @@ func (s *Server) clientKeys(ctx context.Context, r consent.Recipient) (certs.JWK
 	return certs.ParseJWKS(r.JWKS)
 }
 
-// verifies reports whether a key of the client made the signature. Keys by
-// reference are fetched once more when none of those at hand did.
-func (s *Server) verifies(ctx context.Context, r consent.Recipient, jws *jose.JSONWebSignature) (bool, error) {
+// keysFor returns the keys of a client against which to verify what it may
+// have signed. Keys by reference are fetched once more when none of those at
+// hand made the signature.
+func (s *Server) keysFor(ctx context.Context, r consent.Recipient, jwt unverified) (certs.JWKS, error) {
 	keys, err := s.clientKeys(ctx, r)
-	if err != nil || verified(jws, keys) || r.JWKSURI == "" {
-		return err == nil && verified(jws, keys), err
+	if err != nil || r.JWKSURI == "" || jwt.verify(keys) {
+		return keys, err
 	}
-	keys, err = s.cfg.KeySets.Refresh(ctx, r.JWKSURI)
-	return err == nil && verified(jws, keys), err
+	return s.cfg.KeySets.Refresh(ctx, r.JWKSURI)
 }
 
 func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.Recipient, token.Proof, error) {
@@ -155,25 +153,17 @@ func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.R
 		return none("missing")
 	case form.Get("client_assertion_type") != assertionType:
 		return none("unknown client_assertion_type")
-	case len(raw) > maxAssertion:
-		return none("too large")
-	case strings.Count(raw, ".") != 2:
-		return none("not a compact JWS")
 	}
-	jws, err := jose.ParseSignedCompact(raw, []jose.SignatureAlgorithm{jose.PS256, jose.ES256, jose.EdDSA})
-	if err != nil || len(jws.Signatures) != 1 {
-		return none("not a JWS with an accepted algorithm")
-	}
-	if err := strictHeader(raw); err != nil {
+	jwt, err := parseJWT(raw, maxAssertion)
+	if err != nil {
 		return none(err.Error())
 	}
-	unverified := jws.UnsafePayloadWithoutVerification()
-	if certs.StrictJSON(unverified) != nil {
-		return none("claims are not strict JSON")
+	if strings.EqualFold(jwt.typ, requestObjectType) {
+		return none("it is a request object") // RFC 9101 section 10.8
 	}
 	// encoding/json would take EXP for exp.
 	var a assertion
-	if err := josejson.Unmarshal(unverified, &a); err != nil {
+	if err := josejson.Unmarshal(jwt.claims, &a); err != nil {
 		return none("claims have the wrong types")
 	}
 	// The client is who the assertion says; a client_id beside it must agree.
@@ -193,13 +183,16 @@ func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.R
 		return none("client is not active")
 	case r.AuthMethod != consent.PrivateKeyJWT:
 		return none("client is registered for another method")
-	case jws.Signatures[0].Header.Algorithm != r.AssertionAlg:
+	case jwt.alg() != r.AssertionAlg:
 		return none("algorithm is not the registered one")
 	}
-	switch ok, err := s.verifies(ctx, r, jws); {
+	keys, err := s.keysFor(ctx, r, jwt)
+	switch {
+	case errors.Is(err, consent.ErrUnavailable):
+		return consent.Recipient{}, token.Proof{}, fmt.Errorf("load client keys: %w", err)
 	case err != nil:
-		return none("registered keys are unusable: " + err.Error())
-	case !ok:
+		return none("registered keys are unusable")
+	case !jwt.verify(keys):
 		return none("signature does not verify")
 	}
 	expires, err := s.checkTimes(a)
@@ -216,19 +209,7 @@ func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.R
 	return r, token.Proof{Key: assertionKey(r.ID, a.ID), ExpiresAt: expires.Add(maxAhead)}, nil
 }
 
-// verified tries the keys that the header allows.
-func verified(jws *jose.JSONWebSignature, keys certs.JWKS) bool {
-	h := jws.Signatures[0].Header
-	for _, k := range keys.Select(h.KeyID, h.Algorithm) {
-		if _, err := jws.Verify(k.Key); err == nil {
-			return true
-		}
-	}
-	return false
-}
-
-// checkTimes holds exp, nbf and iat against now (FAPI 2.0 5.3.2.1-13: a clock
-// that is some seconds ahead must pass, one that is a minute ahead must not).
+// checkTimes holds exp, nbf and iat against now.
 func (s *Server) checkTimes(a assertion) (time.Time, error) {
 	now := s.cfg.Now()
 	if a.Expires == nil {
@@ -253,15 +234,6 @@ func (s *Server) checkTimes(a assertion) (time.Time, error) {
 	return exp, nil
 }
 
-// numericDate reads a JWT NumericDate; false when it is no time that an
-// honest clock shows.
-func numericDate(f float64) (time.Time, bool) {
-	if !(f > 0 && f < 1<<40) {
-		return time.Time{}, false
-	}
-	return time.UnixMilli(int64(f * 1e3)), true
-}
-
 // assertionKey is what makes an assertion unique: whose it is and its jti,
 // length-framed so that no two pairs meet.
 func assertionKey(client consent.RecipientID, jti string) [32]byte {
@@ -274,25 +246,4 @@ func assertionKey(client consent.RecipientID, jti string) [32]byte {
 		h.Write([]byte(part))
 	}
 	return [32]byte(h.Sum(nil))
-}
-
-// strictHeader checks the protected header once more as text: no member
-// twice, and none that go-jose understands but a client assertion must not
-// carry (RFC 7515 section 4.1.11; b64 is RFC 7797).
-func strictHeader(raw string) error {
-	head, _, _ := strings.Cut(raw, ".")
-	text, err := decodeSegment(head)
-	if err != nil || certs.StrictJSON(text) != nil {
-		return errors.New("header is not strict JSON")
-	}
-	var m map[string]json.RawMessage
-	if json.Unmarshal(text, &m) != nil {
-		return errors.New("header is not an object")
-	}
-	for _, name := range []string{"crit", "b64"} {
-		if _, ok := m[name]; ok {
-			return errors.New("header has a critical extension")
-		}
-	}
-	return nil
 }

@@ -29,7 +29,7 @@ func fuzzRecipient() consent.Recipient {
 func refused(t *testing.T, err error) {
 	t.Helper()
 	e := wire(err)
-	known := []string{"invalid_request", "invalid_scope", "invalid_authorization_details", "invalid_dpop_proof", "unsupported_response_type", "request_not_supported"}
+	known := []string{"invalid_request", "invalid_scope", "invalid_authorization_details", "invalid_dpop_proof", "unsupported_response_type", "invalid_request_object", "unmet_authentication_requirements"}
 	if e.Status != 400 || !slices.Contains(known, e.Code) || e.Text == "" ||
 		strings.ContainsFunc(e.Text, func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }) {
 		t.Errorf("refused with %d %s %s", e.Status, e.Code, e.Text)
@@ -83,7 +83,8 @@ func FuzzCheckPush(f *testing.F) {
 	f.Add(good.Encode(), "")
 	f.Add(good.Encode()+"&dpop_jkt="+fuzzChallenge, fuzzChallenge)
 	f.Add(good.Encode()+"&dpop_jkt="+fuzzChallenge, "another")
-	f.Add(good.Encode()+"&request=x", "")
+	f.Add(good.Encode()+"&scope=openid&prompt=login&max_age=1&acr_values=x&claims=%7B%7D", "")
+	f.Add(good.Encode()+"&response_mode=query.jwt", "")
 	f.Add(good.Encode()+"&response_mode=jwt&nonce=n&login_hint=l&ui_locales=sv", "")
 	f.Add("response_type=token", "")
 	f.Add("", "")
@@ -93,6 +94,7 @@ func FuzzCheckPush(f *testing.F) {
 			return
 		}
 		r := fuzzRecipient()
+		r.Scopes, r.Profile.ResponseModes = append(r.Scopes, fdx.ScopeOpenID), []string{"jwt", "query"}
 		params, request, jkt, err := checkPush(r, form, proven)
 		if err != nil {
 			refused(t, err)
@@ -102,11 +104,12 @@ func FuzzCheckPush(f *testing.F) {
 			return
 		}
 		if params["response_type"] != "code" || params["redirect_uri"] != fuzzCallback || params["code_challenge_method"] != "S256" ||
-			len(params["code_challenge"]) != 43 || form.Has("request") || form.Has("request_uri") {
+			len(params["code_challenge"]) != 43 || !slices.Contains(r.Profile.ResponseModes, params["response_mode"]) {
 			t.Errorf("taken: %v", params)
 		}
 		for name, value := range params {
-			if !slices.Contains(pushedParams, name) || len(value) > maxParam || name != "scope" && value != form.Get(name) {
+			if !slices.Contains(pushedParams, name) || len(value) > maxParam && name != "claims" ||
+				name != "scope" && name != "response_mode" && value != form.Get(name) {
 				t.Errorf("kept %s: %s", name, value)
 			}
 		}

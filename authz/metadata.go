@@ -2,13 +2,14 @@ package authz
 
 import (
 	"encoding/json"
+	"slices"
 
 	"github.com/headgate/headgate/fdx"
 )
 
 // metadata is the server metadata document (RFC 8414, OpenID Connect
 // Discovery, RFC 9126 section 5, RFC 9207 section 3, RFC 9449 section 5.1,
-// RFC 9396 section 10). Both well-known paths serve the same bytes.
+// RFC 9396 section 10, RFC 9101 section 10.5, JARM section 4). Both well-known paths serve the same bytes.
 type metadata struct {
 	Issuer                string      `json:"issuer"`
 	Authorization         string      `json:"authorization_endpoint"`
@@ -30,6 +31,20 @@ type metadata struct {
 	DPoPAlgs              []string    `json:"dpop_signing_alg_values_supported"`
 	DetailsTypes          []string    `json:"authorization_details_types_supported"`
 	UILocales             []string    `json:"ui_locales_supported"`
+
+	// Request objects are taken at PAR; addresses of request objects are not
+	// fetched, and a pushed request_uri is no such address (RFC 9126 section 5).
+	RequestObject        bool     `json:"request_parameter_supported"`
+	RequestAddress       bool     `json:"request_uri_parameter_supported"`
+	RequireRequestObject bool     `json:"require_signed_request_object"`
+	RequestObjectAlgs    []string `json:"request_object_signing_alg_values_supported"`
+	ClaimsParameter      bool     `json:"claims_parameter_supported"`
+	Claims               []string `json:"claims_supported"`
+	Prompts              []string `json:"prompt_values_supported"`
+	ACRs                 []string `json:"acr_values_supported"`
+	SubjectTypes         []string `json:"subject_types_supported"`
+	IDTokenAlgs          []string `json:"id_token_signing_alg_values_supported"`
+	ResponseAlgs         []string `json:"authorization_signing_alg_values_supported"`
 }
 
 // The paths of the endpoints, below the issuer except for authorize, which
@@ -42,23 +57,30 @@ const (
 	pathKeys      = "/jwks"
 )
 
-// signingAlgs are the algorithms of FAPI 2.0 section 5.4.1.
-var signingAlgs = []string{"PS256", "ES256", "EdDSA"}
-
 func (s *Server) metadata() ([]byte, error) {
+	ours := []string{} // what we sign with: any other would be no FAPI algorithm
+	for _, alg := range s.cfg.Keys.Algorithms() {
+		if slices.Contains(signingAlgs, alg) {
+			ours = append(ours, alg)
+		}
+	}
 	m := metadata{
 		Issuer:        s.cfg.Issuer,
 		Authorization: s.cfg.BrowserBase + pathAuthorize,
 		Push:          s.cfg.Issuer + pathPush, RequirePush: true,
 		Token: s.cfg.Issuer + pathToken, Revocation: s.cfg.Issuer + pathRevoke, Keys: s.cfg.Issuer + pathKeys,
-		Scopes:        append(fdx.ScopesOf(fdx.NewClusters(fdx.AllClusters()...)), "offline_access"),
-		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
+		Scopes:        append(fdx.ScopesOf(fdx.NewClusters(fdx.AllClusters()...)), fdx.ScopeOpenID, fdx.ScopeOfflineAccess),
+		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeJWT},
 		GrantTypes:  []string{"authorization_code", "refresh_token"},
 		AuthMethods: []string{"private_key_jwt"}, AuthAlgs: signingAlgs,
 		RevocationAuthMethods: []string{"private_key_jwt"}, RevocationAuthAlgs: signingAlgs,
 		ChallengeMethods: []string{"S256"}, ResponseIssuer: true,
 		DPoPAlgs: signingAlgs, DetailsTypes: []string{DetailsType},
-		UILocales: []string{"en", "es", "fr", "sv", "zh"},
+		UILocales:     []string{"en", "es", "fr", "sv", "zh"},
+		RequestObject: true, RequestObjectAlgs: signingAlgs,
+		ClaimsParameter: true, Claims: []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr"},
+		Prompts: prompts, ACRs: []string{ACRPassword}, SubjectTypes: []string{"pairwise"},
+		IDTokenAlgs: ours, ResponseAlgs: ours,
 	}
 	return json.Marshal(m)
 }

@@ -19,7 +19,11 @@ func (s *Server) push(q *request) (reply, error) {
 	if err := s.proof(q, ""); err != nil {
 		return reply{}, err
 	}
-	params, request, jkt, err := checkPush(q.client, q.form, q.binding.KeyThumbprint)
+	form, err := s.parameters(q)
+	if err != nil {
+		return reply{}, err
+	}
+	params, request, jkt, err := checkPush(q.client, form, q.binding.KeyThumbprint)
 	if err != nil {
 		return reply{}, err
 	}

@@ -8,10 +8,12 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/token"
 )
 
@@ -43,10 +45,10 @@ func TestPushedRequestsThatAreAccepted(t *testing.T) {
 		"a nonce of 64":         with("nonce", strings.Repeat("n", 64)),
 		"a nonce of 500":        with("nonce", strings.Repeat("n", 500)),
 		"unknown parameters": func(f url.Values) {
-			f.Set("prompt", "consent")
 			f.Set("x", "y")
 			f.Set("audience", "z")
-			f.Set("claims", "{")
+			f.Set("display", "page")
+			f.Set("id_token_hint", "x")
 		},
 		"a registration in the request":    with("registration", "{}"),
 		"scopes in any order":              with("scope", "fdx:transactions:read offline_access fdx:accountbasic:read"),
@@ -57,6 +59,21 @@ func TestPushedRequestsThatAreAccepted(t *testing.T) {
 		"a loopback redirect":              with("redirect_uri", "http://127.0.0.1:9/cb"),
 		"a loopback redirect in version 6": with("redirect_uri", "http://[::1]:9/cb"),
 		"languages and a login hint":       func(f url.Values) { f.Set("ui_locales", "sv en"); f.Set("login_hint", "somebody") },
+		"a login hint of 256":              with("login_hint", strings.Repeat("l", 256)),
+		"prompt consent for offline_access": func(f url.Values) {
+			f.Set("prompt", "consent")
+			f.Set("scope", basicScope+" offline_access")
+		},
+		"prompt none":                   with("prompt", "none"),
+		"prompts":                       with("prompt", "login consent select_account"),
+		"no prompt":                     with("prompt", ""),
+		"max_age 0":                     with("max_age", "0"),
+		"max_age of 10 digits":          with("max_age", "9999999999"),
+		"acr_values":                    with("acr_values", "x urn:headgate:acr:password"),
+		"claims":                        with("claims", `{"id_token":{"acr":null,"auth_time":{"essential":true}},"userinfo":{"name":null}}`),
+		"an acr that can be met":        with("claims", `{"id_token":{"acr":{"essential":true,"values":["x","urn:headgate:acr:password"]}}}`),
+		"an acr that may be missed":     with("claims", `{"id_token":{"acr":{"value":"x"}}}`),
+		"an essential acr without name": with("claims", `{"id_token":{"acr":{"essential":true}}}`),
 	} {
 		a := c.push(bend)
 		life, _ := a.body["expires_in"].(float64)
@@ -82,8 +99,9 @@ func TestPushedRequestsThatAreRefused(t *testing.T) {
 	}{
 		"request_uri":                          {c, with("request_uri", "urn:ietf:params:oauth:request_uri:x"), "invalid_request"},
 		"an empty request_uri":                 {c, with("request_uri", ""), "invalid_request"},
-		"a request object":                     {c, with("request", "eyJ.e.e"), "request_not_supported"},
-		"an empty request object":              {c, with("request", ""), "request_not_supported"},
+		"a request object that is none":        {c, with("request", "eyJ.e.e"), "invalid_request_object"},
+		"an empty request object":              {c, with("request", ""), "invalid_request_object"},
+		"request_uri beside an object":         {c, func(f url.Values) { f.Set("request", c.object(nil)); f.Set("request_uri", "x") }, "invalid_request"},
 		"no PKCE":                              {c, without("code_challenge", "code_challenge_method"), "invalid_request"},
 		"no challenge":                         {c, without("code_challenge"), "invalid_request"},
 		"no challenge method":                  {c, without("code_challenge_method"), "invalid_request"},
@@ -112,7 +130,21 @@ func TestPushedRequestsThatAreRefused(t *testing.T) {
 		"an empty response mode":               {c, with("response_mode", ""), "invalid_request"},
 		"a state of 2,001":                     {c, with("state", strings.Repeat("s", 2001)), "invalid_request"},
 		"a nonce of 501":                       {c, with("nonce", strings.Repeat("n", 501)), "invalid_request"},
-		"a login hint of 2,001":                {c, with("login_hint", strings.Repeat("l", 2001)), "invalid_request"},
+		"a login hint of 257":                  {c, with("login_hint", strings.Repeat("l", 257)), "invalid_request"},
+		"acr_values of 2,001":                  {c, with("acr_values", strings.Repeat("e", 2001)), "invalid_request"},
+		"prompt none and login":                {c, with("prompt", "none login"), "invalid_request"},
+		"prompt unknown":                       {c, with("prompt", "create"), "invalid_request"},
+		"prompt known and unknown":             {c, with("prompt", "login x"), "invalid_request"},
+		"prompt in capitals":                   {c, with("prompt", "LOGIN"), "invalid_request"},
+		"max_age negative":                     {c, with("max_age", "-1"), "invalid_request"},
+		"max_age of 11 digits":                 {c, with("max_age", strings.Repeat("1", 11)), "invalid_request"},
+		"max_age with a fraction":              {c, with("max_age", "1.5"), "invalid_request"},
+		"max_age with a line break":            {c, with("max_age", "1\n"), "invalid_request"},
+		"max_age text":                         {c, with("max_age", "x"), "invalid_request"},
+		"claims no JSON":                       {c, with("claims", "{"), "invalid_request"},
+		"claims an array":                      {c, with("claims", "[]"), "invalid_request"},
+		"claims of over 8 KiB":                 {c, with("claims", `{"x":"`+strings.Repeat("x", 8<<10)+`"}`), "invalid_request"},
+		"an acr that nobody can meet":          {c, with("claims", `{"id_token":{"acr":{"essential":true,"value":"x"}}}`), "unmet_authentication_requirements"},
 		"languages of 2,001":                   {c, with("ui_locales", strings.Repeat("e", 2001)), "invalid_request"},
 		"a short dpop_jkt":                     {c, with("dpop_jkt", strings.Repeat("a", 42)), "invalid_request"},
 		"an empty dpop_jkt":                    {c, with("dpop_jkt", ""), "invalid_request"},
@@ -235,7 +267,7 @@ func TestWhatIsKeptOfAPushedRequest(t *testing.T) {
 	must(t, err)
 	p, err := w.mem.Pushed(t.Context(), h)
 	must(t, err)
-	if !only(p.Params, "response_type", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method") {
+	if !only(p.Params, "response_type", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method", "response_mode", "prompt") {
 		t.Errorf("kept: %v", p.Params)
 	}
 	if p.Params["nonce"] != strings.Repeat("n", 384) || p.Params["scope"] != "fdx:paymentsupport:read" {
@@ -255,4 +287,175 @@ func mapped(m map[string]string) (values []string) {
 		values = append(values, v)
 	}
 	return values
+}
+
+// objectOf is a request object with the parameters of a bent form, as text.
+func (c client) objectOf(bend func(url.Values)) string {
+	f := c.request()
+	bend(f)
+	return c.object(func(j *jwt) {
+		for name := range c.request() {
+			delete(j.claims, name)
+		}
+		for name, values := range f {
+			j.claims[name] = values[0]
+		}
+	})
+}
+
+// The conditions of a push that have an error of their own, each as plain
+// parameters and inside a request object.
+func TestEachRefusalAtPushHasItsCode(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.client("app")
+	proof := func(key any) http.Header { return c.with(key).proof("/par", nil) }
+	for name, tt := range map[string]struct {
+		bend   func(url.Values)
+		header http.Header
+		want   string
+	}{
+		"no PKCE":                     {without("code_challenge", "code_challenge_method"), nil, "invalid_request"},
+		"plain PKCE":                  {with("code_challenge_method", "plain"), nil, "invalid_request"},
+		"no redirect_uri":             {without("redirect_uri"), nil, "invalid_request"},
+		"an unregistered redirect":    {with("redirect_uri", "https://evil.example/cb"), nil, "invalid_request"},
+		"response_type code id_token": {with("response_type", "code id_token"), nil, "unsupported_response_type"},
+		"response_type token":         {with("response_type", "token"), nil, "unsupported_response_type"},
+		"dpop_jkt of another key":     {with("dpop_jkt", thumbprint(t, keys().ec.Public())), proof(keys().otherEC), "invalid_dpop_proof"},
+		"a state of 2,001":            {with("state", strings.Repeat("s", 2001)), nil, "invalid_request"},
+		"a nonce of 501":              {with("nonce", strings.Repeat("n", 501)), nil, "invalid_request"},
+		"a mode of another client":    {with("response_mode", "jwt"), nil, "invalid_request"},
+		"an unknown mode":             {with("response_mode", "web_message"), nil, "invalid_request"},
+		"an unknown scope":            {with("scope", "fdx:everything:read"), nil, "invalid_scope"},
+		"openid of another client":    {with("scope", "openid "+basicScope), nil, "invalid_scope"},
+	} {
+		form := c.request()
+		tt.bend(form)
+		if a := w.post("/par", c.signed(form), tt.header); !a.is(http.StatusBadRequest, tt.want) {
+			t.Errorf("%s: %s, want 400 %s", name, a, tt.want)
+		}
+		if tt.header != nil {
+			tt.header = proof(keys().otherEC) // a proof is good once
+		}
+		form = url.Values{"request": {c.objectOf(tt.bend)}}
+		if a := w.post("/par", c.signed(form), tt.header); !a.is(http.StatusBadRequest, tt.want) {
+			t.Errorf("%s, in a request object: %s, want 400 %s", name, a, tt.want)
+		}
+	}
+}
+
+// What is long but allowed comes back as it was sent.
+func TestStateAndNonceAreKeptIntact(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.client("app")
+	for _, n := range []int{1, 64, 128, 384, 500, 1000, 2000} {
+		state, nonce := strings.Repeat("s", n), strings.Repeat("n", min(n, 500))
+		bend := func(f url.Values) { f.Set("state", state); f.Set("nonce", nonce) }
+		for _, a := range []answer{c.push(bend), c.pushObject(c.objectOf(bend))} {
+			if p := w.record(a); p.Params["state"] != state || p.Params["nonce"] != nonce {
+				t.Errorf("%d characters: %v", n, p.Params)
+			}
+			if back := w.person("alice").approve(c.front(a.text("request_uri"))); back.Get("state") != state {
+				t.Errorf("%d characters came back as %s", n, back.Get("state"))
+			}
+		}
+	}
+}
+
+func TestResponseModesAreThoseRegistered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for _, tt := range []struct {
+		registered []string
+		asked      string // "-" for no parameter
+		want       string // "" for a refusal
+	}{
+		{nil, "-", "query"},
+		{nil, "query", "query"},
+		{nil, "jwt", ""},
+		{nil, "query.jwt", ""},
+		{[]string{"query"}, "jwt", ""},
+		{[]string{"jwt"}, "-", "jwt"},
+		{[]string{"jwt"}, "jwt", "jwt"},
+		{[]string{"jwt"}, "query.jwt", "jwt"},
+		{[]string{"jwt"}, "query", ""},
+		{[]string{"jwt"}, "", ""},
+		{[]string{"jwt"}, "fragment.jwt", ""},
+		{[]string{"jwt"}, "form_post.jwt", ""},
+		{[]string{"jwt"}, "JWT", ""},
+		{[]string{"query", "jwt"}, "-", "query"},
+		{[]string{"query", "jwt"}, "jwt", "jwt"},
+		{[]string{"jwt", "query"}, "-", "jwt"},
+		{[]string{"jwt", "query"}, "query", "query"},
+	} {
+		c := w.profiled("modes", func(r *consent.Recipient) { r.Profile.ResponseModes = tt.registered })
+		bend := func(f url.Values) {
+			if tt.asked != "-" {
+				f.Set("response_mode", tt.asked)
+			}
+		}
+		for _, a := range []answer{c.push(bend), c.pushObject(c.objectOf(bend))} {
+			if tt.want == "" {
+				if !a.is(http.StatusBadRequest, "invalid_request") {
+					t.Errorf("%v, asked for %s: %s", tt.registered, tt.asked, a)
+				}
+				continue
+			}
+			if got := w.record(a).Params["response_mode"]; got != tt.want {
+				t.Errorf("%v, asked for %s: %s", tt.registered, tt.asked, got)
+			}
+		}
+	}
+}
+
+// openid asks for an ID token and for no data.
+func TestOpenIDIsAScopeWithoutData(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.profiled("oidc", func(r *consent.Recipient) { r.Scopes = append(r.Scopes, "openid") })
+	want := w.record(c.push(nil)).Request.Clusters()
+	for _, scope := range []string{"openid " + basicScope, basicScope + " offline_access openid"} {
+		p := w.record(c.push(with("scope", scope)))
+		if !slices.Contains(strings.Fields(p.Params["scope"]), "openid") || len(strings.Fields(p.Params["scope"])) != 2 || p.Request.Clusters() != want {
+			t.Errorf("%s: kept %s, %+v", scope, p.Params["scope"], p.Request)
+		}
+	}
+	p := w.record(c.push(func(f url.Values) {
+		f.Set("scope", "openid")
+		f.Set("authorization_details", details(`"purpose":"budgeting",`, ``))
+	}))
+	if p.Params["scope"] != "openid" {
+		t.Errorf("beside details: kept %v", p.Params)
+	}
+	for name, scope := range map[string]string{
+		"alone": "openid", "with offline_access": "openid offline_access", "twice": "openid openid " + basicScope, "in capitals": "OpenID " + basicScope,
+	} {
+		if a := c.push(with("scope", scope)); !a.is(http.StatusBadRequest, "invalid_scope") {
+			t.Errorf("%s: %s", name, a)
+		}
+	}
+}
+
+// A client that registered types of details uses those only.
+func TestDetailsTypesAreThoseRegistered(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	for name, tt := range map[string]struct {
+		types []string
+		want  int
+	}{
+		"none registered": {nil, http.StatusCreated},
+		"ours":            {[]string{"other", "fdx_v1.0"}, http.StatusCreated},
+		"others":          {[]string{"other", "FDX_V1.0"}, http.StatusBadRequest},
+	} {
+		c := w.profiled("typed", func(r *consent.Recipient) { r.Profile.DetailsTypes = tt.types })
+		a := c.push(detailed(details(`"purpose":"budgeting",`, ``)))
+		if a.status != tt.want || a.status != http.StatusCreated && a.code() != "invalid_authorization_details" {
+			t.Errorf("%s: %s", name, a)
+		}
+		if a := c.push(nil); a.status != http.StatusCreated {
+			t.Errorf("%s, by scope: %s", name, a)
+		}
+	}
 }

@@ -2,7 +2,6 @@ package authz
 
 import (
 	"bytes"
-	"encoding/base64"
 	"encoding/json"
 	"slices"
 	"strings"
@@ -125,5 +124,3 @@ func granted(g consent.Grant) []grantedDetail {
 		Resources: g.Resources,
 	}}
 }
-
-func decodeSegment(s string) ([]byte, error) { return base64.RawURLEncoding.DecodeString(s) }

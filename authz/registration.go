@@ -182,14 +182,13 @@ func registerScopes(r *consent.Recipient, scope string, fault func(member, text 
 			continue
 		}
 		sc, err := fdx.ParseScope(name)
-		_, data := sc.Cluster() // openid has none: ID tokens are not offered
-		if err != nil || !data || slices.Contains(r.Scopes, sc) {
+		if err != nil || slices.Contains(r.Scopes, sc) {
 			fault("scope", "has a value that is unknown or repeated")
 			return
 		}
 		r.Scopes = append(r.Scopes, sc)
 	}
-	if len(r.Scopes) == 0 {
+	if fdx.ClustersOf(r.Scopes).Empty() {
 		fault("scope", "needs at least one FDX scope")
 	}
 }

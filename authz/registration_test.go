@@ -41,6 +41,10 @@ func TestRegistrationDefaults(t *testing.T) {
 	if _, err := consent.Shape(r, consent.Asked{Scopes: []fdx.Scope{fdx.Transactions.Scope()}}); err != nil {
 		t.Errorf("a request under the defaults: %v", err)
 	}
+	r, err = authz.Registration([]byte(`{"redirect_uris":["https://app.example/cb"],"scope":"openid fdx:balances:read","jwks":` + publicKeys(t) + `}`))
+	if err != nil || len(r.Scopes) != 2 || r.Scopes[0] != fdx.ScopeOpenID || r.Purposes[0].Clusters != fdx.NewClusters(fdx.Balances) {
+		t.Fatalf("with openid: %+v, %v", r, err)
+	}
 	r, err = authz.Registration([]byte(`{"redirect_uris":["http://127.0.0.1:9/cb"],"tls_client_auth_subject_dn":"CN=app"}`))
 	if err != nil || r.AuthMethod != consent.TLSClientAuth || r.DPoPBound {
 		t.Fatalf("%+v, %v", r, err)

@@ -129,6 +129,7 @@ func (e *Engine) Push(ctx context.Context, r consent.Recipient, params map[strin
 		form.Set(k, v)
 	}
 	form.Set("client_id", string(r.ID))
+	form.Del("response_mode") // how the answer is written is not fosite's to know
 	if form.Get("state") == "" {
 		// fosite insists on a state. The marker lives in this copy only.
 		form.Set("state", "-")

@@ -107,11 +107,16 @@ type app struct {
 	use      string
 	redirect string
 	jwksURI  string
+	second   any // another public key
 }
 
 func (a app) jwks(t testing.TB) []byte {
 	t.Helper()
-	b, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: a.public, KeyID: "1", Algorithm: string(a.alg), Use: a.use}}})
+	set := jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: a.public, KeyID: "1", Algorithm: string(a.alg), Use: a.use}}}
+	if a.second != nil {
+		set.Keys = append(set.Keys, jose.JSONWebKey{Key: a.second, KeyID: "2", Use: a.use})
+	}
+	b, err := json.Marshal(set)
 	must(t, err)
 	return b
 }
@@ -149,6 +154,7 @@ func apps(remote string) []app {
 		named("no-use", func(a *app) { a.use = "" }),
 		named("eddsa", func(a *app) { a.alg, a.key, a.public = jose.EdDSA, k.ed, k.ed.Public() }),
 		named("rs256", func(a *app) { a.alg, a.key, a.public = jose.RS256, k.rsa, k.rsa.Public() }),
+		named("two-keys", func(a *app) { a.second = k.rsa.Public() }),
 		named("loopback", func(a *app) { a.redirect = "http://127.0.0.1:9/cb" }),
 		named("localhost", func(a *app) { a.redirect = "http://localhost/cb" }),
 		named("scheme", func(a *app) { a.redirect = "com.example.app:/cb" }),
@@ -279,6 +285,32 @@ func (r *run) oidc(f url.Values) {
 	}
 }
 
+// object is a request object of "app" for its whole request, bent.
+func (r *run) object(bend func(claims)) string {
+	return r.objectOf("app", jose.ES256, keys().ec, map[jose.HeaderKey]any{"kid": "1", "typ": "oauth-authz-req+jwt"}, bend)
+}
+
+func (r *run) objectOf(client string, alg jose.SignatureAlgorithm, key any, header map[jose.HeaderKey]any, bend func(claims)) string {
+	now := r.s.now()
+	c := claims{"iss": client, "aud": issuer, "nbf": now.Unix(), "exp": now.Add(time.Minute).Unix()}
+	for name, values := range r.request(client) {
+		c[name] = values[0]
+	}
+	if bend != nil {
+		bend(c)
+	}
+	return sign(r.t, key, alg, header, c)
+}
+
+// pushObject pushes a request object beside the request that it holds.
+// fosite looks at it only if the request asks for openid.
+func (r *run) pushObject(client, object string) answer {
+	f := r.request(client)
+	r.oidc(f)
+	f.Set("request", object)
+	return r.s.post("/par", r.signed(client, f, nil), nil)
+}
+
 func yes(shown bool) string {
 	if shown {
 		return "shown"
@@ -367,8 +399,63 @@ var overrides = []struct {
 	}},
 	{"10 http to localhost is refused", "201", "400 invalid_request", func(r *run) string { return r.by("localhost").seen() }},
 	{"10 a scheme of its own is refused", "201", "400 invalid_request", func(r *run) string { return r.by("scheme").seen() }},
-	{"11 a request object is not ignored", "201", "400 request_not_supported", func(r *run) string {
+	{"02 a request object by a clock eight seconds ahead is accepted", "500 error", "201", func(r *run) string {
+		return r.pushObject("app", r.object(func(c claims) { c["nbf"] = r.s.now().Unix() + 8 })).seen()
+	}},
+	{"11 a request object is not ignored", "201", "400 invalid_request_object", func(r *run) string {
 		return r.push(func(f url.Values) { f.Set("request", "garbage") }).seen()
+	}},
+	{"11 a request object without a signature is refused", "201", "400 invalid_request_object", func(r *run) string {
+		parts := strings.Split(r.object(nil), ".")
+		return r.pushObject("app", base64.RawURLEncoding.EncodeToString([]byte(`{"alg":"none"}`))+"."+parts[1]+".").seen()
+	}},
+	{"11 a request object with RS256 is refused", "201", "400 invalid_request_object", func(r *run) string {
+		return r.pushObject("two-keys", r.objectOf("two-keys", jose.RS256, keys().rsa, map[jose.HeaderKey]any{"kid": "2"}, nil)).seen()
+	}},
+	{"11 a request object of another issuer is refused", "201", "400 invalid_request_object", func(r *run) string {
+		return r.pushObject("app", r.object(func(c claims) { c["iss"] = "other" })).seen()
+	}},
+	{"11 a request object for another client is refused", "201", "400 invalid_request_object", func(r *run) string {
+		return r.pushObject("app", r.object(func(c claims) { c["client_id"] = "other" })).seen()
+	}},
+	{"11 a request object for another server is refused", "201", "400 invalid_request_object", func(r *run) string {
+		return r.pushObject("app", r.object(func(c claims) { c["aud"] = "https://elsewhere.example" })).seen()
+	}},
+	{"11 a request object that never expires is refused", "201", "400 invalid_request_object", func(r *run) string {
+		return r.pushObject("app", r.object(func(c claims) { delete(c, "exp") })).seen()
+	}},
+	{"11 a request object that lives for years is refused", "201", "400 invalid_request_object", func(r *run) string {
+		return r.pushObject("app", r.object(func(c claims) { c["exp"] = r.s.now().AddDate(10, 0, 0).Unix() })).seen()
+	}},
+	{"11 a request object without a beginning is refused", "201", "400 invalid_request_object", func(r *run) string {
+		return r.pushObject("app", r.object(func(c claims) { delete(c, "nbf") })).seen()
+	}},
+	{"11 another kind of JWT is no request object", "201", "400 invalid_request_object", func(r *run) string {
+		return r.pushObject("app", r.objectOf("app", jose.ES256, keys().ec, map[jose.HeaderKey]any{"kid": "1", "typ": "at+jwt"}, nil)).seen()
+	}},
+	{"11 state from beside a request object is not used", "kept", "not kept", func(r *run) string {
+		if a := r.pushObject("app", r.object(func(c claims) { delete(c, "state") })); a.status != http.StatusCreated {
+			r.t.Fatal(a.seen())
+		}
+		return kept(strings.Contains(r.s.kept(), "0123456789"))
+	}},
+	{"11 a number in a request object stays one", "not kept", "kept", func(r *run) string {
+		if a := r.pushObject("app", r.object(func(c claims) { c["max_age"] = 3600 })); a.status != http.StatusCreated {
+			r.t.Fatal(a.seen())
+		}
+		all := r.s.kept()
+		return kept(strings.Contains(all, "max_age=3600") || strings.Contains(all, "max_age:3600"))
+	}},
+	{"11 JSON in a request object stays JSON", "not kept", "kept", func(r *run) string {
+		asked := claims{"id_token": claims{"auth_time": nil}}
+		if a := r.pushObject("app", r.object(func(c claims) { c["claims"] = asked })); a.status != http.StatusCreated {
+			r.t.Fatal(a.seen())
+		}
+		all, err := url.QueryUnescape(r.s.kept())
+		if err != nil {
+			all = r.s.kept()
+		}
+		return kept(strings.Contains(all, `{"id_token":{"auth_time":null}}`))
 	}},
 	{"12 the assertion is not stored", "kept", "not kept", func(r *run) string {
 		r.pushed(nil)
