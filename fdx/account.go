@@ -9,12 +9,17 @@ import (
 // AccountCategory is the discriminator of accounts and transactions.
 type AccountCategory string
 
-// The account categories of this release.
+// The account categories, all that FDX has.
 const (
-	DepositCategory      AccountCategory = "DEPOSIT_ACCOUNT"
-	LineOfCreditCategory AccountCategory = "LOC_ACCOUNT"
-	LoanCategory         AccountCategory = "LOAN_ACCOUNT"
-	InvestmentCategory   AccountCategory = "INVESTMENT_ACCOUNT"
+	DepositCategory        AccountCategory = "DEPOSIT_ACCOUNT"
+	LineOfCreditCategory   AccountCategory = "LOC_ACCOUNT"
+	LoanCategory           AccountCategory = "LOAN_ACCOUNT"
+	InvestmentCategory     AccountCategory = "INVESTMENT_ACCOUNT"
+	AnnuityCategory        AccountCategory = "ANNUITY_ACCOUNT"
+	InsuranceCategory      AccountCategory = "INSURANCE_ACCOUNT"
+	CommercialCategory     AccountCategory = "COMMERCIAL_ACCOUNT"
+	DigitalWalletCategory  AccountCategory = "DIGITAL_WALLET"
+	BuyNowPayLaterCategory AccountCategory = "BNPL_ACCOUNT"
 )
 
 // Account is an account of exactly one category: exactly one pointer is set.
@@ -22,14 +27,19 @@ const (
 // (AccountWithDescriptor, AccountWithDetails). The zero value is no account
 // and does not marshal.
 type Account struct {
-	Deposit      *DepositAccount
-	LineOfCredit *LineOfCreditAccount
-	Loan         *LoanAccount
-	Investment   *InvestmentAccount
+	Deposit        *DepositAccount
+	LineOfCredit   *LineOfCreditAccount
+	Loan           *LoanAccount
+	Investment     *InvestmentAccount
+	Annuity        *AnnuityAccount
+	Insurance      *InsuranceAccount
+	Commercial     *CommercialAccount
+	DigitalWallet  *DigitalWalletAccount
+	BuyNowPayLater *BuyNowPayLaterAccount
 }
 
 // ErrInvalidAccount is returned for an account that holds no category or
-// several, has no id, or is of a category this release lacks.
+// several, has no id, or is of a category that FDX lacks.
 var ErrInvalidAccount = errors.New("not an account of exactly one known category with an id")
 
 // AccountDescriptor holds what every account has, whatever its category.
@@ -41,8 +51,20 @@ type AccountDescriptor struct {
 	ProductName          string        `json:"productName,omitzero"`
 	ProductID            string        `json:"productId,omitzero"`
 	Nickname             string        `json:"nickname,omitzero"`
+	Description          string        `json:"description,omitzero"`
 	Status               AccountStatus `json:"status,omitzero"`
 	Currency             Currency      `json:"currency,omitzero"`
+	// Error stands in a partial answer (HTTP 206) for what the bank could
+	// not say about this account now.
+	Error AccountError `json:"error,omitzero"`
+}
+
+// AccountError is why an account in a partial answer lacks what it lacks. It
+// has no debug text, because the bank's would be about the bank's insides.
+type AccountError struct {
+	// Code is an FDX error code, such as 501.
+	Code    string `json:"code,omitzero"`
+	Message string `json:"message,omitzero"`
 }
 
 // Currency names a currency.
@@ -103,6 +125,21 @@ func (a Account) only() (d *AccountDescriptor, category AccountCategory) {
 	if a.Investment != nil {
 		n, d, category = n+1, &a.Investment.AccountDescriptor, InvestmentCategory
 	}
+	if a.Annuity != nil {
+		n, d, category = n+1, &a.Annuity.AccountDescriptor, AnnuityCategory
+	}
+	if a.Insurance != nil {
+		n, d, category = n+1, &a.Insurance.AccountDescriptor, InsuranceCategory
+	}
+	if a.Commercial != nil {
+		n, d, category = n+1, &a.Commercial.AccountDescriptor, CommercialCategory
+	}
+	if a.DigitalWallet != nil {
+		n, d, category = n+1, &a.DigitalWallet.AccountDescriptor, DigitalWalletCategory
+	}
+	if a.BuyNowPayLater != nil {
+		n, d, category = n+1, &a.BuyNowPayLater.AccountDescriptor, BuyNowPayLaterCategory
+	}
 	if n != 1 {
 		return nil, ""
 	}
@@ -147,6 +184,31 @@ func (a Account) flat() (any, error) {
 			AccountCategory AccountCategory `json:"accountCategory"`
 			*InvestmentAccount
 		}{category, a.Investment}, nil
+	case AnnuityCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*AnnuityAccount
+		}{category, a.Annuity}, nil
+	case InsuranceCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*InsuranceAccount
+		}{category, a.Insurance}, nil
+	case CommercialCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*CommercialAccount
+		}{category, a.Commercial}, nil
+	case DigitalWalletCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*DigitalWalletAccount
+		}{category, a.DigitalWallet}, nil
+	case BuyNowPayLaterCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*BuyNowPayLaterAccount
+		}{category, a.BuyNowPayLater}, nil
 	}
 	return nil, ErrInvalidAccount
 }
@@ -170,6 +232,16 @@ func (a *Account) UnmarshalJSON(data []byte) error {
 		err = json.Unmarshal(data, &parsed.Loan)
 	case InvestmentCategory:
 		err = json.Unmarshal(data, &parsed.Investment)
+	case AnnuityCategory:
+		err = json.Unmarshal(data, &parsed.Annuity)
+	case InsuranceCategory:
+		err = json.Unmarshal(data, &parsed.Insurance)
+	case CommercialCategory:
+		err = json.Unmarshal(data, &parsed.Commercial)
+	case DigitalWalletCategory:
+		err = json.Unmarshal(data, &parsed.DigitalWallet)
+	case BuyNowPayLaterCategory:
+		err = json.Unmarshal(data, &parsed.BuyNowPayLater)
 	default:
 		return ErrInvalidAccount
 	}

@@ -9,13 +9,23 @@ type DepositAccount struct {
 	CurrentBalance Decimal `json:"currentBalance,omitzero"`
 	// AvailableBalance is what the customer can use, in major units of
 	// Currency. The core exchange profile requires it.
-	AvailableBalance          Decimal      `json:"availableBalance,omitzero"`
-	BalanceAsOf               Timestamp    `json:"balanceAsOf,omitzero"`
-	EarnedInterest            InterestRate `json:"earnedInterest,omitzero"`
-	UnderArbitration          *bool        `json:"underArbitration,omitempty"`
-	OverdraftOptIn            *bool        `json:"overdraftOptIn,omitempty"`
-	Overdrafted               *bool        `json:"overdrafted,omitempty"`
-	OverdraftProtectionFunded *bool        `json:"overdraftProtectionFunded,omitempty"`
+	AvailableBalance          Decimal         `json:"availableBalance,omitzero"`
+	OpeningDayBalance         Decimal         `json:"openingDayBalance,omitzero"`
+	BalanceAsOf               Timestamp       `json:"balanceAsOf,omitzero"`
+	EarnedInterest            InterestRate    `json:"earnedInterest,omitzero"`
+	UnderArbitration          *bool           `json:"underArbitration,omitempty"`
+	OverdraftOptIn            *bool           `json:"overdraftOptIn,omitempty"`
+	Overdrafted               *bool           `json:"overdrafted,omitempty"`
+	OverdraftProtectionFunded *bool           `json:"overdraftProtectionFunded,omitempty"`
+	OverdraftFundingSources   []FundingSource `json:"overdraftFundingSources,omitempty"`
+}
+
+// FundingSource is where money comes from when the account is overdrawn. FDX
+// also names that account's id and number, which this release does not carry:
+// the account need not be in the grant.
+type FundingSource struct {
+	AccountType     string `json:"accountType,omitzero"`
+	InstitutionName string `json:"institutionName,omitzero"`
 }
 
 // DepositAccountType is the kind of a deposit account.

@@ -25,6 +25,7 @@ type LoanAccount struct {
 	LastPaymentAmount      Decimal          `json:"lastPaymentAmount,omitzero"`
 	LastPaymentDate        Date             `json:"lastPaymentDate,omitzero"`
 	LoanProviderName       string           `json:"loanProviderName,omitzero"`
+	CurrentSchool          string           `json:"currentSchool,omitzero"`
 }
 
 // LoanAccountType is the kind of a loan.

@@ -8,26 +8,32 @@ type LineOfCreditAccount struct {
 	CreditLine      Decimal                 `json:"creditLine,omitzero"`
 	AvailableCredit Decimal                 `json:"availableCredit,omitzero"`
 	// CurrentBalance is what is owed. The core exchange profile requires it.
-	CurrentBalance       Decimal            `json:"currentBalance,omitzero"`
-	PrincipalBalance     Decimal            `json:"principalBalance,omitzero"`
-	CashAdvanceBalance   Decimal            `json:"cashAdvanceBalance,omitzero"`
-	TransferBalance      Decimal            `json:"transferBalance,omitzero"`
-	BalanceAsOf          Timestamp          `json:"balanceAsOf,omitzero"`
-	NextPaymentAmount    Decimal            `json:"nextPaymentAmount,omitzero"`
-	NextPaymentDate      Date               `json:"nextPaymentDate,omitzero"`
-	MinimumPaymentAmount Decimal            `json:"minimumPaymentAmount,omitzero"`
-	LastPaymentAmount    Decimal            `json:"lastPaymentAmount,omitzero"`
-	LastPaymentDate      Date               `json:"lastPaymentDate,omitzero"`
-	PastDueAmount        Decimal            `json:"pastDueAmount,omitzero"`
-	LastStmtBalance      Decimal            `json:"lastStmtBalance,omitzero"`
-	LastStmtDate         Date               `json:"lastStmtDate,omitzero"`
-	PurchasesAPR         Decimal            `json:"purchasesApr,omitzero"`
-	AdvancesAPR          Decimal            `json:"advancesApr,omitzero"`
-	TransfersAPR         Decimal            `json:"transfersApr,omitzero"`
-	ChargedInterest      InterestRate       `json:"chargedInterest,omitzero"`
-	UnderArbitration     *bool              `json:"underArbitration,omitempty"`
-	Bills                []Bill             `json:"bills,omitempty"`
-	ScheduledPayments    []ScheduledPayment `json:"scheduledPayments,omitempty"`
+	CurrentBalance       Decimal   `json:"currentBalance,omitzero"`
+	PrincipalBalance     Decimal   `json:"principalBalance,omitzero"`
+	CashAdvanceBalance   Decimal   `json:"cashAdvanceBalance,omitzero"`
+	TransferBalance      Decimal   `json:"transferBalance,omitzero"`
+	PPILBalance          Decimal   `json:"ppilBalance,omitzero"`
+	BalanceAsOf          Timestamp `json:"balanceAsOf,omitzero"`
+	NextPaymentAmount    Decimal   `json:"nextPaymentAmount,omitzero"`
+	NextPaymentDate      Date      `json:"nextPaymentDate,omitzero"`
+	MinimumPaymentAmount Decimal   `json:"minimumPaymentAmount,omitzero"`
+	LastPaymentAmount    Decimal   `json:"lastPaymentAmount,omitzero"`
+	LastPaymentDate      Date      `json:"lastPaymentDate,omitzero"`
+	PastDueAmount        Decimal   `json:"pastDueAmount,omitzero"`
+	LastStmtBalance      Decimal   `json:"lastStmtBalance,omitzero"`
+	LastStmtDate         Date      `json:"lastStmtDate,omitzero"`
+	PurchasesAPR         Decimal   `json:"purchasesApr,omitzero"`
+	AdvancesAPR          Decimal   `json:"advancesApr,omitzero"`
+	// TransfersAPR is the deprecated name of BalanceTransfersAPR.
+	TransfersAPR        Decimal            `json:"transfersApr,omitzero"`
+	BalanceTransfersAPR Decimal            `json:"balanceTransfersApr,omitzero"`
+	PPILAPR             Decimal            `json:"ppilApr,omitzero"`
+	TargetRateSaleAPR   Decimal            `json:"targetRateSaleApr,omitzero"`
+	FeeSchedule         string             `json:"feeSchedule,omitzero"`
+	ChargedInterest     InterestRate       `json:"chargedInterest,omitzero"`
+	UnderArbitration    *bool              `json:"underArbitration,omitempty"`
+	Bills               []Bill             `json:"bills,omitempty"`
+	ScheduledPayments   []ScheduledPayment `json:"scheduledPayments,omitempty"`
 }
 
 // LineOfCreditAccountType is the kind of a line of credit.

@@ -27,8 +27,10 @@ func descriptor(id fdx.AccountID) fdx.AccountDescriptor {
 		ProductName:          "Everyday",
 		ProductID:            "prod-1",
 		Nickname:             "Household",
+		Description:          "An example account",
 		Status:               fdx.StatusOpen,
 		Currency:             fdx.Currency{CurrencyCode: "USD"},
+		Error:                fdx.AccountError{Code: "501", Message: "Subsystem unavailable"},
 	}
 }
 
@@ -50,12 +52,14 @@ func accounts(t testing.TB) map[string]fdx.Account {
 			AccountType:               fdx.Checking,
 			CurrentBalance:            usd(123450),
 			AvailableBalance:          usd(0),
+			OpeningDayBalance:         usd(123000),
 			BalanceAsOf:               asOf,
 			EarnedInterest:            charged,
 			UnderArbitration:          new(false),
 			OverdraftOptIn:            new(true),
 			Overdrafted:               new(false),
 			OverdraftProtectionFunded: new(true),
+			OverdraftFundingSources:   []fdx.FundingSource{{AccountType: "SAVINGS", InstitutionName: "Example Bank"}},
 		}},
 		"account_loc.json": {LineOfCredit: &fdx.LineOfCreditAccount{
 			AccountDescriptor:    descriptor("acc-loc"),
@@ -66,6 +70,7 @@ func accounts(t testing.TB) map[string]fdx.Account {
 			PrincipalBalance:     usd(80000),
 			CashAdvanceBalance:   usd(1000),
 			TransferBalance:      usd(2000),
+			PPILBalance:          usd(3000),
 			BalanceAsOf:          asOf,
 			NextPaymentAmount:    usd(2500),
 			NextPaymentDate:      date(t, "2024-06-01"),
@@ -78,6 +83,10 @@ func accounts(t testing.TB) map[string]fdx.Account {
 			PurchasesAPR:         fdx.NewDecimal(1999, 2),
 			AdvancesAPR:          fdx.NewDecimal(2499, 2),
 			TransfersAPR:         fdx.NewDecimal(999, 2),
+			BalanceTransfersAPR:  fdx.NewDecimal(999, 2),
+			PPILAPR:              fdx.NewDecimal(1299, 2),
+			TargetRateSaleAPR:    fdx.NewDecimal(799, 2),
+			FeeSchedule:          "https://bank.example/fees",
 			ChargedInterest:      charged,
 			UnderArbitration:     new(false),
 			Bills: []fdx.Bill{{
@@ -120,6 +129,7 @@ func accounts(t testing.TB) map[string]fdx.Account {
 			LastPaymentAmount:      usd(141071),
 			LastPaymentDate:        date(t, "2024-05-01"),
 			LoanProviderName:       "Example Mortgage",
+			CurrentSchool:          "Example College",
 		}},
 		"account_investment.json": {Investment: &fdx.InvestmentAccount{
 			AccountDescriptor:    descriptor("acc-investment"),
@@ -152,6 +162,55 @@ func accounts(t testing.TB) map[string]fdx.Account {
 				}},
 			}},
 		}},
+		"account_annuity.json": {Annuity: &fdx.AnnuityAccount{
+			AccountDescriptor:      descriptor("acc-annuity"),
+			AccountType:            fdx.FixedAnnuity,
+			PolicyProductType:      fdx.FixedProduct,
+			PayoutType:             fdx.DeferredPayout,
+			PeriodCertainType:      fdx.TenYearsCertain,
+			PayoutMode:             fdx.PayoutMonthly,
+			PayoutAmount:           usd(120000),
+			PayoutStartDate:        date(t, "2034-01-01"),
+			PayoutEndDate:          date(t, "2054-01-01"),
+			NumberModalPayouts:     240,
+			PayoutChangeAmount:     usd(1000),
+			PayoutChangePercentage: fdx.NewDecimal(200, 2),
+			SurrenderValue:         usd(9000000),
+		}},
+		"account_insurance.json": {Insurance: &fdx.InsuranceAccount{
+			AccountDescriptor:    descriptor("acc-insurance"),
+			AccountType:          fdx.WholeLife,
+			PolicyStatus:         fdx.ActivePolicy,
+			PolicyPremium:        usd(8000),
+			PolicyPremiumTerm:    fdx.MonthlyPremium,
+			PolicyStartDate:      date(t, "2019-01-01"),
+			PolicyEndDate:        date(t, "2049-01-01"),
+			PolicyCoverageAmount: usd(25000000),
+			Bills:                []fdx.Bill{{TotalPaymentDue: usd(8000), DueDate: date(t, "2024-06-01")}},
+		}},
+		"account_commercial.json": {Commercial: &fdx.CommercialAccount{
+			AccountDescriptor: descriptor("acc-commercial"),
+			AccountType:       fdx.CommercialDeposit,
+		}},
+		"account_wallet.json": {DigitalWallet: &fdx.DigitalWalletAccount{
+			AccountDescriptor:     descriptor("acc-wallet"),
+			AccountType:           fdx.DigitalWallet,
+			CurrentBalance:        usd(4200),
+			AvailableBalance:      usd(4000),
+			BalanceAsOf:           asOf,
+			AnnualPercentageYield: fdx.NewDecimal(150, 2),
+			EarnedInterest:        charged,
+		}},
+		"account_bnpl.json": {BuyNowPayLater: &fdx.BuyNowPayLaterAccount{
+			AccountDescriptor: descriptor("acc-bnpl"),
+			AccountType:       fdx.BuyNowPayLater,
+			CreditLine:        usd(100000),
+			AvailableCredit:   usd(76000),
+			CurrentBalance:    usd(24000),
+			PrincipalBalance:  usd(23500),
+			BalanceAsOf:       asOf,
+			FinanceCharges:    usd(500),
+		}},
 	}
 }
 
@@ -169,7 +228,10 @@ func TestAccountWireFormat(t *testing.T) {
 			Page:  fdx.PageMetadata{NextPageKey: "k2", TotalElements: 9},
 			Links: fdx.Links{Next: fdx.Link{Href: "/fdx/v6/accounts?limit=4&pageKey=k2"}},
 		}
-		for _, name := range []string{"account_deposit.json", "account_loc.json", "account_loan.json", "account_investment.json"} {
+		for _, name := range []string{
+			"account_deposit.json", "account_loc.json", "account_loan.json", "account_investment.json", "account_annuity.json",
+			"account_insurance.json", "account_commercial.json", "account_wallet.json", "account_bnpl.json",
+		} {
 			a := accounts(t)[name]
 			fdx.FilterAccount(&a, fdx.NewClusters(fdx.AccountBasic))
 			answer.Accounts = append(answer.Accounts, a)
@@ -189,6 +251,10 @@ func TestAccountsSatisfyTheCoreExchangeProfile(t *testing.T) {
 		"account_loc.json":        {"currentBalance"},
 		"account_loan.json":       {"principalBalance", "interestRate", "interestRateType"},
 		"account_investment.json": {"availableCashBalance", "currentValue"},
+		"account_annuity.json":    nil,
+		"account_insurance.json":  nil,
+		"account_commercial.json": nil,
+		"account_wallet.json":     nil,
 	} {
 		a := accounts(t)[name]
 		fdx.FilterAccount(&a, fdx.NewClusters(fdx.AccountDetailed))
@@ -225,6 +291,8 @@ func TestAccountHoldsExactlyOneCategory(t *testing.T) {
 		"two":               {Deposit: deposit, Loan: loan},
 		"all":               {Deposit: deposit, Loan: loan, LineOfCredit: &fdx.LineOfCreditAccount{}, Investment: &fdx.InvestmentAccount{}},
 		"one without an id": {Deposit: &fdx.DepositAccount{CurrentBalance: usd(1)}},
+		"a new and an old":  {Deposit: deposit, BuyNowPayLater: &fdx.BuyNowPayLaterAccount{AccountDescriptor: one}},
+		"two new":           {Annuity: &fdx.AnnuityAccount{AccountDescriptor: one}, DigitalWallet: &fdx.DigitalWalletAccount{AccountDescriptor: one}},
 	} {
 		if _, err := json.Marshal(a); !errors.Is(err, fdx.ErrInvalidAccount) {
 			t.Errorf("%s: marshals: %v", claim, err)
@@ -238,6 +306,11 @@ func TestAccountHoldsExactlyOneCategory(t *testing.T) {
 		"LOAN_ACCOUNT":       {Loan: loan},
 		"LOC_ACCOUNT":        {LineOfCredit: &fdx.LineOfCreditAccount{AccountDescriptor: one}},
 		"INVESTMENT_ACCOUNT": {Investment: &fdx.InvestmentAccount{AccountDescriptor: one}},
+		"ANNUITY_ACCOUNT":    {Annuity: &fdx.AnnuityAccount{AccountDescriptor: one}},
+		"INSURANCE_ACCOUNT":  {Insurance: &fdx.InsuranceAccount{AccountDescriptor: one}},
+		"COMMERCIAL_ACCOUNT": {Commercial: &fdx.CommercialAccount{AccountDescriptor: one}},
+		"DIGITAL_WALLET":     {DigitalWallet: &fdx.DigitalWalletAccount{AccountDescriptor: one}},
+		"BNPL_ACCOUNT":       {BuyNowPayLater: &fdx.BuyNowPayLaterAccount{AccountDescriptor: one}},
 		"":                   {},
 	} {
 		if a.Category() != category || (a.Descriptor() == nil) != (category == "") || (a.ID() == "acc") != (category != "") {
@@ -252,20 +325,20 @@ func TestAccountRefusesWhatItCannotRead(t *testing.T) {
 		json string
 		want error
 	}{
-		"no category":                   {`{"accountId":"a"}`, fdx.ErrInvalidAccount},
-		"an unknown category":           {`{"accountCategory":"PENSION","accountId":"a"}`, fdx.ErrInvalidAccount},
-		"a category of a later release": {`{"accountCategory":"DIGITAL_WALLET","accountId":"a"}`, fdx.ErrInvalidAccount},
-		"the wrapped form of FDX 5":     {`{"depositAccount":{"accountId":"a"}}`, fdx.ErrInvalidAccount},
-		"no id":                         {`{"accountCategory":"LOAN_ACCOUNT"}`, fdx.ErrInvalidAccount},
-		"a malformed id":                {`{"accountCategory":"LOAN_ACCOUNT","accountId":"a\u0000"}`, fdx.ErrInvalidAccount},
-		"a number as id":                {`{"accountCategory":"LOAN_ACCOUNT","accountId":4111111111111111}`, fdx.ErrInvalidAccount},
-		"a fraction as term":            {`{"accountCategory":"LOAN_ACCOUNT","accountId":"a","loanTerm":4111111111111111.5}`, fdx.ErrInvalidAccount},
-		"text as amount":                {`{"accountCategory":"LOAN_ACCOUNT","accountId":"a","principalBalance":"1.00"}`, fdx.ErrDecimalSyntax},
-		"an amount out of range":        {`{"accountCategory":"LOAN_ACCOUNT","accountId":"a","principalBalance":41111111111111111111}`, fdx.ErrDecimalRange},
-		"a malformed date":              {`{"accountCategory":"LOAN_ACCOUNT","accountId":"a","maturityDate":"soon"}`, fdx.ErrInvalidDateText},
-		"a number as category":          {`{"accountCategory":7,"accountId":"a"}`, fdx.ErrInvalidAccount},
-		"an array":                      {`[]`, fdx.ErrInvalidAccount},
-		"null":                          {`null`, fdx.ErrInvalidAccount},
+		"no category":               {`{"accountId":"a"}`, fdx.ErrInvalidAccount},
+		"an unknown category":       {`{"accountCategory":"PENSION","accountId":"a"}`, fdx.ErrInvalidAccount},
+		"a category in lower case":  {`{"accountCategory":"digital_wallet","accountId":"a"}`, fdx.ErrInvalidAccount},
+		"the wrapped form of FDX 5": {`{"depositAccount":{"accountId":"a"}}`, fdx.ErrInvalidAccount},
+		"no id":                     {`{"accountCategory":"LOAN_ACCOUNT"}`, fdx.ErrInvalidAccount},
+		"a malformed id":            {`{"accountCategory":"LOAN_ACCOUNT","accountId":"a\u0000"}`, fdx.ErrInvalidAccount},
+		"a number as id":            {`{"accountCategory":"LOAN_ACCOUNT","accountId":4111111111111111}`, fdx.ErrInvalidAccount},
+		"a fraction as term":        {`{"accountCategory":"LOAN_ACCOUNT","accountId":"a","loanTerm":4111111111111111.5}`, fdx.ErrInvalidAccount},
+		"text as amount":            {`{"accountCategory":"LOAN_ACCOUNT","accountId":"a","principalBalance":"1.00"}`, fdx.ErrDecimalSyntax},
+		"an amount out of range":    {`{"accountCategory":"LOAN_ACCOUNT","accountId":"a","principalBalance":41111111111111111111}`, fdx.ErrDecimalRange},
+		"a malformed date":          {`{"accountCategory":"LOAN_ACCOUNT","accountId":"a","maturityDate":"soon"}`, fdx.ErrInvalidDateText},
+		"a number as category":      {`{"accountCategory":7,"accountId":"a"}`, fdx.ErrInvalidAccount},
+		"an array":                  {`[]`, fdx.ErrInvalidAccount},
+		"null":                      {`null`, fdx.ErrInvalidAccount},
 	} {
 		a := fdx.Account{Deposit: &fdx.DepositAccount{AccountDescriptor: descriptor("before")}}
 		err := json.Unmarshal([]byte(row.json), &a)

@@ -20,6 +20,7 @@ func TestErrorTable(t *testing.T) {
 	}{
 		{fdx.ErrInvalidInput, "401", 400},
 		{fdx.ErrForbidden, "403", 403},
+		{fdx.ErrConflict, "409", 409},
 		{fdx.ErrInternal, "500", 500},
 		{fdx.ErrSubsystem, "501", 500},
 		{fdx.ErrUpstreamTimeout, "501", 504},
@@ -33,11 +34,17 @@ func TestErrorTable(t *testing.T) {
 		{fdx.ErrAccountTypeNotSupported, "704", 422},
 		{fdx.ErrAccountClosed, "705", 409},
 		{fdx.ErrAccountLocked, "706", 403},
+		{fdx.ErrRewardProgramNotFound, "1101", 404},
+		{fdx.ErrRewardCategoriesNotFound, "1102", 404},
+		{fdx.ErrImageNotFound, "1103", 404},
+		{fdx.ErrStatementNotFound, "1104", 404},
 		{fdx.ErrNotImplemented, "1106", 501},
 		{fdx.ErrDataNotFound, "1107", 404},
+		{fdx.ErrNoStatements, "1108", 404},
 		{fdx.ErrNotAcceptable, "1203", 406},
 		{fdx.ErrMethodNotAllowed, "1206", 405},
 		{fdx.ErrTooManyRequests, "1207", 429},
+		{fdx.ErrStatementProcessing, "1300", 400},
 	}
 	table := fdx.Errors()
 	if len(table) != len(want) {

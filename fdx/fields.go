@@ -1,10 +1,5 @@
 package fdx
 
-import (
-	"reflect"
-	"strings"
-)
-
 // This file enforces: a field leaves only if a granted cluster covers it.
 
 // fieldClusters is the one map from a field to the clusters any of which lets
@@ -24,9 +19,19 @@ var fieldClusters = func() map[string]Clusters {
 		scheduled = NewClusters(ScheduledPayments)
 		holding   = NewClusters(Investments)
 		booking   = NewClusters(Transactions)
-		// Without its id and its currency no part of an account can be
-		// read, so they go with every cluster that shows one.
-		anyPart = NewClusters(AccountBasic, AccountDetailed, Balances, Bills, Investments, ScheduledPayments)
+		image     = NewClusters(Images)
+		reward    = NewClusters(Rewards)
+		statement = NewClusters(Statements)
+		support   = NewClusters(PaymentSupport)
+		contact   = NewClusters(CustomerContact)
+		personal  = NewClusters(CustomerPersonal)
+		taxID     = NewClusters(CustomerPersonal, SocialSecurityNumber)
+		anyPart   = accountNeeds
+		anyone    = customerNeeds
+		// Entities that several others hold: the row of what holds them
+		// decides, and these must not be in its way.
+		link   = statement.Union(image).Union(contact)
+		person = contact.Union(booking)
 	)
 	return map[string]Clusters{
 		"AccountDescriptor.accountId":            anyPart,
@@ -36,17 +41,27 @@ var fieldClusters = func() map[string]Clusters {
 		"AccountDescriptor.productId":            basic,
 		"AccountDescriptor.nickname":             basic,
 		"AccountDescriptor.status":               basic,
+		"AccountDescriptor.description":          basic,
+		"AccountDescriptor.error":                anyPart,
 		"Currency.currencyCode":                  anyPart,
+
+		"AccountError.code":    anyPart,
+		"AccountError.message": anyPart,
 
 		"DepositAccount.accountType":               basic,
 		"DepositAccount.currentBalance":            balance,
 		"DepositAccount.availableBalance":          balance,
 		"DepositAccount.balanceAsOf":               balance,
+		"DepositAccount.openingDayBalance":         balance,
+		"DepositAccount.overdraftFundingSources":   detailed,
 		"DepositAccount.earnedInterest":            detailed,
 		"DepositAccount.underArbitration":          detailed,
 		"DepositAccount.overdraftOptIn":            detailed,
 		"DepositAccount.overdrafted":               detailed,
 		"DepositAccount.overdraftProtectionFunded": detailed,
+
+		"FundingSource.accountType":     detailed,
+		"FundingSource.institutionName": detailed,
 
 		"InterestRate.rate":              detailed,
 		"InterestRate.rateAsOf":          detailed,
@@ -74,6 +89,11 @@ var fieldClusters = func() map[string]Clusters {
 		"LineOfCreditAccount.purchasesApr":         detailed,
 		"LineOfCreditAccount.advancesApr":          detailed,
 		"LineOfCreditAccount.transfersApr":         detailed,
+		"LineOfCreditAccount.balanceTransfersApr":  detailed,
+		"LineOfCreditAccount.ppilApr":              detailed,
+		"LineOfCreditAccount.targetRateSaleApr":    detailed,
+		"LineOfCreditAccount.feeSchedule":          detailed,
+		"LineOfCreditAccount.ppilBalance":          balance,
 		"LineOfCreditAccount.chargedInterest":      detailed,
 		"LineOfCreditAccount.underArbitration":     detailed,
 		"LineOfCreditAccount.bills":                bill,
@@ -114,6 +134,7 @@ var fieldClusters = func() map[string]Clusters {
 		"LoanAccount.lastPaymentAmount":      payment,
 		"LoanAccount.lastPaymentDate":        payment,
 		"LoanAccount.loanProviderName":       detailed,
+		"LoanAccount.currentSchool":          detailed,
 
 		"InvestmentAccount.accountType":          basic,
 		"InvestmentAccount.availableCashBalance": balance,
@@ -147,6 +168,45 @@ var fieldClusters = func() map[string]Clusters {
 		"TaxLot.currentValue":         holding,
 		"TaxLot.positionType":         holding,
 
+		"AnnuityAccount.accountType":            basic,
+		"AnnuityAccount.policyProductType":      detailed,
+		"AnnuityAccount.payoutType":             detailed,
+		"AnnuityAccount.periodCertainType":      detailed,
+		"AnnuityAccount.payoutMode":             detailed,
+		"AnnuityAccount.payoutAmount":           detailed,
+		"AnnuityAccount.payoutStartDate":        detailed,
+		"AnnuityAccount.payoutEndDate":          detailed,
+		"AnnuityAccount.numberModalPayouts":     detailed,
+		"AnnuityAccount.payoutChangeAmount":     detailed,
+		"AnnuityAccount.payoutChangePercentage": detailed,
+		"AnnuityAccount.surrenderValue":         detailed,
+
+		"InsuranceAccount.accountType":          basic,
+		"InsuranceAccount.policyStatus":         detailed,
+		"InsuranceAccount.policyPremium":        detailed,
+		"InsuranceAccount.policyPremiumTerm":    detailed,
+		"InsuranceAccount.policyStartDate":      detailed,
+		"InsuranceAccount.policyEndDate":        detailed,
+		"InsuranceAccount.policyCoverageAmount": detailed,
+		"InsuranceAccount.bills":                bill,
+
+		"CommercialAccount.accountType": basic,
+
+		"DigitalWalletAccount.accountType":           basic,
+		"DigitalWalletAccount.currentBalance":        balance,
+		"DigitalWalletAccount.availableBalance":      balance,
+		"DigitalWalletAccount.balanceAsOf":           balance,
+		"DigitalWalletAccount.annualPercentageYield": detailed,
+		"DigitalWalletAccount.earnedInterest":        detailed,
+
+		"BuyNowPayLaterAccount.accountType":      basic,
+		"BuyNowPayLaterAccount.creditLine":       detailed,
+		"BuyNowPayLaterAccount.availableCredit":  balance,
+		"BuyNowPayLaterAccount.currentBalance":   balance,
+		"BuyNowPayLaterAccount.principalBalance": balance,
+		"BuyNowPayLaterAccount.balanceAsOf":      balance,
+		"BuyNowPayLaterAccount.financeCharges":   detailed,
+
 		"TransactionBase.transactionId":          booking,
 		"TransactionBase.referenceTransactionId": booking,
 		"TransactionBase.transactionTimestamp":   booking,
@@ -160,6 +220,31 @@ var fieldClusters = func() map[string]Clusters {
 		"TransactionBase.category":               booking,
 		"TransactionBase.subCategory":            booking,
 		"TransactionBase.cardNumberDisplay":      booking,
+		"TransactionBase.memo":                   booking,
+		"TransactionBase.reference":              booking,
+		"TransactionBase.transactionPayee":       booking,
+		"TransactionBase.lineItem":               booking,
+		"TransactionBase.reward":                 reward,
+		"TransactionBase.imageIds":               image,
+		"TransactionBase.links":                  image,
+
+		"TransactionPayee.merchantName":   booking,
+		"TransactionPayee.merchantId":     booking,
+		"TransactionPayee.individualName": booking,
+		"TransactionPayee.address":        booking,
+		"TransactionPayee.phone":          booking,
+
+		"LineItem.description": booking,
+		"LineItem.amount":      booking,
+		"LineItem.checkNumber": booking,
+		"LineItem.memo":        booking,
+		"LineItem.reference":   booking,
+		"LineItem.imageIds":    image,
+		"LineItem.links":       image,
+
+		"TransactionReward.categoryId": reward,
+		"TransactionReward.accrued":    reward,
+		"TransactionReward.adjusted":   reward,
 
 		"DepositTransaction.payee":       booking,
 		"DepositTransaction.checkNumber": booking,
@@ -179,178 +264,166 @@ var fieldClusters = func() map[string]Clusters {
 		"InvestmentTransaction.unitPrice":       holding,
 		"InvestmentTransaction.units":           holding,
 		"InvestmentTransaction.unitType":        holding,
+
+		"InsuranceTransaction.transactionType": booking,
+
+		"CommercialTransaction.immediateAvailableBalance":   booking,
+		"CommercialTransaction.nextDayAvailableBalance":     booking,
+		"CommercialTransaction.twoDaysPlusAvailableBalance": booking,
+		"CommercialTransaction.referenceBankId":             booking,
+		"CommercialTransaction.referenceBranchId":           booking,
+		"CommercialTransaction.referenceCustomerId":         booking,
+
+		"DigitalWalletTransaction.payee": booking,
+
+		"AccountContact.holders":    contact,
+		"AccountContact.emails":     contact,
+		"AccountContact.addresses":  contact,
+		"AccountContact.telephones": contact,
+
+		"AccountHolder.type":             contact,
+		"AccountHolder.name":             contact,
+		"AccountHolder.businessCustomer": contact,
+		"AccountHolder.relationship":     contact,
+
+		"IndividualName.first":  person,
+		"IndividualName.middle": person,
+		"IndividualName.last":   person,
+		"IndividualName.suffix": person,
+
+		"CustomerName.prefix": person,
+
+		"BusinessCustomer.name":             contact,
+		"BusinessCustomer.registeredAgents": contact,
+		"BusinessCustomer.registeredId":     personal,
+		"BusinessCustomer.industryCode":     contact,
+		"BusinessCustomer.domicile":         contact,
+
+		"IndustryCode.type": contact,
+		"IndustryCode.code": contact,
+
+		"Domicile.region":  contact,
+		"Domicile.country": contact,
+
+		"Address.line1":      person,
+		"Address.line2":      person,
+		"Address.line3":      person,
+		"Address.city":       person,
+		"Address.region":     person,
+		"Address.postalCode": person,
+		"Address.country":    person,
+
+		"DeliveryAddress.type":    contact,
+		"DeliveryAddress.primary": contact,
+
+		"TelephoneNumber.type":    person,
+		"TelephoneNumber.country": person,
+		"TelephoneNumber.number":  person,
+		"TelephoneNumber.network": person,
+		"TelephoneNumber.primary": person,
+
+		"Customer.customerId":       anyone,
+		"Customer.type":             contact,
+		"Customer.name":             contact,
+		"Customer.businessCustomer": contact,
+		"Customer.emails":           contact,
+		"Customer.addresses":        contact,
+		"Customer.telephones":       contact,
+		"Customer.dateOfBirth":      personal,
+		"Customer.taxId":            taxID,
+		"Customer.taxIdCountry":     taxID,
+		"Customer.governmentId":     personal,
+		"Customer.accounts":         contact,
+
+		"CustomerAccount.accountId":    contact,
+		"CustomerAccount.relationship": contact,
+		"CustomerAccount.links":        contact,
+
+		"PaymentNetwork.bankId":                    support,
+		"PaymentNetwork.identifier":                support,
+		"PaymentNetwork.identifierType":            support,
+		"PaymentNetwork.type":                      support,
+		"PaymentNetwork.transferIn":                support,
+		"PaymentNetwork.transferOut":               support,
+		"PaymentNetwork.supportsRequestForPayment": support,
+		"PaymentNetwork.transferLimits":            support,
+
+		"TransferLimits.in":  support,
+		"TransferLimits.out": support,
+
+		"TransferLimit.day":         support,
+		"TransferLimit.week":        support,
+		"TransferLimit.month":       support,
+		"TransferLimit.year":        support,
+		"TransferLimit.transaction": support,
+
+		"TimeframeLimit.resetsOn":                support,
+		"TimeframeLimit.transferMaxAmount":       support,
+		"TimeframeLimit.transferRemainingAmount": support,
+		"TimeframeLimit.maxOccurrence":           support,
+		"TimeframeLimit.remainingOccurrence":     support,
+
+		"OccurrenceLimit.transferMaxAmount":       support,
+		"OccurrenceLimit.transferRemainingAmount": support,
+
+		"AssetTransferNetwork.identifier":      support,
+		"AssetTransferNetwork.identifierType":  support,
+		"AssetTransferNetwork.institutionName": support,
+		"AssetTransferNetwork.institutionId":   support,
+		"AssetTransferNetwork.type":            support,
+		"AssetTransferNetwork.jointAccount":    support,
+
+		"Statement.accountId":     statement,
+		"Statement.statementId":   statement,
+		"Statement.statementDate": statement,
+		"Statement.description":   statement,
+		"Statement.status":        statement,
+		"Statement.links":         statement,
+
+		"RewardProgram.rewardProgramId": reward,
+		"RewardProgram.programName":     reward,
+		"RewardProgram.programUrl":      reward,
+		"RewardProgram.memberships":     reward,
+
+		"RewardMembership.accountIds":         reward,
+		"RewardMembership.customerId":         anyone,
+		"RewardMembership.memberId":           reward,
+		"RewardMembership.memberNumber":       reward,
+		"RewardMembership.memberTier":         reward,
+		"RewardMembership.businessOrConsumer": reward,
+		"RewardMembership.balances":           reward,
+
+		"RewardBalance.name":        reward,
+		"RewardBalance.type":        reward,
+		"RewardBalance.balance":     reward,
+		"RewardBalance.accruedYtd":  reward,
+		"RewardBalance.redeemedYtd": reward,
+		"RewardBalance.qualifying":  reward,
+
+		"RewardCategory.rewardProgramId": reward,
+		"RewardCategory.categoryId":      reward,
+		"RewardCategory.categoryName":    reward,
+		"RewardCategory.multiplier":      reward,
+		"RewardCategory.description":     reward,
+
+		"HateoasLink.href":   link,
+		"HateoasLink.action": link,
+		"HateoasLink.rel":    link,
+		"HateoasLink.types":  link,
 	}
 }()
 
-// The plans are made once from constant data and never change.
+// What a family needs at least. Without any of these clusters nothing of it
+// leaves. For transactions this is a rule of its own, because some of their
+// rows name other clusters; for the rest it follows from the rows.
 var (
-	depositAccountPlan          = compile(reflect.TypeFor[DepositAccount](), fieldClusters)
-	lineOfCreditAccountPlan     = compile(reflect.TypeFor[LineOfCreditAccount](), fieldClusters)
-	loanAccountPlan             = compile(reflect.TypeFor[LoanAccount](), fieldClusters)
-	investmentAccountPlan       = compile(reflect.TypeFor[InvestmentAccount](), fieldClusters)
-	depositTransactionPlan      = compile(reflect.TypeFor[DepositTransaction](), fieldClusters)
-	lineOfCreditTransactionPlan = compile(reflect.TypeFor[LineOfCreditTransaction](), fieldClusters)
-	loanTransactionPlan         = compile(reflect.TypeFor[LoanTransaction](), fieldClusters)
-	investmentTransactionPlan   = compile(reflect.TypeFor[InvestmentTransaction](), fieldClusters)
+	// Without its id and its currency no part of an account can be read, so
+	// they go with every cluster that shows one.
+	accountNeeds     = NewClusters(AccountBasic, AccountDetailed, Balances, Bills, Investments, ScheduledPayments)
+	transactionNeeds = NewClusters(Transactions)
+	contactNeeds     = NewClusters(CustomerContact)
+	customerNeeds    = NewClusters(CustomerContact, CustomerPersonal, SocialSecurityNumber)
+	networkNeeds     = NewClusters(PaymentSupport)
+	statementNeeds   = NewClusters(Statements)
+	rewardNeeds      = NewClusters(Rewards)
 )
-
-// FilterAccount clears every field of a, at any depth, that none of the
-// allowed clusters lets through; what they imply is allowed too. With
-// NewClusters(AccountBasic) the descriptor is left. An account of which
-// nothing is left does not marshal.
-//
-// FilterAccount changes what a points to, down to the elements of its
-// slices. The caller must own all of it: filtering an account that another
-// request also holds would cut that request's answer, or race with it.
-func FilterAccount(a *Account, allowed Clusters) {
-	allowed = allowed.Implied()
-	if a.Deposit != nil {
-		depositAccountPlan.apply(reflect.ValueOf(a.Deposit).Elem(), allowed)
-	}
-	if a.LineOfCredit != nil {
-		lineOfCreditAccountPlan.apply(reflect.ValueOf(a.LineOfCredit).Elem(), allowed)
-	}
-	if a.Loan != nil {
-		loanAccountPlan.apply(reflect.ValueOf(a.Loan).Elem(), allowed)
-	}
-	if a.Investment != nil {
-		investmentAccountPlan.apply(reflect.ValueOf(a.Investment).Elem(), allowed)
-	}
-}
-
-// FilterTransaction clears every field of t that none of the allowed clusters
-// lets through. Without TRANSACTIONS nothing is left and t does not marshal;
-// other clusters only add to a transaction. As with FilterAccount, the caller
-// must own all that t points to.
-func FilterTransaction(t *Transaction, allowed Clusters) {
-	if !allowed.Has(Transactions) {
-		*t = Transaction{}
-		return
-	}
-	allowed = allowed.Implied()
-	if t.Deposit != nil {
-		depositTransactionPlan.apply(reflect.ValueOf(t.Deposit).Elem(), allowed)
-	}
-	if t.LineOfCredit != nil {
-		lineOfCreditTransactionPlan.apply(reflect.ValueOf(t.LineOfCredit).Elem(), allowed)
-	}
-	if t.Loan != nil {
-		loanTransactionPlan.apply(reflect.ValueOf(t.Loan).Elem(), allowed)
-	}
-	if t.Investment != nil {
-		investmentTransactionPlan.apply(reflect.ValueOf(t.Investment).Elem(), allowed)
-	}
-}
-
-// plan says what to do with each field of one struct type. Rows test against
-// any set of clusters, so one plan per type serves all sets.
-type plan []step
-
-type step struct {
-	// index is the field's place in its struct.
-	index int
-	// clusters let the field through, any of them; none means never.
-	clusters Clusters
-	// embedded marks a struct whose fields belong to the outer JSON object:
-	// it has no row itself and is only walked.
-	embedded bool
-	// list marks a slice, so that below goes for each element.
-	list bool
-	// below is the plan of a struct inside the field, nil when there is
-	// nothing to walk.
-	below plan
-}
-
-// compile makes the plan of a struct type. What it cannot look into, such as
-// a map, an interface or a pointer to a struct, gets no clusters and so never
-// leaves.
-func compile(t reflect.Type, rows map[string]Clusters) plan {
-	var p plan
-	for i := range t.NumField() {
-		f := t.Field(i)
-		if f.Anonymous && f.Type.Kind() == reflect.Struct && f.Tag.Get("json") == "" {
-			p = append(p, step{index: i, embedded: true, below: compile(f.Type, rows)})
-			continue
-		}
-		name := jsonName(f)
-		if name == "" {
-			continue
-		}
-		s := step{index: i, clusters: rows[t.Name()+"."+name]}
-		held := f.Type
-		if held.Kind() == reflect.Slice {
-			s.list, held = true, held.Elem()
-		}
-		switch {
-		case scalar(held), !s.list && held.Kind() == reflect.Pointer && scalar(held.Elem()):
-		case held.Kind() == reflect.Struct:
-			s.below = compile(held, rows)
-		default:
-			s.clusters = 0
-		}
-		p = append(p, s)
-	}
-	return p
-}
-
-// jsonName returns the name encoding/json gives the field, "" for a field
-// that it leaves out.
-func jsonName(f reflect.StructField) string {
-	tag := f.Tag.Get("json")
-	if !f.IsExported() || tag == "-" {
-		return ""
-	}
-	if name, _, _ := strings.Cut(tag, ","); name != "" {
-		return name
-	}
-	return f.Name
-}
-
-// scalar reports whether values of the type are one JSON string, number or
-// boolean, with nothing inside to filter.
-func scalar(t reflect.Type) bool {
-	switch t.Kind() {
-	case reflect.String, reflect.Bool, reflect.Int, reflect.Int64:
-		return true
-	case reflect.Struct:
-		return t == reflect.TypeFor[Date]() || t == reflect.TypeFor[Timestamp]() || t == reflect.TypeFor[Decimal]()
-	}
-	return false
-}
-
-func (p plan) apply(v reflect.Value, allowed Clusters) {
-	for i := range p {
-		s := &p[i]
-		if s.embedded {
-			s.below.apply(v.Field(s.index), allowed)
-			continue
-		}
-		if s.clusters.Intersect(allowed).Empty() {
-			v.Field(s.index).SetZero()
-			continue
-		}
-		if s.below.passes(allowed) {
-			continue
-		}
-		held := v.Field(s.index)
-		if !s.list {
-			s.below.apply(held, allowed)
-			continue
-		}
-		for j := range held.Len() {
-			s.below.apply(held.Index(j), allowed)
-		}
-	}
-}
-
-// passes reports whether the plan keeps every field, so that there is no need
-// to walk a list element by element.
-func (p plan) passes(allowed Clusters) bool {
-	for i := range p {
-		s := &p[i]
-		if !s.embedded && s.clusters.Intersect(allowed).Empty() || !s.below.passes(allowed) {
-			return false
-		}
-	}
-	return true
-}

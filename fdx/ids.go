@@ -19,6 +19,37 @@ type CustomerID string
 // is no transaction.
 type TransactionID string
 
+// StatementID identifies a statement within its account. The zero value is no
+// statement.
+type StatementID string
+
+// ImageID identifies a transaction image within its account. The zero value
+// is no image.
+type ImageID string
+
+// RewardProgramID identifies a reward program of the institution. The zero
+// value is no program.
+type RewardProgramID string
+
+// RewardCategoryID identifies a category within its reward program. The zero
+// value is no category.
+type RewardCategoryID string
+
+// RewardMemberID identifies a membership within its reward program. The zero
+// value is no membership.
+type RewardMemberID string
+
+// ConsentID identifies a consent grant. The zero value is no consent.
+type ConsentID string
+
+// SubscriptionID identifies a notification subscription. The zero value is no
+// subscription.
+type SubscriptionID string
+
+// NotificationID identifies a notification for ever: a recipient that sees it
+// a second time drops it. The zero value is no notification.
+type NotificationID string
+
 // MaxIDLength is the longest identifier, in characters (FDX Identifier).
 const MaxIDLength = 256
 
@@ -39,6 +70,31 @@ func ParseCustomerID(s string) (CustomerID, error) {
 // ParseTransactionID checks text from outside. It returns ErrInvalidID.
 func ParseTransactionID(s string) (TransactionID, error) {
 	return parseID[TransactionID](s)
+}
+
+// ParseStatementID checks text from outside. It returns ErrInvalidID.
+func ParseStatementID(s string) (StatementID, error) {
+	return parseID[StatementID](s)
+}
+
+// ParseImageID checks text from outside. It returns ErrInvalidID.
+func ParseImageID(s string) (ImageID, error) {
+	return parseID[ImageID](s)
+}
+
+// ParseRewardProgramID checks text from outside. It returns ErrInvalidID.
+func ParseRewardProgramID(s string) (RewardProgramID, error) {
+	return parseID[RewardProgramID](s)
+}
+
+// ParseConsentID checks text from outside. It returns ErrInvalidID.
+func ParseConsentID(s string) (ConsentID, error) {
+	return parseID[ConsentID](s)
+}
+
+// ParseSubscriptionID checks text from outside. It returns ErrInvalidID.
+func ParseSubscriptionID(s string) (SubscriptionID, error) {
+	return parseID[SubscriptionID](s)
 }
 
 func parseID[ID ~string](s string) (ID, error) {

@@ -13,9 +13,14 @@ import (
 func TestParseID(t *testing.T) {
 	t.Parallel()
 	parsers := map[string]func(string) (string, error){
-		"account":     func(s string) (string, error) { id, err := fdx.ParseAccountID(s); return string(id), err },
-		"customer":    func(s string) (string, error) { id, err := fdx.ParseCustomerID(s); return string(id), err },
-		"transaction": func(s string) (string, error) { id, err := fdx.ParseTransactionID(s); return string(id), err },
+		"account":        func(s string) (string, error) { id, err := fdx.ParseAccountID(s); return string(id), err },
+		"customer":       func(s string) (string, error) { id, err := fdx.ParseCustomerID(s); return string(id), err },
+		"transaction":    func(s string) (string, error) { id, err := fdx.ParseTransactionID(s); return string(id), err },
+		"statement":      func(s string) (string, error) { id, err := fdx.ParseStatementID(s); return string(id), err },
+		"image":          func(s string) (string, error) { id, err := fdx.ParseImageID(s); return string(id), err },
+		"reward program": func(s string) (string, error) { id, err := fdx.ParseRewardProgramID(s); return string(id), err },
+		"consent":        func(s string) (string, error) { id, err := fdx.ParseConsentID(s); return string(id), err },
+		"subscription":   func(s string) (string, error) { id, err := fdx.ParseSubscriptionID(s); return string(id), err },
 	}
 	rows := []struct {
 		claim string

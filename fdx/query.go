@@ -25,11 +25,12 @@ const (
 	DefaultDays = 7
 )
 
-// ResultType tells how much of each account an account list holds.
+// ResultType tells how much of each account an account list holds, and of
+// each operation a capability.
 type ResultType string
 
 const (
-	// Lightweight lists descriptors only. It is the default.
+	// Lightweight lists descriptors or names only. It is the default.
 	Lightweight ResultType = "lightweight"
 	// Details lists everything the grant lets through.
 	Details ResultType = "details"
@@ -64,16 +65,10 @@ type TransactionsQuery struct {
 // parameters are ignored; a known one that is repeated, empty or malformed
 // is ErrInvalidInput and never replaced by a default.
 func ParseAccountsQuery(v url.Values) (AccountsQuery, *Error) {
-	q := AccountsQuery{ResultType: Lightweight}
-	text, given, err := single(v, "resultType")
-	if err != nil {
+	var q AccountsQuery
+	var err *Error
+	if q.ResultType, err = parseResultType(v); err != nil {
 		return AccountsQuery{}, err
-	}
-	if given {
-		q.ResultType = ResultType(text)
-		if q.ResultType != Lightweight && q.ResultType != Details {
-			return AccountsQuery{}, ErrInvalidInput.WithDebug("resultType is neither lightweight nor details")
-		}
 	}
 	if q.AccountIDs, err = parseAccountIDs(v); err != nil {
 		return AccountsQuery{}, err
@@ -108,6 +103,40 @@ func ParseTransactionsQuery(v url.Values, now time.Time) (TransactionsQuery, *Er
 	return q, nil
 }
 
+// StatementsQuery holds the parameters of searchForAccountStatements. Its
+// window selects by the date of the statement.
+type StatementsQuery = TransactionsQuery
+
+// ParseStatementsQuery reads the parameters of searchForAccountStatements,
+// which are those of searchForAccountTransactions with the same limits: see
+// ParseTransactionsQuery.
+func ParseStatementsQuery(v url.Values, now time.Time) (StatementsQuery, *Error) {
+	return ParseTransactionsQuery(v, now)
+}
+
+// PageQuery holds the parameters of a list that has none but pages: payment
+// networks, asset transfer networks, customers, reward programs and their
+// categories.
+type PageQuery struct {
+	// Limit is the page size, from 1 to MaxLimit.
+	Limit int
+	// PageKey is the opaque key of the page, "" for the first. Whether it
+	// is genuine is for the issuer of the key to check.
+	PageKey string
+}
+
+// ParsePageQuery reads limit, from 1 to MaxLimit with DefaultLimit when the
+// request names none, and pageKey or the older offset, of at most
+// MaxPageKeyLength bytes. Unknown parameters are ignored; a known one that is
+// repeated, empty or malformed is ErrInvalidInput.
+func ParsePageQuery(v url.Values) (PageQuery, *Error) {
+	limit, pageKey, err := parsePage(v)
+	if err != nil {
+		return PageQuery{}, err
+	}
+	return PageQuery{Limit: limit, PageKey: pageKey}, nil
+}
+
 // single returns the one value of a parameter and whether it is given at
 // all. Two values are refused: picking one would let two readers of the same
 // request see different things.
@@ -120,6 +149,17 @@ func single(v url.Values, name string) (value string, given bool, err *Error) {
 	default:
 		return "", false, ErrInvalidInput.WithDebug(name + " is repeated")
 	}
+}
+
+func parseResultType(v url.Values) (ResultType, *Error) {
+	text, given, err := single(v, "resultType")
+	if err != nil || !given {
+		return Lightweight, err
+	}
+	if r := ResultType(text); r == Lightweight || r == Details {
+		return r, nil
+	}
+	return "", ErrInvalidInput.WithDebug("resultType is neither lightweight nor details")
 }
 
 func parsePage(v url.Values) (limit int, pageKey string, err *Error) {

@@ -9,14 +9,19 @@ import (
 // pointer is set. On the wire it is one flat object whose accountCategory
 // tells which. The zero value is no transaction and does not marshal.
 type Transaction struct {
-	Deposit      *DepositTransaction
-	LineOfCredit *LineOfCreditTransaction
-	Loan         *LoanTransaction
-	Investment   *InvestmentTransaction
+	Deposit        *DepositTransaction
+	LineOfCredit   *LineOfCreditTransaction
+	Loan           *LoanTransaction
+	Investment     *InvestmentTransaction
+	Annuity        *AnnuityTransaction
+	Insurance      *InsuranceTransaction
+	Commercial     *CommercialTransaction
+	DigitalWallet  *DigitalWalletTransaction
+	BuyNowPayLater *BuyNowPayLaterTransaction
 }
 
 // ErrInvalidTransaction is returned for a transaction that holds no category
-// or several, has no id, or is of a category this release lacks.
+// or several, has no id, or is of an unknown category.
 var ErrInvalidTransaction = errors.New("not a transaction of exactly one known category with an id")
 
 // TransactionBase holds what every transaction has, whatever its category
@@ -48,6 +53,47 @@ type TransactionBase struct {
 	SubCategory     string `json:"subCategory,omitzero"`
 	// CardNumberDisplay is masked.
 	CardNumberDisplay string `json:"cardNumberDisplay,omitzero"`
+	// Memo is further text, of at most 255 characters.
+	Memo string `json:"memo,omitzero"`
+	// Reference is the institution's own tracking text.
+	Reference        string           `json:"reference,omitzero"`
+	TransactionPayee TransactionPayee `json:"transactionPayee,omitzero"`
+	// LineItems are the parts of a split transaction.
+	LineItems []LineItem        `json:"lineItem,omitempty"`
+	Reward    TransactionReward `json:"reward,omitzero"`
+	// ImageIDs name cheque and receipt images, and Links lead to them.
+	ImageIDs []ImageID     `json:"imageIds,omitempty"`
+	Links    []HateoasLink `json:"links,omitempty"`
+}
+
+// TransactionPayee is who was paid: a merchant or an individual.
+type TransactionPayee struct {
+	MerchantName   string          `json:"merchantName,omitzero"`
+	MerchantID     string          `json:"merchantId,omitzero"`
+	IndividualName IndividualName  `json:"individualName,omitzero"`
+	Address        Address         `json:"address,omitzero"`
+	Phone          TelephoneNumber `json:"phone,omitzero"`
+}
+
+// LineItem is a part of a transaction. Amount is in major units of the
+// account's currency.
+type LineItem struct {
+	Description string        `json:"description,omitzero"`
+	Amount      Decimal       `json:"amount,omitzero"`
+	CheckNumber int64         `json:"checkNumber,omitzero"`
+	Memo        string        `json:"memo,omitzero"`
+	Reference   string        `json:"reference,omitzero"`
+	ImageIDs    []ImageID     `json:"imageIds,omitempty"`
+	Links       []HateoasLink `json:"links,omitempty"`
+}
+
+// TransactionReward is what a transaction earned in a reward program, in the
+// unit of the program.
+type TransactionReward struct {
+	CategoryID RewardCategoryID `json:"categoryId,omitzero"`
+	Accrued    Decimal          `json:"accrued,omitzero"`
+	// Adjusted is negative for what was taken back.
+	Adjusted Decimal `json:"adjusted,omitzero"`
 }
 
 // DebitCreditMemo is the direction of an amount.
@@ -83,6 +129,8 @@ func (b TransactionBase) EffectiveDate() Date {
 // DepositTransaction is a transaction on a deposit account.
 type DepositTransaction struct {
 	TransactionBase
+	// Payee is the deprecated form of TransactionPayee, which older clients
+	// read.
 	Payee       string `json:"payee,omitzero"`
 	CheckNumber int64  `json:"checkNumber,omitzero"`
 }
@@ -166,6 +214,54 @@ const (
 	InvestmentTransfer         InvestmentTransactionType = "TRANSFER"
 )
 
+// AnnuityTransaction is a transaction on an annuity.
+type AnnuityTransaction struct {
+	TransactionBase
+}
+
+// InsuranceTransaction is a transaction on an insurance policy.
+type InsuranceTransaction struct {
+	TransactionBase
+	TransactionType InsuranceTransactionType `json:"transactionType,omitzero"`
+}
+
+// InsuranceTransactionType is the kind of an insurance transaction.
+type InsuranceTransactionType string
+
+// The kinds of insurance transactions.
+const (
+	InsuranceAdjustment InsuranceTransactionType = "ADJUSTMENT"
+	InsuranceFee        InsuranceTransactionType = "FEE"
+	InsuranceInterest   InsuranceTransactionType = "INTEREST"
+	InsurancePayment    InsuranceTransactionType = "PAYMENT"
+)
+
+// CommercialTransaction is a transaction on a company's account. The amounts
+// are in major units of the account's currency.
+type CommercialTransaction struct {
+	TransactionBase
+	// The amount as it becomes available: at once, on the next day, later.
+	ImmediateAvailableBalance   Decimal `json:"immediateAvailableBalance,omitzero"`
+	NextDayAvailableBalance     Decimal `json:"nextDayAvailableBalance,omitzero"`
+	TwoDaysPlusAvailableBalance Decimal `json:"twoDaysPlusAvailableBalance,omitzero"`
+	// References to where the bank recorded the transaction.
+	ReferenceBankID     string `json:"referenceBankId,omitzero"`
+	ReferenceBranchID   string `json:"referenceBranchId,omitzero"`
+	ReferenceCustomerID string `json:"referenceCustomerId,omitzero"`
+}
+
+// DigitalWalletTransaction is a transaction on a digital wallet.
+type DigitalWalletTransaction struct {
+	TransactionBase
+	// Payee is the deprecated form of TransactionPayee.
+	Payee string `json:"payee,omitzero"`
+}
+
+// BuyNowPayLaterTransaction is a transaction on a buy-now-pay-later account.
+type BuyNowPayLaterTransaction struct {
+	TransactionBase
+}
+
 // SecurityType is the kind of a security in a transaction.
 type SecurityType string
 
@@ -219,6 +315,21 @@ func (t Transaction) only() (b *TransactionBase, category AccountCategory) {
 	if t.Investment != nil {
 		n, b, category = n+1, &t.Investment.TransactionBase, InvestmentCategory
 	}
+	if t.Annuity != nil {
+		n, b, category = n+1, &t.Annuity.TransactionBase, AnnuityCategory
+	}
+	if t.Insurance != nil {
+		n, b, category = n+1, &t.Insurance.TransactionBase, InsuranceCategory
+	}
+	if t.Commercial != nil {
+		n, b, category = n+1, &t.Commercial.TransactionBase, CommercialCategory
+	}
+	if t.DigitalWallet != nil {
+		n, b, category = n+1, &t.DigitalWallet.TransactionBase, DigitalWalletCategory
+	}
+	if t.BuyNowPayLater != nil {
+		n, b, category = n+1, &t.BuyNowPayLater.TransactionBase, BuyNowPayLaterCategory
+	}
 	if n != 1 {
 		return nil, ""
 	}
@@ -263,6 +374,31 @@ func (t Transaction) flat() (any, error) {
 			AccountCategory AccountCategory `json:"accountCategory"`
 			*InvestmentTransaction
 		}{category, t.Investment}, nil
+	case AnnuityCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*AnnuityTransaction
+		}{category, t.Annuity}, nil
+	case InsuranceCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*InsuranceTransaction
+		}{category, t.Insurance}, nil
+	case CommercialCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*CommercialTransaction
+		}{category, t.Commercial}, nil
+	case DigitalWalletCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*DigitalWalletTransaction
+		}{category, t.DigitalWallet}, nil
+	case BuyNowPayLaterCategory:
+		return struct {
+			AccountCategory AccountCategory `json:"accountCategory"`
+			*BuyNowPayLaterTransaction
+		}{category, t.BuyNowPayLater}, nil
 	}
 	return nil, ErrInvalidTransaction
 }
@@ -286,6 +422,16 @@ func (t *Transaction) UnmarshalJSON(data []byte) error {
 		err = json.Unmarshal(data, &parsed.Loan)
 	case InvestmentCategory:
 		err = json.Unmarshal(data, &parsed.Investment)
+	case AnnuityCategory:
+		err = json.Unmarshal(data, &parsed.Annuity)
+	case InsuranceCategory:
+		err = json.Unmarshal(data, &parsed.Insurance)
+	case CommercialCategory:
+		err = json.Unmarshal(data, &parsed.Commercial)
+	case DigitalWalletCategory:
+		err = json.Unmarshal(data, &parsed.DigitalWallet)
+	case BuyNowPayLaterCategory:
+		err = json.Unmarshal(data, &parsed.BuyNowPayLater)
 	default:
 		return ErrInvalidTransaction
 	}

@@ -26,6 +26,22 @@ func transactions(t testing.TB) []fdx.Transaction {
 		Category:               "Groceries",
 		SubCategory:            "Supermarket",
 		CardNumberDisplay:      "****9876",
+		Memo:                   "Weekly shop",
+		Reference:              "ref-77",
+		TransactionPayee: fdx.TransactionPayee{
+			MerchantName:   "Example Market",
+			MerchantID:     "m-1",
+			IndividualName: fdx.IndividualName{First: "Ada", Middle: "B", Last: "Example", Suffix: "Jr"},
+			Address:        address().Address,
+			Phone:          telephone(),
+		},
+		LineItems: []fdx.LineItem{{
+			Description: "Bread", Amount: usd(410), CheckNumber: 7, Memo: "Rye", Reference: "ref-78",
+			ImageIDs: []fdx.ImageID{"img-2"}, Links: links("/image/2"),
+		}},
+		Reward:   fdx.TransactionReward{CategoryID: "rc-1", Accrued: fdx.NewDecimal(42, 0), Adjusted: fdx.NewDecimal(-2, 0)},
+		ImageIDs: []fdx.ImageID{"img-1"},
+		Links:    links("/image/1"),
 	}
 	return []fdx.Transaction{
 		{Deposit: &fdx.DepositTransaction{TransactionBase: base, Payee: "Example Market", CheckNumber: 1042}},
@@ -44,6 +60,19 @@ func transactions(t testing.TB) []fdx.Transaction {
 			Units:           fdx.NewDecimal(25, 1),
 			UnitType:        fdx.ShareUnits,
 		}},
+		{Annuity: &fdx.AnnuityTransaction{TransactionBase: base}},
+		{Insurance: &fdx.InsuranceTransaction{TransactionBase: base, TransactionType: fdx.InsurancePayment}},
+		{Commercial: &fdx.CommercialTransaction{
+			TransactionBase:             base,
+			ImmediateAvailableBalance:   usd(1000),
+			NextDayAvailableBalance:     usd(2000),
+			TwoDaysPlusAvailableBalance: usd(1210),
+			ReferenceBankID:             "bank-1",
+			ReferenceBranchID:           "branch-1",
+			ReferenceCustomerID:         "customer-1",
+		}},
+		{DigitalWallet: &fdx.DigitalWalletTransaction{TransactionBase: base, Payee: "Example Market"}},
+		{BuyNowPayLater: &fdx.BuyNowPayLaterTransaction{TransactionBase: base}},
 	}
 }
 
@@ -88,6 +117,7 @@ func TestTransactionHoldsExactlyOneCategory(t *testing.T) {
 		"none":              {},
 		"two":               {Deposit: deposit, Loan: &fdx.LoanTransaction{TransactionBase: base}},
 		"one without an id": {Deposit: &fdx.DepositTransaction{Payee: "p"}},
+		"two new":           {Annuity: &fdx.AnnuityTransaction{TransactionBase: base}, DigitalWallet: &fdx.DigitalWalletTransaction{TransactionBase: base}},
 	} {
 		if _, err := json.Marshal(tx); !errors.Is(err, fdx.ErrInvalidTransaction) {
 			t.Errorf("%s: marshals: %v", claim, err)
@@ -98,6 +128,11 @@ func TestTransactionHoldsExactlyOneCategory(t *testing.T) {
 		"LOAN_ACCOUNT":       {Loan: &fdx.LoanTransaction{TransactionBase: base}},
 		"LOC_ACCOUNT":        {LineOfCredit: &fdx.LineOfCreditTransaction{TransactionBase: base}},
 		"INVESTMENT_ACCOUNT": {Investment: &fdx.InvestmentTransaction{TransactionBase: base}},
+		"ANNUITY_ACCOUNT":    {Annuity: &fdx.AnnuityTransaction{TransactionBase: base}},
+		"INSURANCE_ACCOUNT":  {Insurance: &fdx.InsuranceTransaction{TransactionBase: base}},
+		"COMMERCIAL_ACCOUNT": {Commercial: &fdx.CommercialTransaction{TransactionBase: base}},
+		"DIGITAL_WALLET":     {DigitalWallet: &fdx.DigitalWalletTransaction{TransactionBase: base}},
+		"BNPL_ACCOUNT":       {BuyNowPayLater: &fdx.BuyNowPayLaterTransaction{TransactionBase: base}},
 		"":                   {},
 	} {
 		if tx.Category() != category || (tx.Base() == nil) != (category == "") {

@@ -196,34 +196,3 @@ func (c revokeCmd) Run(ctx context.Context) error {
 	fmt.Printf("The grant ended at %s.\n", g.EndedAt.UTC().Format(time.RFC3339))
 	return nil
 }
-
-type keysCmd struct {
-	New    keysNewCmd    `cmd:"" help:"Make the hash keys, signing keys and page keys of a new deployment."`
-	Rotate keysRotateCmd `cmd:"" help:"Make the next signing key the current one."`
-}
-
-type keysNewCmd struct {
-	Dir string `arg:"" help:"Folder to write hash-keys.json and signing-keys.json to; existing files are kept." type:"path"`
-}
-
-// Run makes what a deployment needs and has not.
-func (c keysNewCmd) Run() error {
-	if err := os.MkdirAll(c.Dir, 0o700); err != nil {
-		return err
-	}
-	files, err := dev.Keys(c.Dir)
-	if err != nil {
-		return err
-	}
-	fmt.Println(files.HashKeys)
-	fmt.Println(files.SigningKeys)
-	fmt.Println(files.PageKeys)
-	return nil
-}
-
-type keysRotateCmd struct {
-	File string `arg:"" help:"File of the signing keys." type:"existingfile"`
-}
-
-// Run rotates the signing keys; processes follow when they are restarted.
-func (c keysRotateCmd) Run() error { return certs.RotateSigningKeys(c.File) }
