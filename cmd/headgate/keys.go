@@ -7,9 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
-	"io/fs"
 	"os"
-	"path/filepath"
 	"strings"
 	"text/tabwriter"
 	"time"
@@ -40,14 +38,7 @@ func (c keysNewCmd) run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	seal, subject := filepath.Join(c.Dir, "seal-keys.json"), filepath.Join(c.Dir, "subject-key.json")
-	if err := certs.GenerateSealKeys(seal); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	if err := certs.GenerateSecret(subject); err != nil && !errors.Is(err, fs.ErrExist) {
-		return err
-	}
-	for _, path := range []string{files.HashKeys, files.SigningKeys, files.PageKeys, seal, subject} {
+	for _, path := range []string{files.HashKeys, files.SigningKeys, files.PageKeys, files.SealKeys, files.SubjectKey} {
 		fmt.Fprintln(out, path)
 	}
 	return nil

@@ -55,7 +55,7 @@ type authorizationRow struct {
 	Pushed            string     `db:"pushed"`
 	RecipientID       string     `db:"recipient_id"`
 	Request           []byte     `db:"request"`
-	LoginHint         string     `db:"login_hint"`
+	LoginHint         []byte     `db:"login_hint"`
 	UILocales         []string   `db:"ui_locales"`
 	ConsumerID        string     `db:"consumer_id"`
 	AuthenticatedAt   *time.Time `db:"authenticated_at"`
@@ -68,11 +68,18 @@ type authorizationRow struct {
 	ExpiresAt         time.Time  `db:"expires_at"`
 }
 
-func (r authorizationRow) authorization() (consent.Authorization, error) {
+// labelHint is where a sealed login hint belongs.
+const labelHint = "authorization_progress.login_hint"
+
+func (db *DB) authorization(ctx context.Context, r authorizationRow) (consent.Authorization, error) {
+	hint, err := db.unseal(ctx, labelHint, r.AuthorizationID, r.LoginHint)
+	if err != nil {
+		return consent.Authorization{}, err
+	}
 	a := consent.Authorization{
 		ID: consent.AuthorizationID(r.AuthorizationID), Version: r.Version, Browser: r.Browser,
 		Pushed: r.Pushed, Recipient: consent.RecipientID(r.RecipientID),
-		LoginHint: r.LoginHint, UILocales: typed[string](r.UILocales),
+		LoginHint: string(hint), UILocales: typed[string](r.UILocales),
 		Consumer: consent.ConsumerID(r.ConsumerID), AuthenticatedAt: instant(r.AuthenticatedAt),
 		Accounts: typed[fdx.AccountID](r.Accounts), Decision: consent.Decision(r.Decision),
 		Disclosure: consent.Disclosure{Version: r.DisclosureVersion, Locale: r.DisclosureLocale, Text: r.DisclosureText},
@@ -82,14 +89,18 @@ func (r authorizationRow) authorization() (consent.Authorization, error) {
 }
 
 // arguments returns the values of authorizationColumns.
-func arguments(a consent.Authorization, version int64) ([]any, error) {
+func (db *DB) arguments(ctx context.Context, a consent.Authorization, version int64) ([]any, error) {
 	request, err := encode(a.Request)
+	if err != nil {
+		return nil, err
+	}
+	hint, err := db.seal(ctx, labelHint, string(a.ID), []byte(a.LoginHint))
 	if err != nil {
 		return nil, err
 	}
 	return []any{
 		string(a.ID), version, a.Browser, a.Pushed, string(a.Recipient), request,
-		a.LoginHint, words(a.UILocales), string(a.Consumer), nullable(a.AuthenticatedAt),
+		hint, words(a.UILocales), string(a.Consumer), nullable(a.AuthenticatedAt),
 		words(a.Accounts), string(a.Decision), a.Disclosure.Version, a.Disclosure.Locale,
 		a.Disclosure.Text, a.Answered, a.ExpiresAt,
 	}, nil
@@ -98,7 +109,7 @@ func arguments(a consent.Authorization, version int64) ([]any, error) {
 // Open implements consent.Authorizations. The first version is 1. One round
 // trip.
 func (s Authorizations) Open(ctx context.Context, a consent.Authorization) (consent.Authorization, error) {
-	args, err := arguments(a, 1)
+	args, err := s.db.arguments(ctx, a, 1)
 	if err != nil {
 		return consent.Authorization{}, fmt.Errorf("open authorization: %w", err)
 	}
@@ -120,7 +131,7 @@ func (s Authorizations) Open(ctx context.Context, a consent.Authorization) (cons
 	if err != nil {
 		return consent.Authorization{}, fmt.Errorf("open authorization: %w", err)
 	}
-	return r.authorization()
+	return s.db.authorization(ctx, r)
 }
 
 // Authorization implements consent.Authorizations. One round trip.
@@ -133,7 +144,7 @@ func (s Authorizations) Authorization(ctx context.Context, id consent.Authorizat
 	if err != nil {
 		return consent.Authorization{}, fmt.Errorf("load authorization: %w", err)
 	}
-	return r.authorization()
+	return s.db.authorization(ctx, r)
 }
 
 // Replace implements consent.Authorizations; ErrNotFound for an unknown id.
@@ -141,17 +152,17 @@ func (s Authorizations) Authorization(ctx context.Context, id consent.Authorizat
 func (s Authorizations) Replace(ctx context.Context, a consent.Authorization) (consent.Authorization, error) {
 	var r authorizationRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
-		r, err = replaceAuthorization(ctx, c, a)
+		r, err = s.db.replaceAuthorization(ctx, c, a)
 		return err
 	})
 	if err != nil {
 		return consent.Authorization{}, fmt.Errorf("replace authorization: %w", err)
 	}
-	return r.authorization()
+	return s.db.authorization(ctx, r)
 }
 
-func replaceAuthorization(ctx context.Context, q querier, a consent.Authorization) (authorizationRow, error) {
-	args, err := arguments(a, a.Version)
+func (db *DB) replaceAuthorization(ctx context.Context, q querier, a consent.Authorization) (authorizationRow, error) {
+	args, err := db.arguments(ctx, a, a.Version)
 	if err != nil {
 		return authorizationRow{}, err
 	}

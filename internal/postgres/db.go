@@ -33,6 +33,10 @@ type Config struct {
 	DSN string
 	// MaxConns bounds the connections of this process; 16 when zero.
 	MaxConns int
+	// Sealer encrypts what recipients and people sent and must be read again:
+	// request parameters and login hints. Without it the stores of pushed
+	// requests and of decisions refuse to work; no other needs it.
+	Sealer Sealer
 	// Name is what the server shows as application_name; "headgate" when
 	// empty.
 	Name string
@@ -41,7 +45,44 @@ type Config struct {
 // DB is a pool of connections to the primary. The stores are views of it. It
 // is safe for concurrent use.
 type DB struct {
-	pool *pgxpool.Pool
+	pool   *pgxpool.Pool
+	sealer Sealer
+}
+
+// Sealer encrypts values before they are stored. label names table and
+// column, id the row: moved anywhere else a value does not open.
+// Implementations are safe for concurrent use; certs.Sealer is one.
+type Sealer interface {
+	// Seal returns plain encrypted.
+	Seal(ctx context.Context, label, id string, plain []byte) ([]byte, error)
+	// Open returns what was sealed under the same label and id.
+	Open(ctx context.Context, label, id string, sealed []byte) ([]byte, error)
+}
+
+// errNoSealer: a store that holds personal data in transit was opened without
+// a way to encrypt it.
+var errNoSealer = errors.New("postgres: no Sealer is configured")
+
+func (db *DB) seal(ctx context.Context, label, id string, plain []byte) ([]byte, error) {
+	if db.sealer == nil {
+		return nil, errNoSealer
+	}
+	sealed, err := db.sealer.Seal(ctx, label, id, plain)
+	if err != nil {
+		return nil, unavailable(err) // its keys are out of reach
+	}
+	return sealed, nil
+}
+
+func (db *DB) unseal(ctx context.Context, label, id string, sealed []byte) ([]byte, error) {
+	if db.sealer == nil {
+		return nil, errNoSealer
+	}
+	plain, err := db.sealer.Open(ctx, label, id, sealed)
+	if err != nil && ctx.Err() != nil {
+		return nil, unavailable(err)
+	}
+	return plain, err
 }
 
 // Open returns a DB. It checks the configuration but waits for no
@@ -56,7 +97,7 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	return &DB{pool: pool}, nil
+	return &DB{pool: pool, sealer: c.Sealer}, nil
 }
 
 func poolConfig(c Config) (*pgxpool.Config, error) {

@@ -3,9 +3,12 @@ package postgres
 import (
 	"context"
 	"os"
+	"path/filepath"
+	"sync"
 	"testing"
 
 	"github.com/headgate/headgate/authz/authztest"
+	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/consenttest"
 	"github.com/headgate/headgate/internal/testenv"
@@ -31,9 +34,27 @@ func openDB(t testing.TB) *DB {
 	return openAt(t, env.Postgres(t))
 }
 
+// sealer seals under one key for all tests: some open a database twice.
+var sealer = sync.OnceValue(func() Sealer {
+	dir, err := os.MkdirTemp("", "headgate-test-seal")
+	if err != nil {
+		panic(err)
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // read once
+	file := filepath.Join(dir, "seal-keys.json")
+	if err := certs.GenerateSealKeys(file); err != nil {
+		panic(err)
+	}
+	s, err := certs.LoadSealer(file)
+	if err != nil {
+		panic(err)
+	}
+	return s
+})
+
 func openAt(t testing.TB, dsn string) *DB {
 	t.Helper()
-	db, err := Open(context.Background(), Config{DSN: dsn, Name: "headgate test"})
+	db, err := Open(context.Background(), Config{DSN: dsn, Sealer: sealer(), Name: "headgate test"})
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -19,9 +19,12 @@ var _ token.Requests = Requests{}
 // Requests returns the store of pushed requests.
 func (db *DB) Requests() Requests { return Requests{db} }
 
+// labelParams is where sealed parameters belong.
+const labelParams = "pushed_request.params"
+
 const sqlPush = `
 INSERT INTO pushed_request (request_hash, recipient_id, params, request, key_thumbprint, expires_at)
-SELECT $4::bytea, $5::text, $6::json, $7::jsonb, $8::text, $9::timestamptz WHERE ` + spentAll
+SELECT $4::bytea, $5::text, $6::bytea, $7::jsonb, $8::text, $9::timestamptz WHERE ` + spentAll
 
 const sqlPushed = `
 SELECT recipient_id, params, request, key_thumbprint, expires_at, consumed_at,
@@ -47,6 +50,10 @@ func (s Requests) Push(ctx context.Context, p token.Pushed, spend ...token.Proof
 	if err != nil {
 		return fmt.Errorf("push request: %w", err)
 	}
+	sealed, err := s.db.seal(ctx, labelParams, p.Hash.String(), params)
+	if err != nil {
+		return fmt.Errorf("push request: %w", err)
+	}
 	request, err := encode(p.Request)
 	if err != nil {
 		return fmt.Errorf("push request: %w", err)
@@ -55,7 +62,7 @@ func (s Requests) Push(ctx context.Context, p token.Pushed, spend ...token.Proof
 	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
 		var b pgx.Batch
 		spent.queue(&b)
-		b.Queue(sqlPush, spent.args(p.Hash[:], string(p.Recipient), params, request, p.KeyThumbprint, p.ExpiresAt)...)
+		b.Queue(sqlPush, spent.args(p.Hash[:], string(p.Recipient), sealed, request, p.KeyThumbprint, p.ExpiresAt)...)
 		if err := c.SendBatch(ctx, &b).Close(); err != nil {
 			return err
 		}
@@ -113,7 +120,11 @@ func (s Requests) load(ctx context.Context, h token.Hash) (p token.Pushed, open 
 		Hash: h, Recipient: consent.RecipientID(r.RecipientID), KeyThumbprint: r.KeyThumbprint,
 		ExpiresAt: r.ExpiresAt.UTC(), ConsumedAt: instant(r.ConsumedAt),
 	}
-	if err := errors.Join(decode(r.Params, &p.Params), decode(r.Request, &p.Request)); err != nil {
+	params, err := s.db.unseal(ctx, labelParams, h.String(), r.Params)
+	if err != nil {
+		return token.Pushed{}, false, err
+	}
+	if err := errors.Join(decode(params, &p.Params), decode(r.Request, &p.Request)); err != nil {
 		return token.Pushed{}, false, err
 	}
 	if r.ConsumedAt != nil {
@@ -139,7 +150,7 @@ func (s Requests) Approve(ctx context.Context, a token.Approval) error {
 		c.Challenge, c.KeyThumbprint, words(c.Scopes), notNil(c.Session), c.IssuedAt, c.ExpiresAt)
 
 	err = s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		if err := decide(ctx, tx, a.Pushed, a.Authorization); err != nil {
+		if err := s.db.decide(ctx, tx, a.Pushed, a.Authorization); err != nil {
 			return err
 		}
 		return tx.SendBatch(ctx, &b).Close()
@@ -156,7 +167,7 @@ func (s Requests) Approve(ctx context.Context, a token.Approval) error {
 // Refuse implements token.Requests; otherwise as Approve. Four round trips.
 func (s Requests) Refuse(ctx context.Context, pushed token.Hash, a consent.Authorization) error {
 	err := s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		return decide(ctx, tx, pushed, a)
+		return s.db.decide(ctx, tx, pushed, a)
 	})
 	if err != nil {
 		return fmt.Errorf("refuse: %w", err)
@@ -166,7 +177,7 @@ func (s Requests) Refuse(ctx context.Context, pushed token.Hash, a consent.Autho
 
 // decide consumes the pushed request and replaces the authorization. Both
 // Approve and Refuse begin with it, so that a request has one decision.
-func decide(ctx context.Context, tx pgx.Tx, pushed token.Hash, a consent.Authorization) error {
+func (db *DB) decide(ctx context.Context, tx pgx.Tx, pushed token.Hash, a consent.Authorization) error {
 	tag, err := tx.Exec(ctx, sqlConsumePushed, pushed[:])
 	if err != nil {
 		return err
@@ -174,7 +185,7 @@ func decide(ctx context.Context, tx pgx.Tx, pushed token.Hash, a consent.Authori
 	if tag.RowsAffected() == 0 {
 		return missingOr(ctx, tx, consent.ErrConsumed, token.ErrNotFound, sqlPushedExists, pushed[:])
 	}
-	_, err = replaceAuthorization(ctx, tx, a)
+	_, err = db.replaceAuthorization(ctx, tx, a)
 	return err
 }
 

@@ -60,7 +60,7 @@ func TestRoundTrips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := &DB{pool: pool}
+	db := &DB{pool: pool, sealer: sealer()}
 	t.Cleanup(db.Close)
 	for _, r := range consenttest.Registrations() {
 		if err := db.Recipients().PutRecipient(ctx, r); err != nil {

@@ -91,7 +91,7 @@ func endGrant(ctx context.Context, db *DB, id consent.GrantID) error {
 
 func TestEveryMethodSaysUnavailable(t *testing.T) {
 	t.Parallel()
-	away, err := Open(context.Background(), Config{DSN: "postgres://127.0.0.1:1/none"})
+	away, err := Open(context.Background(), Config{DSN: "postgres://127.0.0.1:1/none", Sealer: sealer()})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -206,7 +206,7 @@ func TestLostAnswerIsUnavailable(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := &DB{pool: pool}
+	db := &DB{pool: pool, sealer: sealer()}
 	t.Cleanup(db.Close)
 	gate := newGate(t, db, GateConfig{Lanes: 1})
 	for method, call := range calls(db, gate) {

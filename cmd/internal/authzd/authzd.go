@@ -16,6 +16,7 @@ import (
 	"net/url"
 	"strconv"
 	"strings"
+	"sync"
 	"time"
 
 	"github.com/headgate/headgate/authz"
@@ -56,6 +57,8 @@ type Config struct {
 	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL; empty runs without Redis"`
 	HashKeysFile    string        `json:"hash_keys_file" help:"file with the token hash keys, the same for every process"`
 	SigningKeysFile string        `json:"signing_keys_file" help:"file with the private signing keys (JWKS)"`
+	SealKeysFile    string        `json:"seal_keys_file" help:"file with the keys that encrypt what is stored on behalf of recipients and people, the same for every instance; 'headgate keys new' makes it"`
+	RotateKeys      time.Duration `json:"rotate_keys" default:"0s" help:"how often a new signing key takes over by itself, such as 2160h; 0 leaves it to 'headgate keys rotate'"`
 	BankDSNFile     string        `json:"bank_dsn_file" help:"file that holds the PostgreSQL DSN of the sandbox bank"`
 	BankName        string        `json:"bank_name" help:"how the bank calls itself on its pages"`
 	BankColour      string        `json:"bank_colour" default:"" help:"main colour of the pages as #rrggbb; empty is the built-in one"`
@@ -73,6 +76,7 @@ type Process struct {
 	health            *web.Health
 	lameDuck          time.Duration
 	db                *postgres.DB
+	keys              *certs.Rotator
 	log               *slog.Logger
 	closers           []func()
 }
@@ -90,7 +94,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	p.db, err = postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: c.PostgresConns, Name: "authzd"})
+	sealer, err := certs.LoadSealer(c.SealKeysFile)
+	if err != nil {
+		return nil, err
+	}
+	p.db, err = postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: c.PostgresConns, Sealer: sealer, Name: "authzd"})
 	if err != nil {
 		return nil, err
 	}
@@ -114,6 +122,13 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	}
 	p.closers = append(p.closers, closeBank)
 
+	p.keys, err = certs.NewRotator(ctx, certs.RotatorConfig{
+		Provider: certs.NewKeyFile(c.SigningKeysFile), Every: c.RotateKeys,
+		OnError: func(err error) { log.Error("signing keys", slog.String("cause", err.Error())) },
+	})
+	if err != nil {
+		return nil, err
+	}
 	stop, err := consent.NewService(consent.ServiceConfig{
 		Store: p.db.Grants(), Cache: cache,
 		CacheFailed: func(err error) { log.Warn("cache not told of a stop", slog.String("cause", err.Error())) },
@@ -125,7 +140,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	server, err := newServer(c, p.db, cache, stop, pages, sessions, log)
+	server, err := newServer(c, p.db, cache, p.keys, stop, pages, sessions, log)
 	if err != nil {
 		return nil, err
 	}
@@ -189,14 +204,10 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log
 	return pages, sessions, err
 }
 
-func newServer(c Config, db *postgres.DB, cache consent.Cache, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, log *slog.Logger) (*authz.Server, error) {
+func newServer(c Config, db *postgres.DB, cache consent.Cache, keys *certs.Rotator, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, log *slog.Logger) (*authz.Server, error) {
 	hasher, err := config.Hasher(c.HashKeysFile)
 	if err != nil {
 		return nil, fmt.Errorf("hash_keys_file: %w", err)
-	}
-	keys, err := certs.LoadSigningKeys(c.SigningKeysFile)
-	if err != nil {
-		return nil, err
 	}
 	proofs, err := dpop.New(dpop.Config{})
 	if err != nil {
@@ -219,7 +230,7 @@ func newServer(c Config, db *postgres.DB, cache consent.Cache, stop *consent.Ser
 		Certificates: certificates, KeySets: keySets, Nonces: nonces,
 		Recipients: db.Recipients(), Authorizations: db.Authorizations(),
 		Requests: db.Requests(), Tokens: db.Tokens(), Guard: db.Guard(),
-		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: es256{keys},
+		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: keys,
 		Provider: consent.Party{Name: c.BankName, Type: consent.PartyProvider, HomeURI: c.BankHomeURI},
 		Browsers: sessions, Pages: journeyPages{pages}, Told: cache,
 		Log: log, Now: time.Now,
@@ -252,20 +263,6 @@ func newKeySets(c Config) (*outbound.KeySets, error) {
 		return nil, err
 	}
 	return outbound.NewKeySets(outbound.KeySetsConfig{Client: client})
-}
-
-// es256 signs with the one kind of key that there is.
-type es256 struct{ *certs.SigningKeys }
-
-// Algorithms returns ES256.
-func (es256) Algorithms() []string { return []string{"ES256"} }
-
-// Sign signs with ES256, or not at all.
-func (k es256) Sign(ctx context.Context, alg, typ string, claims any) (string, error) {
-	if alg != "ES256" {
-		return "", fmt.Errorf("no key for %s", alg)
-	}
-	return k.SigningKeys.Sign(ctx, typ, claims)
 }
 
 // journeyPages gives the authorization server the pages without either
@@ -342,15 +339,13 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 	if p.mtls != nil {
 		listeners = append(listeners, web.Listener{Server: p.mtls, Socket: mtls})
 	}
-	sweep, stop := context.WithCancel(ctx)
-	swept := make(chan struct{})
-	go func() {
-		defer close(swept)
-		p.sweep(sweep)
-	}()
+	house, stop := context.WithCancel(ctx)
+	var kept sync.WaitGroup
+	kept.Go(func() { p.sweep(house) })
+	kept.Go(func() { p.keys.Run(house) })
 	err := web.Serve(ctx, web.Drain{Health: p.health, LameDuck: p.lameDuck}, listeners...)
 	stop()
-	<-swept
+	kept.Wait()
 	return err
 }
 

@@ -179,7 +179,11 @@ func (s *stack) openStores(ctx context.Context, c Config) error {
 	if err := errors.Join(postgres.Migrate(ctx, dsn), sandbox.Migrate(ctx, dsn)); err != nil {
 		return err
 	}
-	if s.db, err = postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: conns, Name: "bench gateway"}); err != nil {
+	sealer, err := newSealer()
+	if err != nil {
+		return err
+	}
+	if s.db, err = postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: conns, Sealer: sealer, Name: "bench gateway"}); err != nil {
 		return err
 	}
 	s.later(func() error { s.db.Close(); return nil })
@@ -358,3 +362,17 @@ func withoutKeys(body []byte) string { return pageKeys.ReplaceAllString(string(b
 
 // meter reads what the processes of this stack use.
 func (s *stack) meter() meter { return meter{postgres: s.postgres.PID(), redis: s.redis.PID()} }
+
+// newSealer returns a sealer under a fresh key.
+func newSealer() (*certs.Sealer, error) {
+	dir, err := os.MkdirTemp("", "headgate-bench-")
+	if err != nil {
+		return nil, err
+	}
+	defer os.RemoveAll(dir) //nolint:errcheck // read once
+	file := filepath.Join(dir, "seal-keys.json")
+	if err := certs.GenerateSealKeys(file); err != nil {
+		return nil, err
+	}
+	return certs.LoadSealer(file)
+}

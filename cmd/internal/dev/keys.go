@@ -18,17 +18,29 @@ type KeyFiles struct {
 	HashKeys    string // token hash keys, shared by authzd and gatewayd
 	SigningKeys string // private signing keys of authzd (JWKS)
 	PageKeys    string // page key secrets of gatewayd
+	SealKeys    string // keys under which authzd seals what it stores
+	SubjectKey  string // secret of pairwise subject identifiers; never changes
 }
 
 // Keys makes the key files of a deployment in dir, each with mode 0600; files
 // that are there already are kept.
 func Keys(dir string) (KeyFiles, error) {
-	files := KeyFiles{SigningKeys: filepath.Join(dir, "signing-keys.json")}
+	files := KeyFiles{
+		SigningKeys: filepath.Join(dir, "signing-keys.json"),
+		SealKeys:    filepath.Join(dir, "seal-keys.json"),
+		SubjectKey:  filepath.Join(dir, "subject-key.json"),
+	}
 	if err := os.MkdirAll(dir, 0o700); err != nil {
 		return KeyFiles{}, err
 	}
-	if err := certs.GenerateSigningKeys(files.SigningKeys); err != nil && !errors.Is(err, fs.ErrExist) {
-		return KeyFiles{}, err
+	for path, generate := range map[string]func(string) error{
+		files.SigningKeys: func(path string) error { return certs.GenerateSigningKeys(path, "ES256", "PS256", "EdDSA") },
+		files.SealKeys:    certs.GenerateSealKeys,
+		files.SubjectKey:  certs.GenerateSecret,
+	} {
+		if err := generate(path); err != nil && !errors.Is(err, fs.ErrExist) {
+			return KeyFiles{}, err
+		}
 	}
 	var err error
 	if files.HashKeys, err = secretFile(filepath.Join(dir, "hash-keys.json"), token.NewKeyFile); err != nil {

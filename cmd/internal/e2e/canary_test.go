@@ -19,6 +19,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/conformance/browser"
 	"github.com/headgate/headgate/conformance/recipient"
 )
@@ -51,7 +52,7 @@ var allowed = []struct {
 	{password, `file dev\.json`, "tells developers how to sign in"},
 	{password + "," + person, `output of (dev|bank import)`, "tells developers how to sign in"},
 	{person, `file dev\.json`, "user names of the personas"},
-	{private, `file (keys/(hash-keys|page-keys|signing-keys)\.json|recipients/\w+\.jwks\.json|ca/[\w-]+-key\.pem)`, "where they are kept"},
+	{private, `file (keys/(hash-keys|page-keys|signing-keys|seal-keys|subject-key)\.json|recipients/\w+\.jwks\.json|ca/[\w-]+-key\.pem)`, "where they are kept"},
 	{serverPassword, `file (dev\.json|keys/postgres-dsn|keys/redis-url|postgres/password)`, "where they are kept"},
 }
 
@@ -575,6 +576,9 @@ func (c canaries) keys(t *testing.T, s *stack) {
 	var pageKeys [][]byte
 	must(t, json.Unmarshal(read(filepath.Join(s.home, "keys", "page-keys.json")), &pageKeys))
 	c.add(private, string(pageKeys[0]))
+	subject, err := certs.LoadSecret(filepath.Join(s.home, "keys", "subject-key.json"))
+	must(t, err)
+	c.add(private, string(subject))
 }
 
 // pem notes a private key (PKCS #8, P-256).

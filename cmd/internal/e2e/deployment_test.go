@@ -85,12 +85,12 @@ var instances = [2]string{"gateway-a", "gateway-b"}
 func deploy(t *testing.T) *deployment {
 	t.Helper()
 	d := &deployment{dsn: env.Postgres(t), redis: testenv.Redis(t), log: &logBuffer{}}
-	d.db, d.sql, d.bank = openStores(t, d.dsn)
 	dir := t.TempDir()
 	pair, ca := certificates(t, dir)
 	d.roots, d.ca = trust(t, ca), ca
 	keys, err := dev.Keys(filepath.Join(dir, "keys"))
 	must(t, err)
+	d.db, d.sql, d.bank = openStores(t, d.dsn, keys.SealKeys)
 	d.hasher = hasherOf(t, keys.HashKeys)
 	dsnFile, redisFile := filepath.Join(dir, "dsn"), filepath.Join(dir, "redis")
 	must(t, certs.WritePrivate(dsnFile, []byte(d.dsn)))
@@ -112,7 +112,7 @@ func deploy(t *testing.T) *deployment {
 		a, err := authzd.New(t.Context(), authzd.Config{
 			Issuer: d.issuer, BrowserBase: d.pages, MTLSBase: d.mtls, ClientCAFile: ca.File(), TLSCertFile: pair.CertFile, TLSKeyFile: pair.KeyFile,
 			PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
-			HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, BankName: "Meadow Bank", TimeZone: "UTC",
+			HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys, BankName: "Meadow Bank", TimeZone: "UTC",
 		}, log)
 		must(t, err)
 		t.Cleanup(a.Close)
@@ -129,9 +129,11 @@ func deploy(t *testing.T) *deployment {
 	return d
 }
 
-func openStores(t *testing.T, dsn string) (*postgres.DB, *sql.DB, *sandbox.Store) {
+func openStores(t *testing.T, dsn, sealKeys string) (*postgres.DB, *sql.DB, *sandbox.Store) {
 	t.Helper()
-	db, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn, MaxConns: 8, Name: "e2e"})
+	sealer, err := certs.LoadSealer(sealKeys)
+	must(t, err)
+	db, err := postgres.Open(t.Context(), postgres.Config{DSN: dsn, MaxConns: 8, Sealer: sealer, Name: "e2e"})
 	must(t, err)
 	t.Cleanup(db.Close)
 	raw, err := sql.Open("pgx", dsn) // the driver comes with the sandbox

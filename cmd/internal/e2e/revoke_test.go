@@ -8,6 +8,7 @@ import (
 	"log/slog"
 	"math/rand/v2"
 	"net/http"
+	"path/filepath"
 	"sync"
 	"sync/atomic"
 	"testing"
@@ -171,7 +172,9 @@ func newCourse(t *testing.T, bend func(*course, *resource.Config)) *course {
 	t.Helper()
 	c := &course{dsn: env.Postgres(t), window: &window{}, cache: &present{}, clock: time.Now()}
 	var bank *sandbox.Store
-	c.db, c.sql, bank = openStores(t, c.dsn)
+	sealKeys := filepath.Join(t.TempDir(), "seal-keys.json")
+	must(t, certs.GenerateSealKeys(sealKeys))
+	c.db, c.sql, bank = openStores(t, c.dsn, sealKeys)
 	register(t, c.db, "alpha")
 	c.terms = c.someones(t, bank, "saver")
 
