@@ -22,6 +22,7 @@ const maxClaims = 8 << 10 // bytes
 // known here. The zero value asks for nothing.
 type claimsRequest struct {
 	AuthTime bool // auth_time is asked for
+	ACRAsked bool // acr is asked for, by value or not
 	// ACR are the contexts asked for, the preferred one first; nil when any
 	// will do. ACREssential says that no other will.
 	ACR          []string
@@ -78,6 +79,7 @@ func parseClaims(raw string) (claimsRequest, error) {
 	var asked claimsRequest
 	idToken := sections["id_token"]
 	_, asked.AuthTime = idToken["auth_time"]
+	_, asked.ACRAsked = idToken["acr"]
 	var acr, sub claimAsked
 	if !readClaim(idToken, "acr", &acr) || !readClaim(idToken, "sub", &sub) {
 		return bad("asks for acr or sub with a member of the wrong type")

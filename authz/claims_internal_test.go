@@ -21,13 +21,13 @@ func TestParseClaims(t *testing.T) {
 		"auth_time":              {`{"id_token":{"auth_time":null}}`, claimsRequest{AuthTime: true}, true},
 		"auth_time, essential":   {`{"id_token":{"auth_time":{"essential":true}}}`, claimsRequest{AuthTime: true}, true},
 		"auth_time of userinfo":  {`{"userinfo":{"auth_time":null}}`, claimsRequest{}, true},
-		"acr":                    {`{"id_token":{"acr":null}}`, claimsRequest{}, true},
-		"acr, essential":         {`{"id_token":{"acr":{"essential":true}}}`, claimsRequest{ACREssential: true}, true},
-		"an acr by value":        {`{"id_token":{"acr":{"value":"x"}}}`, claimsRequest{ACR: []string{"x"}}, true},
-		"an essential acr":       {`{"id_token":{"acr":{"essential":true,"value":"x"}}}`, claimsRequest{ACR: []string{"x"}, ACREssential: true}, false},
-		"our acr":                {`{"id_token":{"acr":{"essential":true,"value":"` + ACRPassword + `"}}}`, claimsRequest{ACR: []string{ACRPassword}, ACREssential: true}, true},
-		"acrs, ours among them":  {`{"id_token":{"acr":{"essential":true,"values":["x","` + ACRPassword + `"]}}}`, claimsRequest{ACR: []string{"x", ACRPassword}, ACREssential: true}, true},
-		"acrs, all others":       {`{"id_token":{"acr":{"essential":true,"values":["x","y"]}}}`, claimsRequest{ACR: []string{"x", "y"}, ACREssential: true}, false},
+		"acr":                    {`{"id_token":{"acr":null}}`, claimsRequest{ACRAsked: true}, true},
+		"acr, essential":         {`{"id_token":{"acr":{"essential":true}}}`, claimsRequest{ACRAsked: true, ACREssential: true}, true},
+		"an acr by value":        {`{"id_token":{"acr":{"value":"x"}}}`, claimsRequest{ACRAsked: true, ACR: []string{"x"}}, true},
+		"an essential acr":       {`{"id_token":{"acr":{"essential":true,"value":"x"}}}`, claimsRequest{ACRAsked: true, ACR: []string{"x"}, ACREssential: true}, false},
+		"our acr":                {`{"id_token":{"acr":{"essential":true,"value":"` + ACRPassword + `"}}}`, claimsRequest{ACRAsked: true, ACR: []string{ACRPassword}, ACREssential: true}, true},
+		"acrs, ours among them":  {`{"id_token":{"acr":{"essential":true,"values":["x","` + ACRPassword + `"]}}}`, claimsRequest{ACRAsked: true, ACR: []string{"x", ACRPassword}, ACREssential: true}, true},
+		"acrs, all others":       {`{"id_token":{"acr":{"essential":true,"values":["x","y"]}}}`, claimsRequest{ACRAsked: true, ACR: []string{"x", "y"}, ACREssential: true}, false},
 		"an acr of userinfo":     {`{"userinfo":{"acr":{"essential":true,"value":"x"}}}`, claimsRequest{}, true},
 		"sub":                    {`{"id_token":{"sub":{"value":"p"}}}`, claimsRequest{Subject: "p"}, true},
 		"sub without a value":    {`{"id_token":{"sub":{"essential":true}}}`, claimsRequest{}, true},
@@ -98,6 +98,7 @@ func FuzzClaims(f *testing.F) {
 		}
 		asked, _ := whole["id_token"].(map[string]any)
 		_, authTime := asked["auth_time"]
+		_, acrAsked := asked["acr"]
 		acr, _ := asked["acr"].(map[string]any)
 		sub, _ := asked["sub"].(map[string]any)
 		subject, _ := sub["value"].(string)
@@ -108,7 +109,7 @@ func FuzzClaims(f *testing.F) {
 		if hasValue {
 			want++
 		}
-		if got.AuthTime != authTime || got.Subject != subject || got.ACREssential != essential || len(got.ACR) != want || hasValue && !slices.Contains(got.ACR, value) {
+		if got.AuthTime != authTime || got.ACRAsked != acrAsked || got.Subject != subject || got.ACREssential != essential || len(got.ACR) != want || hasValue && !slices.Contains(got.ACR, value) {
 			t.Errorf("%+v of %s", got, raw)
 		}
 	})

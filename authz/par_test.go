@@ -203,6 +203,7 @@ func TestTheEnvelopeOfARequest(t *testing.T) {
 		"a parameter twice":         func(r *http.Request, b []byte) { setBody(r, append(b, "&scope=fdx%3Abalances%3Aread"...)) },
 		"the same parameter twice":  func(r *http.Request, b []byte) { setBody(r, append(b, "&response_type=code"...)) },
 		"the assertion twice":       func(r *http.Request, b []byte) { setBody(r, append(b, "&client_assertion=x"...)) },
+		"a request object twice":    func(r *http.Request, b []byte) { setBody(r, append(b, "&request=x&request=x"...)) },
 		"an unknown one twice":      func(r *http.Request, b []byte) { setBody(r, append(b, "&x=1&x=1"...)) },
 		"a broken escape":           func(r *http.Request, b []byte) { setBody(r, append(b, "&x=%zz"...)) },
 		"semicolons":                func(r *http.Request, b []byte) { setBody(r, append(b, ";x=1"...)) },

@@ -71,8 +71,8 @@ func promptable(prompt string) bool {
 // checkPush is the FAPI 2.0 profile for a pushed request: a pure function of
 // its parameters, who sent it and the key that a DPoP header proved ("" for
 // none). id_token_hint is not looked at: who it names must log in all the
-// same. It returns the parameters to keep, the shaped consent request and the key
-// that the code will be bound to. The first fault wins.
+// same. It returns the parameters to keep, the shaped consent request and the
+// key that the code will be bound to. The first fault wins.
 func checkPush(r consent.Recipient, form url.Values, proven string) (map[string]string, consent.Request, string, error) {
 	fail := func(code, text string) (map[string]string, consent.Request, string, error) {
 		return nil, consent.Request{}, "", refuse(code, text)
