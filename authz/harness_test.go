@@ -88,7 +88,7 @@ func newWorldWith(t testing.TB, bend func(*authz.Config)) *world {
 		Issuer: issuer, BrowserBase: browserBase,
 		Recipients: w.stores, Authorizations: w.stores, Requests: w.stores, Tokens: w.stores, Guard: w.stores,
 		Hasher: w.hasher, Stop: stop, DPoP: proofs,
-		Keys:     signer{t},
+		Keys: signer{t}, Subjects: bytes.Repeat([]byte("p"), 32),
 		Provider: consent.Party{Name: "Bank", Type: consent.PartyProvider},
 		Browsers: browsers{}, Pages: pages{}, Told: w.cache,
 		Log: slog.New(slog.NewJSONHandler(w, nil)), Now: w.clock.now,
@@ -149,6 +149,8 @@ func (w *world) checkLog() {
 type stores struct {
 	*authztest.Memory
 	before func(call string) error
+	// amend, when set, changes a request before it is kept.
+	amend func(*token.Pushed)
 }
 
 func (s *stores) pass(call string) error {
@@ -216,6 +218,9 @@ func (s *stores) Renew(ctx context.Context, h token.Hash, a token.Access, spend 
 func (s *stores) Push(ctx context.Context, p token.Pushed, spend ...token.Proof) error {
 	if err := s.pass("Push"); err != nil {
 		return err
+	}
+	if s.amend != nil {
+		s.amend(&p)
 	}
 	return s.Memory.Push(ctx, p, spend...)
 }
@@ -289,7 +294,8 @@ func (pages) Path(id consent.AuthorizationID, s consent.Step) string {
 func (pages) Problem(w http.ResponseWriter, _ *http.Request, p authz.Problem) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": p.Code, "error_description": p.Text, "app": p.AppName, "back": p.BackURI})
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": p.Code, "error_description": p.Text, "app": p.AppName, "back": p.BackURI,
+		"retry": p.RetryURI, "locales": strings.Join(p.UILocales, " ")})
 }
 
 // keys are made once: RSA takes its time.

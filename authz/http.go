@@ -63,9 +63,13 @@ func (s *Server) Browser() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.GET(pathAuthorize, gin.WrapF(s.open))
+	e.GET(pathAuthorize, func(g *gin.Context) {
+		s.visit(g.Writer, g.Request, s.open)
+	})
 	e.GET(pathAuthorize+"/:id", func(g *gin.Context) {
-		s.resume(g.Writer, g.Request, consent.AuthorizationID(g.Param("id")))
+		s.visit(g.Writer, g.Request, func(v *visit) error {
+			return s.resume(v, consent.AuthorizationID(g.Param("id")))
+		})
 	})
 	return secured(s.cfg.Browsers.Middleware(e)), nil
 }

@@ -91,6 +91,8 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 		"no keys to publish":            func(c *authz.Config) { c.Keys = nil },
 		"keys that are no JSON":         func(c *authz.Config) { c.Keys = published("x") },
 		"no stores":                     func(c *authz.Config) { c.Tokens, c.Guard, c.Requests = nil, nil, nil },
+		"no secret for subjects":        func(c *authz.Config) { c.Subjects = nil },
+		"a short secret for subjects":   func(c *authz.Config) { c.Subjects = make([]byte, 31) },
 		"no clock":                      func(c *authz.Config) { c.Now = nil },
 		"nobody to stop":                func(c *authz.Config) { c.Stop = nil },
 	} {

@@ -198,12 +198,12 @@ func (c revokeCmd) Run(ctx context.Context) error {
 }
 
 type keysCmd struct {
-	New    keysNewCmd    `cmd:"" help:"Make the hash keys, signing keys and page keys of a new deployment."`
+	New    keysNewCmd    `cmd:"" help:"Make the hash keys, signing keys, subject key and page keys of a new deployment."`
 	Rotate keysRotateCmd `cmd:"" help:"Make the next signing key the current one."`
 }
 
 type keysNewCmd struct {
-	Dir string `arg:"" help:"Folder to write hash-keys.json and signing-keys.json to; existing files are kept." type:"path"`
+	Dir string `arg:"" help:"Folder to write the key files to; existing files are kept." type:"path"`
 }
 
 // Run makes what a deployment needs and has not.
@@ -217,6 +217,7 @@ func (c keysNewCmd) Run() error {
 	}
 	fmt.Println(files.HashKeys)
 	fmt.Println(files.SigningKeys)
+	fmt.Println(files.SubjectKey)
 	fmt.Println(files.PageKeys)
 	return nil
 }

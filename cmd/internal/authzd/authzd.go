@@ -45,6 +45,7 @@ type Config struct {
 	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL; empty runs without Redis"`
 	HashKeysFile    string        `json:"hash_keys_file" help:"file with the token hash keys, the same for every process"`
 	SigningKeysFile string        `json:"signing_keys_file" help:"file with the private signing keys (JWKS)"`
+	SubjectKeyFile  string        `json:"subject_key_file" default:"" help:"file with the secret from which recipients' subject identifiers are made, the same for every process; never changed"`
 	BankDSNFile     string        `json:"bank_dsn_file" help:"file that holds the PostgreSQL DSN of the sandbox bank"`
 	BankName        string        `json:"bank_name" help:"how the bank calls itself on its pages"`
 	BankColour      string        `json:"bank_colour" default:"" help:"main colour of the pages as #rrggbb; empty is the built-in one"`
@@ -144,7 +145,11 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log
 		Store: db.Sessions(),
 		Failed: func(w http.ResponseWriter, r *http.Request, cause error) {
 			log.Warn("session store", slog.String("cause", cause.Error()))
-			pages.Problem(w, r, portal.Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "try again in a moment"})
+			p := portal.Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "try again in a moment"}
+			if r.Method == http.MethodGet {
+				p.RetryURI = r.URL.RequestURI()
+			}
+			pages.Problem(w, r, p)
 		},
 	})
 	if err != nil {
@@ -170,6 +175,10 @@ func newServer(c Config, db *postgres.DB, cache consent.Cache, stop *consent.Ser
 	if err != nil {
 		return nil, err
 	}
+	subjects, err := subjectKey(c.SubjectKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("subject_key_file: %w", err)
+	}
 	proofs, err := dpop.New(dpop.Config{})
 	if err != nil {
 		return nil, err
@@ -178,7 +187,7 @@ func newServer(c Config, db *postgres.DB, cache consent.Cache, stop *consent.Ser
 		Issuer: c.Issuer, BrowserBase: c.BrowserBase,
 		Recipients: db.Recipients(), Authorizations: db.Authorizations(),
 		Requests: db.Requests(), Tokens: db.Tokens(), Guard: db.Guard(),
-		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: es256{keys},
+		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: es256{keys}, Subjects: subjects,
 		Provider: consent.Party{Name: c.BankName, Type: consent.PartyProvider, HomeURI: c.BankHomeURI},
 		Browsers: sessions, Pages: journeyPages{pages}, Told: cache,
 		Log: log, Now: time.Now,
@@ -210,7 +219,14 @@ func (journeyPages) Path(id consent.AuthorizationID, s consent.Step) string {
 
 // Problem shows the portal's problem page.
 func (j journeyPages) Problem(w http.ResponseWriter, r *http.Request, p authz.Problem) {
-	j.Portal.Problem(w, r, portal.Problem{Status: p.Status, Code: p.Code, Text: p.Text, AppName: p.AppName, BackURI: p.BackURI})
+	j.Portal.Problem(w, r, portalProblem(p))
+}
+
+func portalProblem(p authz.Problem) portal.Problem {
+	return portal.Problem{
+		Status: p.Status, Code: p.Code, Text: p.Text, AppName: p.AppName, BackURI: p.BackURI,
+		RetryURI: p.RetryURI, UILocales: p.UILocales,
+	}
 }
 
 // routes puts the handlers on their listeners. The two never share a

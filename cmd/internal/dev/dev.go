@@ -237,7 +237,7 @@ func (s *Stack) processes(ctx context.Context, sockets []net.Listener) error {
 		Issuer: s.File.Issuer, BrowserBase: pages,
 		TLSCertFile: server.CertFile, TLSKeyFile: server.KeyFile,
 		PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
-		HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys,
+		HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SubjectKeyFile: keys.SubjectKey,
 		BankName: bankName, BankHomeURI: pages + "/portal", TimeZone: "UTC",
 	}, s.log("authzd"))
 	if err != nil {

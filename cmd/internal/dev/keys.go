@@ -17,6 +17,7 @@ import (
 type KeyFiles struct {
 	HashKeys    string // token hash keys, shared by authzd and gatewayd
 	SigningKeys string // private signing keys of authzd (JWKS)
+	SubjectKey  string // secret of subject identifiers of authzd
 	PageKeys    string // page key secrets of gatewayd
 }
 
@@ -34,8 +35,21 @@ func Keys(dir string) (KeyFiles, error) {
 	if files.HashKeys, err = secretFile(filepath.Join(dir, "hash-keys.json"), token.NewKeyFile); err != nil {
 		return KeyFiles{}, err
 	}
+	if files.SubjectKey, err = secretFile(filepath.Join(dir, "subject-key.json"), newSubjectKey); err != nil {
+		return KeyFiles{}, err
+	}
 	files.PageKeys, err = secretFile(filepath.Join(dir, "page-keys.json"), newPageKeys)
 	return files, err
+}
+
+// newSubjectKey returns the content of a subject key file: a JSON object with
+// one base64 secret, which lives as long as the deployment.
+func newSubjectKey() ([]byte, error) {
+	secret := make([]byte, 32)
+	_, _ = rand.Read(secret) // never fails
+	return json.Marshal(struct {
+		Secret []byte `json:"secret"`
+	}{secret})
 }
 
 // newPageKeys returns the content of a page key file: a JSON array of base64
