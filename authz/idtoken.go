@@ -38,6 +38,8 @@ type asked struct {
 	openID        bool
 	nonce         string
 	authTime, acr bool
+	// outOfReach: a class of authentication is demanded that there is not.
+	outOfReach bool
 	// subject is the only person who may answer; empty for anybody.
 	subject string
 }
@@ -62,16 +64,39 @@ func askedOf(p token.Pushed) (asked, error) {
 	wanted := claims["id_token"]
 	a.authTime = a.authTime || wanted["auth_time"] != nil
 	a.acr = a.acr || wanted["acr"] != nil
-	if wanted["sub"] != nil {
-		var sub struct {
-			Value string `json:"value"`
-		}
-		if err := json.Unmarshal(wanted["sub"], &sub); err != nil {
-			return asked{}, fmt.Errorf("read sub of claims parameter: %w", err)
-		}
-		a.subject = sub.Value
+	sub, err := readWanted(wanted["sub"])
+	if err != nil {
+		return asked{}, err
 	}
+	acr, err := readWanted(wanted["acr"])
+	if err != nil {
+		return asked{}, err
+	}
+	if acr.Value != "" {
+		acr.Values = append(acr.Values, acr.Value)
+	}
+	a.subject = sub.Value
+	a.outOfReach = acr.Essential && len(acr.Values) > 0 && !slices.Contains(acr.Values, acrPassword)
 	return a, nil
+}
+
+// wantedClaim is how one claim is asked for (OpenID Connect Core section
+// 5.5.1).
+type wantedClaim struct {
+	Essential bool     `json:"essential"`
+	Value     string   `json:"value"`
+	Values    []string `json:"values"`
+}
+
+func readWanted(raw json.RawMessage) (wantedClaim, error) {
+	var c wantedClaim
+	if raw == nil {
+		return c, nil
+	}
+	if err := json.Unmarshal(raw, &c); err != nil {
+		return wantedClaim{}, fmt.Errorf("read claims parameter: %w", err)
+	}
+	return c, nil
 }
 
 // identity returns what the ID token of an approved request will say, nil

@@ -232,6 +232,68 @@ func TestOnlyThePersonWhoWasNamedIsAnswered(t *testing.T) {
 	}
 }
 
+// OpenID Connect Core section 5.5.1.1.
+func TestAnEssentialACRIsMetOrTheAppIsTold(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.speaksOpenID("app")
+	c := w.client("app")
+	alice := w.person("alice")
+	for acr, met := range map[string]bool{
+		`{"essential":true}`: true,
+		`{"essential":true,"value":"urn:headgate:acr:password"}`:        true,
+		`{"essential":true,"values":["x","urn:headgate:acr:password"]}`: true,
+		`{"value":"x"}`:                      true,
+		`{"essential":false,"values":["x"]}`: true,
+		`{"essential":true,"value":"x"}`:     false,
+		`{"essential":true,"values":["x"]}`:  false,
+	} {
+		query := c.front(c.asks(url.Values{"scope": {openidScope}, "claims": {`{"id_token":{"acr":` + acr + `}}`}}))
+		if met {
+			if back := alice.approve(query); back.Get("code") == "" {
+				t.Errorf("%s: %v", acr, back)
+			}
+		} else if back := w.back(alice.open(query)); back.Get("error") != "unmet_authentication_requirements" || back.Get("state") != "st" {
+			t.Errorf("%s: %v", acr, back)
+		}
+	}
+}
+
+// What stands in the address was not pushed and is not said.
+func TestNothingOfTheAddressReachesAnIDToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.speaksOpenID("app")
+	c := w.client("app")
+	for name, pushed := range map[string]url.Values{"no nonce": {}, "another nonce": {"nonce": {"pushed"}}} {
+		pushed.Set("scope", openidScope)
+		query := c.front(c.asks(pushed))
+		for name, value := range map[string]string{
+			"nonce": "injected", "max_age": "1", "acr_values": "x", "prompt": "none", "response_mode": "jwt",
+			"claims": `{"id_token":{"acr":null,"auth_time":null,"sub":{"value":"x"}}}`,
+		} {
+			query.Set(name, value)
+		}
+		back := w.person("alice").approve(query)
+		_, id := w.verified(c.redeem(back.Get("code"), nil).text("id_token"))
+		want := []string{"iss", "sub", "aud", "exp", "iat"}
+		if pushed.Has("nonce") {
+			want = append(want, "nonce")
+		}
+		if !only(id, want...) || pushed.Has("nonce") && id["nonce"] != "pushed" {
+			t.Errorf("%s: %v", name, id)
+		}
+	}
+	a := c.redeem(w.person("alice").approve(func() url.Values {
+		q := c.front(c.pushed(nil))
+		q.Set("scope", "openid")
+		return q
+	}()).Get("code"), nil)
+	if a.status != http.StatusOK || a.body["id_token"] != nil {
+		t.Errorf("openid in the address: %s", a)
+	}
+}
+
 // A code is redeemed for everything that it is worth or not at all.
 func TestAnIDTokenThatCannotBeSignedLeavesTheCode(t *testing.T) {
 	t.Parallel()

@@ -56,8 +56,13 @@ func (w *world) signedBack(a answer) (jose.Header, claims) {
 		w.t.Fatalf("beside response: %v", back)
 	}
 	h, c := w.verified(w.secret(back.Get("response")))
-	if code, ok := c["code"].(string); ok {
-		w.secret(code)
+	for _, name := range []string{"code", "error", "error_description"} {
+		text, _ := c[name].(string)
+		if name == "code" {
+			w.secret(text)
+		} else if !plainText(text) {
+			w.t.Errorf("%s is not plain: %s", name, text)
+		}
 	}
 	return h, c
 }
@@ -133,6 +138,9 @@ func TestEveryRefusalIsSignedWhenAsked(t *testing.T) {
 			id := p.journey(c.front(c.asks(jwt)))
 			w.change("app", func(r *consent.Recipient) { r.Status = consent.RecipientRestricted })
 			return p.resume(id)
+		},
+		"unmet_authentication_requirements": func(_ *world, p person, c client) answer {
+			return p.open(c.front(c.asks(url.Values{"response_mode": {"jwt"}, "claims": {`{"id_token":{"acr":{"essential":true,"value":"x"}}}`}})))
 		},
 		"access_denied": func(w *world, p person, c client) answer {
 			id := p.journey(c.front(c.asks(jwt)))
