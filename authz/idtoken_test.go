@@ -134,8 +134,10 @@ func TestAnIDTokenComesWithOpenIDOnly(t *testing.T) {
 		t.Errorf("with openid: %s", a)
 	}
 	// Nobody signs in for a refresh.
-	if again := c.refresh(a.text("refresh_token"), nil); again.status != http.StatusOK || again.body["id_token"] != nil || again.text("scope") != openidScope {
-		t.Errorf("on refresh: %s", again)
+	for name, bend := range map[string]func(url.Values){"": nil, "of all": with("scope", openidScope)} {
+		if again := c.refresh(a.text("refresh_token"), bend); again.status != http.StatusOK || again.body["id_token"] != nil || again.text("scope") != openidScope {
+			t.Errorf("on refresh %s: %s", name, again)
+		}
 	}
 }
 
