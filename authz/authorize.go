@@ -22,9 +22,6 @@ const (
 	unauthorizedClient = "unauthorized_client"
 	invalidRequestURI  = "invalid_request_uri"
 	loginRequired      = "login_required"
-	// unmetRequirements is of OpenID Connect Core Error Code
-	// unmet_authentication_requirements 1.0.
-	unmetRequirements = "unmet_authentication_requirements"
 )
 
 // visit is one request of a browser, and what is known about it so far.
@@ -177,9 +174,6 @@ func (s *Server) next(v *visit) error {
 	case want.silent:
 		// Who signed in for another request has not signed in for this one.
 		return s.deny(v, loginRequired, "each request takes a sign-in and a decision of its own: leave prompt=none out")
-	case want.outOfReach:
-		// OpenID Connect Core section 5.5.1.1: as good as a failed sign-in.
-		return s.deny(v, unmetRequirements, "the acr that is essential is not offered: ask for "+acrPassword)
 	case want.subject != "" && v.journey.Consumer != "" && want.subject != s.subject(v.client.ID, v.journey.Consumer):
 		// OpenID Connect Core section 3.1.2.2: no answer about anybody else.
 		return s.deny(v, loginRequired, "the person who signed in is not the one that the claims parameter names")

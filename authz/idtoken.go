@@ -38,8 +38,6 @@ type asked struct {
 	openID        bool
 	nonce         string
 	authTime, acr bool
-	// outOfReach: a class of authentication is demanded that there is not.
-	outOfReach bool
 	// subject is the only person who may answer; empty for anybody.
 	subject string
 }
@@ -49,7 +47,7 @@ type asked struct {
 func askedOf(p token.Pushed) (asked, error) {
 	_, aged := p.Params["max_age"]
 	a := asked{
-		silent: p.Params["prompt"] == "none",
+		silent: slices.Contains(strings.Fields(p.Params["prompt"]), "none"),
 		openID: slices.Contains(strings.Fields(p.Params["scope"]), string(fdx.ScopeOpenID)),
 		nonce:  p.Params["nonce"], authTime: aged, acr: p.Params["acr_values"] != "",
 	}
@@ -64,39 +62,16 @@ func askedOf(p token.Pushed) (asked, error) {
 	wanted := claims["id_token"]
 	a.authTime = a.authTime || wanted["auth_time"] != nil
 	a.acr = a.acr || wanted["acr"] != nil
-	sub, err := readWanted(wanted["sub"])
-	if err != nil {
-		return asked{}, err
+	if wanted["sub"] != nil {
+		var sub struct {
+			Value string `json:"value"`
+		}
+		if err := json.Unmarshal(wanted["sub"], &sub); err != nil {
+			return asked{}, fmt.Errorf("read sub of claims parameter: %w", err)
+		}
+		a.subject = sub.Value
 	}
-	acr, err := readWanted(wanted["acr"])
-	if err != nil {
-		return asked{}, err
-	}
-	if acr.Value != "" {
-		acr.Values = append(acr.Values, acr.Value)
-	}
-	a.subject = sub.Value
-	a.outOfReach = acr.Essential && len(acr.Values) > 0 && !slices.Contains(acr.Values, acrPassword)
 	return a, nil
-}
-
-// wantedClaim is how one claim is asked for (OpenID Connect Core section
-// 5.5.1).
-type wantedClaim struct {
-	Essential bool     `json:"essential"`
-	Value     string   `json:"value"`
-	Values    []string `json:"values"`
-}
-
-func readWanted(raw json.RawMessage) (wantedClaim, error) {
-	var c wantedClaim
-	if raw == nil {
-		return c, nil
-	}
-	if err := json.Unmarshal(raw, &c); err != nil {
-		return wantedClaim{}, fmt.Errorf("read claims parameter: %w", err)
-	}
-	return c, nil
 }
 
 // identity returns what the ID token of an approved request will say, nil

@@ -234,33 +234,6 @@ func TestOnlyThePersonWhoWasNamedIsAnswered(t *testing.T) {
 	}
 }
 
-// OpenID Connect Core section 5.5.1.1.
-func TestAnEssentialACRIsMetOrTheAppIsTold(t *testing.T) {
-	t.Parallel()
-	w := newWorld(t)
-	w.speaksOpenID("app")
-	c := w.client("app")
-	alice := w.person("alice")
-	for acr, met := range map[string]bool{
-		`{"essential":true}`: true,
-		`{"essential":true,"value":"urn:headgate:acr:password"}`:        true,
-		`{"essential":true,"values":["x","urn:headgate:acr:password"]}`: true,
-		`{"value":"x"}`:                      true,
-		`{"essential":false,"values":["x"]}`: true,
-		`{"essential":true,"value":"x"}`:     false,
-		`{"essential":true,"values":["x"]}`:  false,
-	} {
-		query := c.front(c.asks(url.Values{"scope": {openidScope}, "claims": {`{"id_token":{"acr":` + acr + `}}`}}))
-		if met {
-			if back := alice.approve(query); back.Get("code") == "" {
-				t.Errorf("%s: %v", acr, back)
-			}
-		} else if back := w.back(alice.open(query)); back.Get("error") != "unmet_authentication_requirements" || back.Get("state") != "st" {
-			t.Errorf("%s: %v", acr, back)
-		}
-	}
-}
-
 // What stands in the address was not pushed and is not said.
 func TestNothingOfTheAddressReachesAnIDToken(t *testing.T) {
 	t.Parallel()

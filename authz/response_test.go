@@ -139,9 +139,6 @@ func TestEveryRefusalIsSignedWhenAsked(t *testing.T) {
 			w.change("app", func(r *consent.Recipient) { r.Status = consent.RecipientRestricted })
 			return p.resume(id)
 		},
-		"unmet_authentication_requirements": func(_ *world, p person, c client) answer {
-			return p.open(c.front(c.asks(url.Values{"response_mode": {"jwt"}, "claims": {`{"id_token":{"acr":{"essential":true,"value":"x"}}}`}})))
-		},
 		"access_denied": func(w *world, p person, c client) answer {
 			id := p.journey(c.front(c.asks(jwt)))
 			w.clock.advance(consent.JourneyTime)
