@@ -5,7 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"net/url"
+	"slices"
 	"strings"
 	"time"
 
@@ -15,52 +15,65 @@ import (
 	"github.com/headgate/headgate/internal/web"
 )
 
-// invalidRequestURI is the code for a request_uri that cannot be opened (RFC
-// 9101 section 10.1).
-const invalidRequestURI = "invalid_request_uri"
+// The codes that only the authorization endpoint answers with (RFC 6749
+// section 4.1.2.1, RFC 9101 section 10.1, OpenID Connect Core section 3.1.2.6).
+const (
+	accessDenied       = "access_denied"
+	unauthorizedClient = "unauthorized_client"
+	invalidRequestURI  = "invalid_request_uri"
+	loginRequired      = "login_required"
+)
+
+// visit is one request of a browser, and what is known about it so far.
+type visit struct {
+	*http.Request
+	w       http.ResponseWriter
+	client  consent.Recipient
+	pushed  token.Pushed
+	journey consent.Authorization
+}
+
+// visit serves a request of a browser. An error that comes back is one that
+// cannot, or not now, be told to the app: it becomes a page.
+func (s *Server) visit(w http.ResponseWriter, r *http.Request, handle func(*visit) error) {
+	v := &visit{Request: r, w: w}
+	if err := handle(v); err != nil {
+		s.problem(v, err)
+	}
+}
 
 // open answers GET /authorize. It uses client_id and request_uri and nothing
 // else of the query: whatever stands beside them was not pushed. The request
 // is not used up, so that the page can be loaded again.
-func (s *Server) open(w http.ResponseWriter, r *http.Request) {
-	ctx := r.Context()
-	q := r.URL.Query()
+func (s *Server) open(v *visit) error {
+	ctx, q := v.Context(), v.URL.Query()
 	if len(q["client_id"]) != 1 || len(q["request_uri"]) != 1 {
-		s.problem(w, r, consent.Recipient{}, refuse(engine.InvalidRequest, "push the request first and send client_id and request_uri, once each (RFC 9126)"))
-		return
+		return refuse(engine.InvalidRequest, "push the request first and send client_id and request_uri, once each (RFC 9126)")
 	}
-	client, err := consent.Recipient{}, error(consent.ErrNotFound)
-	if id := q.Get("client_id"); plain(id, maxClientID) { // stores need not see anything else
-		client, err = s.cfg.Recipients.Recipient(ctx, consent.RecipientID(id))
+	id, err := q.Get("client_id"), error(consent.ErrNotFound)
+	if plain(id, maxClientID) { // stores need not see anything else
+		v.client, err = s.cfg.Recipients.Recipient(ctx, consent.RecipientID(id))
 	}
-	if err != nil {
-		if errors.Is(err, consent.ErrNotFound) {
-			err = refuse(engine.InvalidRequest, "client_id is not known")
-		}
-		s.problem(w, r, consent.Recipient{}, err)
-		return
+	switch {
+	case errors.Is(err, consent.ErrNotFound):
+		return refuse(engine.InvalidRequest, "client_id is not known")
+	case err != nil:
+		return fmt.Errorf("load recipient: %w", err)
 	}
-	web.Fields(ctx).Client = string(client.ID)
-	if !client.Status.MayAsk() {
-		s.problem(w, r, client, refuse("unauthorized_client", "this client may not ask for data now"))
-		return
+	web.Fields(ctx).Client = string(v.client.ID)
+	if v.pushed, err = s.pushedFor(ctx, v.client.ID, q.Get("request_uri")); err != nil {
+		return err
 	}
-	p, err := s.pushedFor(ctx, client.ID, q.Get("request_uri"))
-	if err != nil {
-		s.problem(w, r, client, err)
-		return
-	}
-	a, err := s.cfg.Authorizations.Open(ctx, consent.Authorization{
+	v.journey, err = s.cfg.Authorizations.Open(ctx, consent.Authorization{
 		ID: consent.NewAuthorizationID(), Browser: s.cfg.Browsers.Browser(ctx),
-		Pushed: p.Hash.String(), Recipient: client.ID, Request: p.Request,
-		LoginHint: p.Params["login_hint"], UILocales: strings.Fields(p.Params["ui_locales"]),
+		Pushed: v.pushed.Hash.String(), Recipient: v.client.ID, Request: v.pushed.Request,
+		LoginHint: v.pushed.Params["login_hint"], UILocales: strings.Fields(v.pushed.Params["ui_locales"]),
 		ExpiresAt: s.cfg.Now().UTC().Add(consent.JourneyTime),
 	})
 	if err != nil {
-		s.problem(w, r, client, fmt.Errorf("open authorization: %w", err))
-		return
+		return fmt.Errorf("open authorization: %w", err)
 	}
-	s.next(w, r, client, a)
+	return s.next(v)
 }
 
 // pushedFor finds the pushed request of a client. Unknown, expired, decided
@@ -84,152 +97,142 @@ func (s *Server) pushedFor(ctx context.Context, client consent.RecipientID, uri 
 }
 
 // resume answers GET /authorize/{id}, to which every page comes back.
-func (s *Server) resume(w http.ResponseWriter, r *http.Request, id consent.AuthorizationID) {
-	ctx := r.Context()
-	a, err := s.cfg.Authorizations.Authorization(ctx, id, s.cfg.Browsers.Browser(ctx))
-	if err != nil {
-		if errors.Is(err, consent.ErrNotFound) {
-			err = refuse(engine.InvalidRequest, "this request is not open in this browser")
-		}
-		s.problem(w, r, consent.Recipient{}, err)
-		return
-	}
-	client, err := s.cfg.Recipients.Recipient(ctx, a.Recipient)
-	if err != nil {
-		s.problem(w, r, consent.Recipient{}, fmt.Errorf("load recipient: %w", err))
-		return
-	}
-	web.Fields(ctx).Client = string(client.ID)
-	s.next(w, r, client, a)
-}
-
-// next sends the browser where the authorization stands.
-func (s *Server) next(w http.ResponseWriter, r *http.Request, client consent.Recipient, a consent.Authorization) {
-	now := s.cfg.Now()
-	switch step := a.Next(now); step {
-	case consent.StepIssue:
-		s.issue(w, r, client, a, now)
-	case consent.StepDeny:
-		s.deny(w, r, client, a, "the person decided not to share")
-	case consent.StepExpired:
-		s.deny(w, r, client, a, "the person took too long to decide")
-	default:
-		seeOther(w, s.cfg.Pages.Path(a.ID, step))
-	}
-}
-
-// issue turns an approval into a grant and a code, in one transaction, and
-// answers the app. now is the time at which the approval was found to stand.
-func (s *Server) issue(w http.ResponseWriter, r *http.Request, client consent.Recipient, a consent.Authorization, now time.Time) {
-	ctx := r.Context()
-	p, err := s.opened(ctx, a)
-	if errors.Is(err, consent.ErrConsumed) {
-		s.decided(w, r, client, a)
-		return
-	}
-	if err != nil {
-		s.problem(w, r, client, err)
-		return
-	}
-	if !client.Status.MayAsk() {
-		s.deny(w, r, client, a, "this client may not receive data now")
-		return
-	}
-	grant := a.Grant(consent.NewGrantID(), []consent.Party{client.Party(), s.cfg.Provider}, now)
-	code, record, err := s.engine.Issue(ctx, client, p, grant)
-	if err != nil {
-		s.problem(w, r, client, fmt.Errorf("issue code: %w", err))
-		return
-	}
-	a.Answered = true
-	err = s.cfg.Requests.Approve(ctx, token.Approval{Pushed: p.Hash, Authorization: a, Grant: grant, Code: record})
+func (s *Server) resume(v *visit, id consent.AuthorizationID) error {
+	ctx := v.Context()
+	var err error
+	v.journey, err = s.cfg.Authorizations.Authorization(ctx, id, s.cfg.Browsers.Browser(ctx))
 	switch {
-	case errors.Is(err, consent.ErrConsumed), errors.Is(err, consent.ErrConflict):
-		// Another tab was faster. There is one code, and it is not ours.
-		seeOther(w, pathAuthorize+"/"+string(a.ID))
-		return
+	case errors.Is(err, consent.ErrNotFound):
+		return refuse(engine.InvalidRequest, "this request is not open in this browser")
 	case err != nil:
-		s.problem(w, r, client, fmt.Errorf("approve: %w", err))
-		return
+		return fmt.Errorf("load authorization: %w", err)
 	}
-	web.Fields(ctx).Grant = string(grant.ID)
-	web.Fields(ctx).Result = "approved"
-	s.answer(w, p, url.Values{"code": {code.Reveal()}})
-}
-
-// deny answers the app with access_denied. Nothing else is sent.
-func (s *Server) deny(w http.ResponseWriter, r *http.Request, client consent.Recipient, a consent.Authorization, why string) {
-	ctx := r.Context()
-	p, err := s.opened(ctx, a)
-	if errors.Is(err, consent.ErrConsumed) {
-		s.decided(w, r, client, a)
-		return
+	if v.client, err = s.cfg.Recipients.Recipient(ctx, v.journey.Recipient); err != nil {
+		return fmt.Errorf("load recipient: %w", err)
 	}
+	web.Fields(ctx).Client = string(v.client.ID)
+	if v.journey.Answered {
+		return s.show(v, consent.StepDone)
+	}
+	h, err := token.ParseHash(v.journey.Pushed)
 	if err != nil {
-		s.problem(w, r, client, err)
-		return
+		return fmt.Errorf("read request of authorization: %w", err)
 	}
-	a.Decision, a.Answered = consent.Denied, true
-	err = s.cfg.Requests.Refuse(ctx, p.Hash, a)
-	switch {
-	case errors.Is(err, consent.ErrConsumed), errors.Is(err, consent.ErrConflict):
-		seeOther(w, pathAuthorize+"/"+string(a.ID))
-		return
-	case err != nil:
-		s.problem(w, r, client, fmt.Errorf("refuse: %w", err))
-		return
-	}
-	web.Fields(ctx).Result = "denied"
-	s.answer(w, p, url.Values{"error": {"access_denied"}, "error_description": {why}})
-}
-
-// decided answers somebody who decides about a request that has been decided.
-// It was done in another tab of this browser, which has a page to show, or in
-// another browser, of which this one must learn nothing more.
-func (s *Server) decided(w http.ResponseWriter, r *http.Request, client consent.Recipient, a consent.Authorization) {
-	now, err := s.cfg.Authorizations.Authorization(r.Context(), a.ID, a.Browser)
-	switch {
-	case err != nil:
-		s.problem(w, r, client, fmt.Errorf("load authorization: %w", err))
-	case now.Answered:
-		seeOther(w, s.cfg.Pages.Path(a.ID, consent.StepDone))
-	default:
-		s.problem(w, r, client, refuse(invalidRequestURI, "this request was decided in another browser"))
-	}
-}
-
-// opened loads the request that is being decided.
-func (s *Server) opened(ctx context.Context, a consent.Authorization) (token.Pushed, error) {
-	h, err := token.ParseHash(a.Pushed)
-	if err != nil {
-		return token.Pushed{}, fmt.Errorf("read request of authorization: %w", err)
-	}
-	p, err := s.cfg.Requests.Opened(ctx, h)
+	v.pushed, err = s.cfg.Requests.Opened(ctx, h)
 	switch {
 	case errors.Is(err, token.ErrUsed):
-		return token.Pushed{}, consent.ErrConsumed
+		return s.decided(v)
 	case errors.Is(err, token.ErrNotFound):
-		return token.Pushed{}, refuse(invalidRequestURI, "the request is gone: push it again")
+		return refuse(invalidRequestURI, "the request is gone: push it again")
 	case err != nil:
-		return token.Pushed{}, fmt.Errorf("load opened request: %w", err)
+		return fmt.Errorf("load opened request: %w", err)
 	}
-	return p, nil
+	return s.next(v)
 }
 
-// answer sends the browser back to the app with the response parameters,
-// state as it was sent and iss (RFC 9207). The registered query of the
-// redirect URI is kept.
-func (s *Server) answer(w http.ResponseWriter, p token.Pushed, params url.Values) {
-	if state := p.Params["state"]; state != "" {
-		params.Set("state", state)
+// decided answers somebody whose request has been decided. It was done in
+// another tab of this browser, which has a page to show, or in another
+// browser, of which this one must learn nothing more.
+func (s *Server) decided(v *visit) error {
+	now, err := s.cfg.Authorizations.Authorization(v.Context(), v.journey.ID, v.journey.Browser)
+	switch {
+	case err != nil:
+		return fmt.Errorf("load authorization: %w", err)
+	case !now.Answered:
+		return refuse(invalidRequestURI, "this request was decided in another browser")
 	}
-	params.Set("iss", s.cfg.Issuer)
-	target := p.Params["redirect_uri"]
-	sep := "?"
-	if strings.Contains(target, "?") {
-		sep = "&"
+	return s.show(v, consent.StepDone)
+}
+
+// show sends the browser to a page of the journey.
+func (s *Server) show(v *visit, step consent.Step) error {
+	seeOther(v.w, s.cfg.Pages.Path(v.journey.ID, step))
+	return nil
+}
+
+// next sends the browser where the journey stands: to a page, or back to the
+// app with the answer. Everything that ends a journey passes here.
+func (s *Server) next(v *visit) error {
+	want, err := askedOf(v.pushed)
+	if err != nil {
+		return err
 	}
-	seeOther(w, target+sep+params.Encode())
+	now := s.cfg.Now()
+	step := v.journey.Next(now)
+	switch {
+	case step == consent.StepDone:
+		return s.show(v, step)
+	case v.client.Status == consent.RecipientClosed || !slices.Contains(v.client.RedirectURIs, v.pushed.Params["redirect_uri"]):
+		// Nothing vouches for the address any more (RFC 9700 section 4.11.2).
+		return refuse(unauthorizedClient, "this client or its redirect_uri is not registered any more")
+	case step == consent.StepDeny:
+		return s.deny(v, accessDenied, "the person decided not to share")
+	case step == consent.StepExpired:
+		return s.deny(v, accessDenied, "the person took too long to decide")
+	case !v.client.Status.MayAsk():
+		return s.deny(v, unauthorizedClient, "this client may not ask for data now")
+	case want.silent:
+		// Who signed in for another request has not signed in for this one.
+		return s.deny(v, loginRequired, "each request takes a sign-in and a decision of its own: leave prompt=none out")
+	case want.subject != "" && v.journey.Consumer != "" && want.subject != s.subject(v.client.ID, v.journey.Consumer):
+		// OpenID Connect Core section 3.1.2.2: no answer about anybody else.
+		return s.deny(v, loginRequired, "the person who signed in is not the one that the claims parameter names")
+	case step == consent.StepIssue:
+		return s.approve(v, want, now)
+	}
+	return s.show(v, step)
+}
+
+// approve turns an approval into a grant and a code, in one transaction, and
+// answers the app. now is the time at which the approval was found to stand.
+func (s *Server) approve(v *visit, want asked, now time.Time) error {
+	ctx := v.Context()
+	grant := v.journey.Grant(consent.NewGrantID(), []consent.Party{v.client.Party(), s.cfg.Provider}, now)
+	code, record, err := s.engine.Issue(ctx, v.client, v.pushed, grant, want.identity(v.journey))
+	if err != nil {
+		return fmt.Errorf("issue code: %w", err)
+	}
+	return s.answer(v, response{code: code}, func(a consent.Authorization) error {
+		err := s.cfg.Requests.Approve(ctx, token.Approval{Pushed: v.pushed.Hash, Authorization: a, Grant: grant, Code: record})
+		if err == nil {
+			web.Fields(ctx).Grant, web.Fields(ctx).Result = string(grant.ID), "approved"
+		}
+		return err
+	})
+}
+
+// deny answers the app with a refusal. No grant is made.
+func (s *Server) deny(v *visit, code, text string) error {
+	no := refuse(code, text)
+	v.journey.Decision = consent.Denied
+	return s.answer(v, response{refusal: no}, func(a consent.Authorization) error {
+		err := s.cfg.Requests.Refuse(v.Context(), v.pushed.Hash, a)
+		if err == nil {
+			note(v.Context(), no)
+		}
+		return err
+	})
+}
+
+// answer ends the journey: store keeps the decision and uses the request up,
+// then the browser takes the response to the app. The response is made first,
+// so that an answer that cannot be given is not taken for given.
+func (s *Server) answer(v *visit, a response, store func(consent.Authorization) error) error {
+	to, err := s.respond(v.Context(), v.client, v.pushed, a)
+	if err != nil {
+		return err
+	}
+	v.journey.Answered = true
+	err = store(v.journey)
+	switch {
+	case errors.Is(err, consent.ErrConsumed), errors.Is(err, consent.ErrConflict):
+		// Another tab was faster. There is one answer, and it is not ours.
+		to = pathAuthorize + "/" + string(v.journey.ID)
+	case err != nil:
+		return fmt.Errorf("store decision: %w", err)
+	}
+	seeOther(v.w, to)
+	return nil
 }
 
 // seeOther redirects with 303, which never repeats a POST (FAPI 2.0 section
@@ -241,13 +244,19 @@ func seeOther(w http.ResponseWriter, to string) {
 
 // problem shows a page; nothing is redirected anywhere on its way, so that
 // the server is no open redirector.
-func (s *Server) problem(w http.ResponseWriter, r *http.Request, client consent.Recipient, err error) {
+func (s *Server) problem(v *visit, err error) {
 	e := wire(err)
-	note(r.Context(), e)
-	p := Problem{Status: http.StatusBadRequest, Code: e.Code, Text: e.Text, AppName: client.Name, BackURI: client.HomeURI}
-	if e.Status >= http.StatusInternalServerError {
-		p.Status = http.StatusServiceUnavailable
-		w.Header().Set("Retry-After", retryAfter)
+	note(v.Context(), e)
+	p := Problem{
+		Status: http.StatusBadRequest, Code: e.Code, Text: e.Text, AppName: v.client.Name, BackURI: v.client.HomeURI,
+		UILocales: v.journey.UILocales,
 	}
-	s.cfg.Pages.Problem(w, r, p)
+	if p.UILocales == nil {
+		p.UILocales = strings.Fields(v.pushed.Params["ui_locales"])
+	}
+	if e.Status >= http.StatusInternalServerError {
+		p.Status, p.RetryURI = http.StatusServiceUnavailable, v.URL.RequestURI()
+		v.w.Header().Set("Retry-After", retryAfter)
+	}
+	s.cfg.Pages.Problem(v.w, v.Request, p)
 }

@@ -9,6 +9,7 @@ import (
 	"testing"
 	"time"
 
+	"github.com/headgate/headgate/authz"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/token"
 )
@@ -150,7 +151,7 @@ func TestRequestsThatCannotBeOpened(t *testing.T) {
 		"a client with a NUL":           {q("client_id", "app\x00", "request_uri", uri), "invalid_request", ""},
 		"a client that is no text":      {q("client_id", "\xff", "request_uri", uri), "invalid_request", ""},
 		"an empty client":               {q("client_id", "", "request_uri", uri), "invalid_request", ""},
-		"a client that is suspended":    {q("client_id", "suspended", "request_uri", uri), "unauthorized_client", "suspended Inc"},
+		"another client, suspended":     {q("client_id", "suspended", "request_uri", uri), "invalid_request_uri", "suspended Inc"},
 		"a request of another client":   {other.front(uri), "invalid_request_uri", "other Inc"},
 		"an empty request":              {c.front(""), "invalid_request_uri", "app Inc"},
 		"a request that is unknown":     {c.front(func() string { u, _ := w.hasher.New(token.KindPushed); return u.Reveal() }()), "invalid_request_uri", "app Inc"},
@@ -220,7 +221,7 @@ func TestAnApprovalInItsLastInstant(t *testing.T) {
 	id := alice.journey(c.front(c.pushed(nil)))
 	alice.decide(id, consent.Approved)
 	w.stores.before = func(call string) error {
-		if call == "Opened" {
+		if call == "Approve" {
 			w.clock.advance(consent.JourneyTime)
 		}
 		return nil
@@ -338,8 +339,8 @@ func TestTwoBrowsersOneCode(t *testing.T) {
 		w := newWorld(t)
 		c := w.client("app")
 		query := c.front(c.pushed(nil))
-		alice, bob := w.person("alice"), w.person("bob")
-		hers, his := alice.journey(query), bob.journey(query)
+		alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
+		hers, his, undecided := alice.journey(query), bob.journey(query), carol.journey(query)
 		alice.decide(hers, consent.Approved)
 		bob.decide(his, second)
 		if back := w.back(alice.resume(hers)); back.Get("code") == "" {
@@ -352,6 +353,9 @@ func TestTwoBrowsersOneCode(t *testing.T) {
 		}
 		if all, err := w.mem.GrantsOf(t.Context(), "consumer-bob"); err != nil || len(all) != 0 {
 			t.Errorf("%s: %v, %v", second, all, err)
+		}
+		if a := carol.resume(undecided); !page(a, http.StatusBadRequest, "invalid_request_uri") {
+			t.Errorf("%s: who has not decided goes on: %s", second, a.header.Get("Location"))
 		}
 	}
 }
@@ -381,22 +385,202 @@ func TestAChangedDecisionIsLookedAtAgain(t *testing.T) {
 	}
 }
 
-func TestAClientSuspendedMeanwhileGetsNothing(t *testing.T) {
+// change changes a registration.
+func (w *world) change(id consent.RecipientID, bend func(*consent.Recipient)) {
+	w.t.Helper()
+	r, err := w.mem.Recipient(w.t.Context(), id)
+	must(w.t, err)
+	bend(&r)
+	must(w.t, w.mem.PutRecipient(w.t.Context(), r))
+}
+
+// The app is told at once, wherever the person stands.
+func TestAClientThatMayNotAskAnyMoreIsTold(t *testing.T) {
+	t.Parallel()
+	for _, status := range []consent.RecipientStatus{consent.RecipientRestricted, consent.RecipientSuspended, consent.RecipientPending, "new"} {
+		for where, come := range map[string]func(person, url.Values, *world) answer{
+			"before the page": func(p person, q url.Values, w *world) answer {
+				w.change("app", func(r *consent.Recipient) { r.Status = status })
+				return p.open(q)
+			},
+			"before the sign-in": func(p person, q url.Values, w *world) answer {
+				id := p.journey(q)
+				w.change("app", func(r *consent.Recipient) { r.Status = status })
+				return p.resume(id)
+			},
+			"after the decision": func(p person, q url.Values, w *world) answer {
+				id := p.journey(q)
+				p.decide(id, consent.Approved)
+				w.change("app", func(r *consent.Recipient) { r.Status = status })
+				return p.resume(id)
+			},
+		} {
+			w := newWorld(t)
+			c := w.client("app")
+			alice, query := w.person("alice"), c.front(c.pushed(nil))
+			back := w.back(come(alice, query, w))
+			if !only(back, "error", "error_description", "iss", "state") || back.Get("error") != "unauthorized_client" || back.Get("state") != "st" {
+				t.Errorf("%s, %s: %v", status, where, back)
+			}
+			if len(w.grants()) != 0 {
+				t.Errorf("%s, %s: a grant was made", status, where)
+			}
+			w.change("app", func(r *consent.Recipient) { r.Status = consent.RecipientActive })
+			if a := alice.open(query); !page(a, http.StatusBadRequest, "invalid_request_uri") {
+				t.Errorf("%s, %s: the same request again: %s", status, where, a)
+			}
+		}
+	}
+}
+
+// RFC 9700 section 4.11.2: a redirect URI that nothing vouches for is not
+// followed, whatever there is to say.
+func TestNobodyIsSentWhereNothingIsRegistered(t *testing.T) {
+	t.Parallel()
+	for name, bend := range map[string]func(*consent.Recipient){
+		"a client that is closed":       func(r *consent.Recipient) { r.Status = consent.RecipientClosed },
+		"a redirect URI that is gone":   func(r *consent.Recipient) { r.RedirectURIs = []string{callback + "2"} },
+		"a suspended one, and URI gone": func(r *consent.Recipient) { r.Status, r.RedirectURIs = consent.RecipientSuspended, nil },
+	} {
+		for _, d := range []consent.Decision{consent.Undecided, consent.Approved, consent.Denied} {
+			w := newWorld(t)
+			c := w.client("app")
+			alice, query := w.person("alice"), c.front(c.pushed(nil))
+			id := alice.journey(query)
+			alice.decide(id, d)
+			w.change("app", bend)
+			for address, a := range map[string]answer{"journey": alice.resume(id), "request": alice.open(query)} {
+				if !page(a, http.StatusBadRequest, "unauthorized_client") || a.text("app") != "app Inc" || a.text("back") == "" {
+					t.Errorf("%s, %q, %s: %s to %s", name, d, address, a, a.header.Get("Location"))
+				}
+			}
+			if len(w.grants()) != 0 {
+				t.Errorf("%s, %q: a grant was made", name, d)
+			}
+		}
+	}
+}
+
+// A page that could not be made says where to try again, and trying again
+// works.
+func TestAStoreThatIsDownIsTriedAgain(t *testing.T) {
+	t.Parallel()
+	down := consent.ErrUnavailable
+	for _, call := range []string{"Recipient", "Pushed", "Open"} {
+		w := newWorld(t)
+		c := w.client("app")
+		alice, query := w.person("alice"), c.front(c.pushed(with("ui_locales", "sv en")))
+		w.stores.before = failing(call, down)
+		a := alice.open(query)
+		w.stores.before = nil
+		if !page(a, http.StatusServiceUnavailable, "temporarily_unavailable") || a.text("retry") != "/authorize?"+query.Encode() ||
+			a.text("locales") != map[string]string{"Open": "sv en"}[call] {
+			t.Errorf("%s: %s", call, a)
+		}
+		if again := alice.get(a.text("retry")); again.status != http.StatusSeeOther {
+			t.Errorf("%s: again: %s", call, again)
+		}
+	}
+	for call, d := range map[string]consent.Decision{
+		"Authorization": consent.Approved, "Recipient": consent.Denied, "Opened": consent.Approved, "Approve": consent.Approved, "Refuse": consent.Denied,
+	} {
+		w := newWorld(t)
+		c := w.client("app")
+		alice := w.person("alice")
+		id := alice.journey(c.front(c.pushed(with("ui_locales", "sv en"))))
+		alice.decide(id, d)
+		w.stores.before = failing(call, down)
+		a := alice.resume(id)
+		w.stores.before = nil
+		if !page(a, http.StatusServiceUnavailable, "temporarily_unavailable") || a.text("retry") != "/authorize/"+string(id) ||
+			a.text("locales") != map[bool]string{false: "sv en"}[call == "Authorization"] {
+			t.Errorf("%s: %s", call, a)
+		}
+		if back := w.back(alice.get(a.text("retry"))); back.Has("code") != (d == consent.Approved) || back.Has("error") != (d == consent.Denied) {
+			t.Errorf("%s: again: %v", call, back)
+		}
+	}
+}
+
+func TestALoopbackAppIsAnswered(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
 	c := w.client("app")
 	alice := w.person("alice")
-	id := alice.journey(c.front(c.pushed(nil)))
-	alice.decide(id, consent.Approved)
-	r, err := w.mem.Recipient(t.Context(), "app")
-	must(t, err)
-	r.Status = consent.RecipientSuspended
-	must(t, w.mem.PutRecipient(t.Context(), r))
-	if back := w.back(alice.resume(id)); back.Get("error") != "access_denied" || back.Has("code") {
-		t.Errorf("%v", back)
+	for _, registered := range []string{"http://127.0.0.1:9/cb", "http://[::1]:9/cb"} {
+		id := alice.journey(c.front(c.pushed(with("redirect_uri", registered))))
+		alice.decide(id, consent.Approved)
+		if to := alice.resume(id).header.Get("Location"); !strings.HasPrefix(to, registered+"?code=") {
+			t.Errorf("%s: %s", registered, w.secret(to))
+		}
 	}
-	if len(w.grants()) != 0 {
-		t.Error("a grant was made")
+}
+
+// Thirty-two callers, spread over two instances: one grant and one code, and
+// everybody else is told that it is done.
+func TestTwoInstancesOneCode(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"query", "jwt"} {
+		var config authz.Config
+		w := newWorldWith(t, func(c *authz.Config) { config = *c })
+		second, err := authz.New(config)
+		must(t, err)
+		instances := [2]http.Handler{w.browser}
+		instances[1], err = second.Browser()
+		must(t, err)
+		c := w.client("app")
+		alice := w.person("alice")
+		id := alice.journey(c.front(c.asks(url.Values{"response_mode": {mode}})))
+		alice.decide(id, consent.Approved)
+		answered := 0
+		for _, a := range atOnce(32, func(i int) answer {
+			r := httptest.NewRequest(http.MethodGet, "/authorize/"+string(id), nil)
+			r.Header.Set("X-Browser", "alice")
+			return w.do(instances[i%2], r)
+		}) {
+			to := a.header.Get("Location")
+			if to == "/authorize/"+string(id) {
+				to = alice.resume(id).header.Get("Location")
+			}
+			switch {
+			case strings.HasPrefix(to, callback):
+				answered++
+			case to != "/page/"+string(id)+"/done":
+				t.Errorf("%s: sent to %s", mode, to)
+			}
+		}
+		if answered != 1 || len(w.grants()) != 1 {
+			t.Errorf("%s: %d answers, %d grants", mode, answered, len(w.grants()))
+		}
+	}
+}
+
+// Back, reload and a bookmark: somewhere to go each time, and never a second
+// code.
+func TestAfterTheAnswer(t *testing.T) {
+	t.Parallel()
+	for _, mode := range []string{"query", "jwt"} {
+		for _, d := range []consent.Decision{consent.Approved, consent.Denied} {
+			w := newWorld(t)
+			c := w.client("app")
+			alice, query := w.person("alice"), c.front(c.asks(url.Values{"response_mode": {mode}}))
+			id := alice.journey(query)
+			alice.decide(id, d)
+			if to := alice.resume(id).header.Get("Location"); !strings.HasPrefix(to, callback) {
+				t.Fatalf("%s: %s", mode, to)
+			}
+			for range 2 {
+				if to := alice.resume(id).header.Get("Location"); to != "/page/"+string(id)+"/done" {
+					t.Errorf("%s, %s: the journey again: %s", mode, d, to)
+				}
+				if a := alice.open(query); !page(a, http.StatusBadRequest, "invalid_request_uri") || a.text("back") == "" {
+					t.Errorf("%s, %s: the request again: %s", mode, d, a)
+				}
+			}
+			if len(w.grants()) > 1 {
+				t.Errorf("%s, %s: %d grants", mode, d, len(w.grants()))
+			}
+		}
 	}
 }
 

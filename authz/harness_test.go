@@ -88,7 +88,7 @@ func newWorldWith(t testing.TB, bend func(*authz.Config)) *world {
 		Issuer: issuer, BrowserBase: browserBase,
 		Recipients: w.stores, Authorizations: w.stores, Requests: w.stores, Tokens: w.stores, Guard: w.stores,
 		Hasher: w.hasher, Stop: stop, DPoP: proofs,
-		Keys:     signer{t},
+		Keys: signer{t}, Subjects: bytes.Repeat([]byte("p"), 32),
 		Provider: consent.Party{Name: "Bank", Type: consent.PartyProvider},
 		Browsers: browsers{}, Pages: pages{}, Told: w.cache,
 		Log: slog.New(slog.NewJSONHandler(w, nil)), Now: w.clock.now,
@@ -149,6 +149,8 @@ func (w *world) checkLog() {
 type stores struct {
 	*authztest.Memory
 	before func(call string) error
+	// amend, when set, changes a request before it is kept.
+	amend func(*token.Pushed)
 }
 
 func (s *stores) pass(call string) error {
@@ -216,6 +218,9 @@ func (s *stores) Renew(ctx context.Context, h token.Hash, a token.Access, spend 
 func (s *stores) Push(ctx context.Context, p token.Pushed, spend ...token.Proof) error {
 	if err := s.pass("Push"); err != nil {
 		return err
+	}
+	if s.amend != nil {
+		s.amend(&p)
 	}
 	return s.Memory.Push(ctx, p, spend...)
 }
@@ -289,7 +294,8 @@ func (pages) Path(id consent.AuthorizationID, s consent.Step) string {
 func (pages) Problem(w http.ResponseWriter, _ *http.Request, p authz.Problem) {
 	w.Header().Set("Content-Type", "application/json")
 	w.WriteHeader(p.Status)
-	_ = json.NewEncoder(w).Encode(map[string]string{"error": p.Code, "error_description": p.Text, "app": p.AppName, "back": p.BackURI})
+	_ = json.NewEncoder(w).Encode(map[string]string{"error": p.Code, "error_description": p.Text, "app": p.AppName, "back": p.BackURI,
+		"retry": p.RetryURI, "locales": strings.Join(p.UILocales, " ")})
 }
 
 // keys are made once: RSA takes its time.
@@ -584,7 +590,7 @@ func (w *world) do(h http.Handler, r *http.Request) answer {
 	if a.status >= 400 {
 		for _, name := range []string{"error", "error_description"} {
 			text := a.text(name)
-			if text == "" || strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }) {
+			if text == "" || !plainText(text) {
 				w.t.Errorf("%s is not plain: %s", name, a)
 			}
 		}
@@ -596,6 +602,12 @@ func (w *world) do(h http.Handler, r *http.Request) answer {
 		w.secret(a.text(name))
 	}
 	return a
+}
+
+// plainText reports what may stand in error_description (RFC 6749 section
+// 4.1.2.1).
+func plainText(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' })
 }
 
 // person is somebody with a browser.
@@ -678,6 +690,11 @@ func (w *world) back(a answer) url.Values {
 	}
 	q := u.Query()
 	w.secret(q.Get("code"))
+	for _, name := range []string{"error", "error_description"} {
+		if !plainText(q.Get(name)) {
+			w.t.Errorf("%s is not plain: %s", name, q.Get(name))
+		}
+	}
 	return q
 }
 

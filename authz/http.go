@@ -69,7 +69,10 @@ func (s *Server) Browser() (http.Handler, error) {
 		Log: s.cfg.Log, Now: s.cfg.Now,
 		Failed: func(w http.ResponseWriter, r *http.Request) {
 			protect(w.Header()) // a failed attempt loses its headers
-			s.cfg.Pages.Problem(w, r, Problem{Status: http.StatusInternalServerError, Code: engine.ServerError, Text: "the request could not be processed"})
+			s.cfg.Pages.Problem(w, r, Problem{
+				Status: http.StatusInternalServerError, Code: engine.ServerError, Text: "the request could not be processed",
+				RetryURI: r.URL.RequestURI(),
+			})
 		},
 		NotFound:         gone(http.StatusNotFound),
 		MethodNotAllowed: gone(http.StatusMethodNotAllowed),
@@ -77,9 +80,13 @@ func (s *Server) Browser() (http.Handler, error) {
 	if err != nil {
 		return nil, err
 	}
-	e.GET(pathAuthorize, gin.WrapF(s.open))
+	e.GET(pathAuthorize, func(g *gin.Context) {
+		s.visit(g.Writer, g.Request, s.open)
+	})
 	e.GET(pathAuthorize+"/:id", func(g *gin.Context) {
-		s.resume(g.Writer, g.Request, consent.AuthorizationID(g.Param("id")))
+		s.visit(g.Writer, g.Request, func(v *visit) error {
+			return s.resume(v, consent.AuthorizationID(g.Param("id")))
+		})
 	})
 	return secured(s.cfg.Browsers.Middleware(e)), nil
 }

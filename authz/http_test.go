@@ -102,6 +102,8 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 		"no keys to publish":            func(c *authz.Config) { c.Keys = nil },
 		"keys that are no JSON":         func(c *authz.Config) { c.Keys = published("x") },
 		"no stores":                     func(c *authz.Config) { c.Tokens, c.Guard, c.Requests = nil, nil, nil },
+		"no secret for subjects":        func(c *authz.Config) { c.Subjects = nil },
+		"a short secret for subjects":   func(c *authz.Config) { c.Subjects = make([]byte, 31) },
 		"no clock":                      func(c *authz.Config) { c.Now = nil },
 		"nobody to stop":                func(c *authz.Config) { c.Stop = nil },
 	} {
@@ -249,8 +251,12 @@ func TestAPanicStaysInside(t *testing.T) {
 				}
 				return nil
 			}
-			if a := step.send(); !page(a, http.StatusInternalServerError, "server_error") || strings.Contains(a.raw+a.header.Get("Location"), "canary") {
+			a := step.send()
+			if !page(a, http.StatusInternalServerError, "server_error") || strings.Contains(a.raw+a.header.Get("Location"), "canary") {
 				t.Errorf("%s without %s: %s", name, call, a)
+			}
+			if back, shown := a.body["retry"]; shown && !strings.HasPrefix(back.(string), "/authorize") {
+				t.Errorf("%s without %s leads nowhere: %s", name, call, a)
 			}
 			w.stores.before = nil
 		}

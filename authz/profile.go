@@ -36,13 +36,6 @@ var (
 // prompts are the values of prompt (OpenID Connect Core section 3.1.2.1).
 var prompts = []string{"none", "login", "consent", "select_account"}
 
-// The modes of an authorization response: parameters in the query, or one
-// signed response in the query (JARM section 2.3).
-const (
-	modeQuery = "query"
-	modeJWT   = "jwt"
-)
-
 // responseMode returns the effective mode of a request: the one it names, or
 // else the first that the client registered. It is false for a mode that the
 // client may not use.

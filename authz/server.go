@@ -56,6 +56,10 @@ type Config struct {
 	Nonces *dpop.Nonces
 	// Keys signs what recipients verify.
 	Keys Signer
+	// Subjects is the secret from which subject identifiers are made, of 32
+	// bytes or more and the same for every instance. Whoever changes it
+	// changes every sub that recipients know.
+	Subjects []byte
 	// Provider is the bank, as a party of each grant.
 	Provider consent.Party
 
@@ -109,6 +113,12 @@ type Problem struct {
 	// AppName and BackURI lead back to the app; empty when the app is not
 	// known.
 	AppName, BackURI string
+	// RetryURI is the path and query of this request when trying again may
+	// help, else empty.
+	RetryURI string
+	// UILocales are the languages that the app asked for, preferred first;
+	// nil when it named none.
+	UILocales []string
 }
 
 // Server is the authorization server. It is safe for concurrent use.
@@ -130,6 +140,9 @@ func New(c Config) (*Server, error) {
 			faults = append(faults, fmt.Errorf("authz: %s is required", name))
 		}
 	}
+	if len(c.Subjects) < minSubjects {
+		faults = append(faults, fmt.Errorf("authz: Subjects needs %d bytes or more", minSubjects))
+	}
 	if c.Keys != nil {
 		if _, err := certs.ParseJWKS(c.Keys.Public()); err != nil { // a private key among them would be published
 			faults = append(faults, fmt.Errorf("authz: Keys: %w", err))
@@ -145,14 +158,16 @@ func New(c Config) (*Server, error) {
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	e, err := engine.New(engine.Config{
-		Store: c.Tokens, Hasher: c.Hasher, Now: c.Now,
+	s := &Server{cfg: c}
+	var err error
+	s.engine, err = engine.New(engine.Config{
+		Store: c.Tokens, Hasher: c.Hasher, IDToken: s.idToken, Now: c.Now,
 		PushedLife: PushedLife, CodeLife: CodeLife, AccessLife: AccessLife,
 	})
 	if err != nil {
 		return nil, err
 	}
-	return &Server{cfg: c, engine: e}, nil
+	return s, nil
 }
 
 func checkBase(name, s string) error {

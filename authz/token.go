@@ -19,6 +19,7 @@ type tokenAnswer struct {
 	TokenType    string          `json:"token_type"`
 	ExpiresIn    int64           `json:"expires_in"` // seconds
 	RefreshToken string          `json:"refresh_token,omitempty"`
+	IDToken      string          `json:"id_token,omitempty"`
 	Scope        string          `json:"scope"`
 	GrantID      consent.GrantID `json:"grant_id"`
 	ConsentID    consent.GrantID `json:"fdxConsentId"`
@@ -39,8 +40,8 @@ func (s *Server) token(q *request) (reply, error) {
 	answer := tokenAnswer{
 		AccessToken: a.Access.Reveal(), TokenType: "DPoP",
 		ExpiresIn: int64(a.Record.ExpiresAt.Sub(s.cfg.Now()) / time.Second),
-		Scope:     scopeText(a.Record.Scopes),
-		GrantID:   a.Grant.ID, ConsentID: a.Grant.ID, Details: granted(a.Grant),
+		IDToken:   a.IDToken, Scope: scopeText(a.Record.Scopes),
+		GrantID: a.Grant.ID, ConsentID: a.Grant.ID, Details: granted(a.Grant),
 	}
 	if a.HasRefresh() {
 		answer.RefreshToken = a.Refresh.Reveal()

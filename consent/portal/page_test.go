@@ -2,6 +2,7 @@ package portal
 
 import (
 	"encoding/json"
+	"html"
 	"net/http"
 	"net/http/httptest"
 	"regexp"
@@ -184,8 +185,21 @@ func TestProblemForAnApp(t *testing.T) {
 		t.Error("two problems have the same reference")
 	}
 	if rec = show(Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", RetryURI: "/authorize/1"}); rec.Code != 503 ||
-		!strings.Contains(rec.Body.String(), `href="/authorize/1"`) {
-		t.Errorf("status %d:\n%s", rec.Code, rec.Body)
+		!strings.Contains(rec.Body.String(), `href="/authorize/1"`) || rec.Header().Get("Retry-After") == "" {
+		t.Errorf("status %d, %v:\n%s", rec.Code, rec.Header(), rec.Body)
+	}
+	if one.Header().Get("Retry-After") != "" {
+		t.Error("a problem that stays is to be tried again")
+	}
+	rec = show(Problem{RetryURI: "/authorize?client_id=a%26b&request_uri=urn%3Aietf%3A1"})
+	if _, link, ok := strings.Cut(rec.Body.String(), `id="retry" href="`); !ok ||
+		!strings.HasPrefix(html.UnescapeString(link), `/authorize?client_id=a%26b&request_uri=urn%3Aietf%3A1"`) {
+		t.Errorf("leads elsewhere:\n%s", rec.Body)
+	}
+	for _, foreign := range []string{"//evil.example/authorize", "https://evil.example/", "/\\evil.example", "/\t/evil.example", "javascript:alert(1)", "authorize"} {
+		if rec = show(Problem{RetryURI: foreign}); strings.Contains(rec.Body.String(), `id="retry"`) {
+			t.Errorf("%q is linked", foreign)
+		}
 	}
 }
 

@@ -20,7 +20,8 @@ type Problem struct {
 	// registration; empty when the app is not known. A BackURI that is not
 	// https (or http on this machine) is not linked.
 	AppName, BackURI string
-	// RetryURI is a path on this server that may work a second time.
+	// RetryURI is a path, with its query, on this server that may work a
+	// second time. Anything else is not linked.
 	RetryURI string
 	// Reference finds the request in the log; empty is the request's id.
 	Reference string
@@ -51,6 +52,9 @@ type problemPage struct {
 	App, Back, Retry string
 }
 
+// retryAfter is when to try again after a 503, in seconds.
+const retryAfter = "2"
+
 // Problem answers with the page for what cannot go back to an app by itself:
 // an unknown request, a broken form, a server that is down. The element
 // oauth_error holds code and text. There is always a way on: the app's home
@@ -64,7 +68,7 @@ func (p *Portal) Problem(w http.ResponseWriter, r *http.Request, pr Problem) {
 		page: page{text: t},
 		Code: plain(pr.Code, maxName), Text: plain(pr.Text, 2*maxPurpose),
 		Reference: plain(pr.Reference, maxName),
-		App:       plain(pr.AppName, maxName), Back: webAddress(pr.BackURI), Retry: pr.RetryURI,
+		App:       plain(pr.AppName, maxName), Back: webAddress(pr.BackURI), Retry: ownPath(pr.RetryURI),
 	}
 	if v.App == "" {
 		v.App = t.T("problem.app")
@@ -79,6 +83,9 @@ func (p *Portal) Problem(w http.ResponseWriter, r *http.Request, pr Problem) {
 		v.Title, v.Lead = t.T("problem.unavailable"), t.T("problem.unavailable.text")
 	default:
 		v.Title, v.Lead = t.T("problem.title"), t.T("problem.text", "App", v.App)
+	}
+	if h := w.Header(); pr.Status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
+		h.Set("Retry-After", retryAfter)
 	}
 	if err := p.pages.Render(w, pr.Status, "problem", p.frame(t, v.Title), v); err != nil {
 		web.Fields(r.Context()).Cause = err
@@ -100,6 +107,15 @@ func reference(r *http.Request) string {
 		id = uuid.New()
 	}
 	return id.String()
+}
+
+// ownPath returns an address that leads to this server whatever a browser
+// makes of it, "" for any other.
+func ownPath(s string) string {
+	if !strings.HasPrefix(s, "/") || strings.HasPrefix(s, "//") || strings.ContainsFunc(s, func(r rune) bool { return r <= ' ' || r == '\\' }) {
+		return ""
+	}
+	return s
 }
 
 // webAddress returns an address that a page may link to, "" for any other: a

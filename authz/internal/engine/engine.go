@@ -50,7 +50,22 @@ type Config struct {
 	PushedLife time.Duration // of a request_uri
 	CodeLife   time.Duration // of an authorization code, at most 60 s (FAPI 2.0)
 	AccessLife time.Duration // of an access token, at most 900 s
-	Now        func() time.Time
+	// IDToken makes the ID token of a code that was granted openid. It is
+	// called before the code is redeemed: when it fails nothing is stored, and
+	// the code can be presented again.
+	IDToken func(ctx context.Context, r consent.Recipient, id Identity) (string, error)
+	Now     func() time.Time
+}
+
+// Identity is what an ID token says about a sign-in (OpenID Connect Core
+// section 2). It is kept with the code.
+type Identity struct {
+	Consumer consent.ConsumerID `json:"consumer"`
+	// AuthTime is when the person signed in, in Unix seconds; 0 when nobody
+	// asked.
+	AuthTime int64  `json:"auth_time,omitempty"`
+	Nonce    string `json:"nonce,omitempty"`
+	ACR      string `json:"acr,omitempty"` // empty when nobody asked
 }
 
 // Engine issues codes and tokens. It is safe for concurrent use.
@@ -63,8 +78,8 @@ type Engine struct {
 // New returns an Engine.
 func New(c Config) (*Engine, error) {
 	switch {
-	case c.Store == nil || c.Hasher == nil || c.Now == nil:
-		return nil, errors.New("engine: Store, Hasher and Now are required")
+	case c.Store == nil || c.Hasher == nil || c.IDToken == nil || c.Now == nil:
+		return nil, errors.New("engine: Store, Hasher, IDToken and Now are required")
 	case c.PushedLife <= 0 || c.PushedLife >= 600*time.Second:
 		return nil, errors.New("engine: PushedLife must be above 0 and under 600 s")
 	case c.CodeLife <= 0 || c.CodeLife > 60*time.Second:
@@ -149,16 +164,19 @@ func (e *Engine) Push(ctx context.Context, r consent.Recipient, params map[strin
 }
 
 // Issue makes the authorization code for an approved request. Nothing is
-// stored: the caller stores the code together with the grant.
-func (e *Engine) Issue(ctx context.Context, r consent.Recipient, p token.Pushed, g consent.Grant) (token.Token, token.Code, error) {
-	u := &unit{client: newClient(r), request: &p, grant: &g}
+// stored: the caller stores the code together with the grant. id is nil unless
+// openid was asked for; with it the code carries that scope too.
+func (e *Engine) Issue(ctx context.Context, r consent.Recipient, p token.Pushed, g consent.Grant, id *Identity) (token.Token, token.Code, error) {
+	u := &unit{client: newClient(r), request: &p, grant: &g, session: grantState{
+		ExpiresAt: g.ExpiresAt, OneTime: g.Duration == consent.OneTime, Identity: id,
+	}}
 	ctx = withUnit(ctx, u)
 	query := url.Values{"client_id": {string(r.ID)}, "request_uri": {string(token.KindPushed)}}
 	ar, err := e.provider.NewAuthorizeRequest(ctx, &http.Request{Method: http.MethodGet, URL: &url.URL{RawQuery: query.Encode()}, Header: http.Header{}})
 	if err != nil {
 		return token.Token{}, token.Code{}, u.outcome(err)
 	}
-	for _, s := range fdx.ScopesOf(g.Clusters()) {
+	for _, s := range grantedScopes(g, id) {
 		ar.GrantScope(string(s))
 	}
 	if _, err := e.provider.NewAuthorizeResponse(ctx, ar, &session{}); err != nil {
@@ -168,6 +186,16 @@ func (e *Engine) Issue(ctx context.Context, r consent.Recipient, p token.Pushed,
 		return token.Token{}, token.Code{}, &Error{Code: ServerError, Text: "no code was made"}
 	}
 	return u.issued[token.KindCode], *u.code, nil
+}
+
+// grantedScopes are the scopes of a grant's clusters, after openid when an ID
+// token goes with them.
+func grantedScopes(g consent.Grant, id *Identity) []fdx.Scope {
+	var scopes []fdx.Scope
+	if id != nil {
+		scopes = append(scopes, fdx.ScopeOpenID)
+	}
+	return append(scopes, fdx.ScopesOf(g.Clusters())...)
 }
 
 // Binding is the key or certificate that a token request proved to hold.
@@ -180,6 +208,7 @@ type Binding struct {
 type Answer struct {
 	Access  token.Token
 	Refresh token.Token // empty for a refresh request and a one-time grant
+	IDToken string      // empty for a refresh request and without openid
 	Record  token.Access
 	Grant   consent.Grant // as found active when the tokens were stored
 }
@@ -220,7 +249,7 @@ func (e *Engine) Token(ctx context.Context, r consent.Recipient, form url.Values
 	}
 	return Answer{
 		Access: u.issued[token.KindAccess], Refresh: u.issued[token.KindRefresh],
-		Record: u.access, Grant: u.active,
+		IDToken: u.idToken, Record: u.access, Grant: u.active,
 	}, nil
 }
 

@@ -123,7 +123,8 @@ func newBench(t testing.TB) bench {
 func config(s Store, h *token.Hasher) Config {
 	return Config{
 		Store: s, Hasher: h, PushedLife: 120 * time.Second, CodeLife: 45 * time.Second, AccessLife: 900 * time.Second,
-		Now: func() time.Time { return now },
+		IDToken: func(context.Context, consent.Recipient, Identity) (string, error) { return "id", nil },
+		Now:     func() time.Time { return now },
 	}
 }
 
@@ -517,7 +518,7 @@ func TestIssue(t *testing.T) {
 		ID: "g", Recipient: "app", ExpiresAt: now.Add(time.Hour), Duration: consent.OneTime,
 		Resources: []consent.Resource{{Type: consent.ResourceAccount, ID: "a", Clusters: fdx.NewClusters(fdx.Transactions)}},
 	}
-	secret, code, err := b.Issue(t.Context(), recipient(), pushed, grant)
+	secret, code, err := b.Issue(t.Context(), recipient(), pushed, grant, nil)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -527,8 +528,17 @@ func TestIssue(t *testing.T) {
 		!code.ExpiresAt.Equal(now.Truncate(time.Second).Add(45*time.Second)) || !bytes.Equal(code.Session, sessionText(now.Add(time.Hour), true)) {
 		t.Errorf("%+v, %v", code, err)
 	}
-	if _, again, err := b.Issue(t.Context(), recipient(), pushed, grant); err != nil || again.Hash == code.Hash || again.RequestID == code.RequestID {
+	if _, again, err := b.Issue(t.Context(), recipient(), pushed, grant, nil); err != nil || again.Hash == code.Hash || again.RequestID == code.RequestID {
 		t.Errorf("a second code is the first: %v", err)
+	}
+	id := &Identity{Consumer: "p", AuthTime: 7, Nonce: "n", ACR: "a"}
+	if _, code, err = b.Issue(t.Context(), recipient(), pushed, grant, id); err != nil ||
+		!slices.Equal(code.Scopes, []fdx.Scope{fdx.ScopeOpenID, fdx.Transactions.Scope()}) {
+		t.Errorf("with openid: %+v, %v", code, err)
+	}
+	var kept grantState
+	if err := json.Unmarshal(code.Session, &kept); err != nil || *kept.Identity != *id || !kept.OneTime || !kept.ExpiresAt.Equal(grant.ExpiresAt) {
+		t.Errorf("with openid: %s, %v", code.Session, err)
 	}
 	for name, bend := range map[string]func(*token.Pushed){
 		"of another client":      func(p *token.Pushed) { p.Recipient = "other" },
@@ -543,9 +553,54 @@ func TestIssue(t *testing.T) {
 			p.Params[k] = v
 		}
 		bend(&p)
-		if secret, code, err := b.Issue(t.Context(), recipient(), p, grant); err == nil || secret != (token.Token{}) || !code.Hash.IsZero() {
+		if secret, code, err := b.Issue(t.Context(), recipient(), p, grant, nil); err == nil || secret != (token.Token{}) || !code.Hash.IsZero() {
 			t.Errorf("%s: issued", name)
 		}
+	}
+}
+
+// The ID token is made when nothing else can refuse any more, and before the
+// code is redeemed.
+func TestTheIDTokenComesBeforeTheRedemption(t *testing.T) {
+	t.Parallel()
+	b := newBench(t)
+	var made []Identity
+	var fault error
+	b.cfg.IDToken = func(_ context.Context, r consent.Recipient, id Identity) (string, error) {
+		if r.ID != "app" || len(b.store.redeemed) != 0 {
+			t.Errorf("made for %s after %d redemptions", r.ID, len(b.store.redeemed))
+		}
+		made = append(made, id)
+		return "signed", fault
+	}
+	var err error
+	if b.Engine, err = New(b.cfg); err != nil {
+		t.Fatal(err)
+	}
+	if a, err := b.redeem(Binding{KeyThumbprint: jkt}); err != nil || a.IDToken != "" || len(made) != 0 {
+		t.Errorf("without openid: %+v, %v", a, err)
+	}
+	b.store.redeemed = nil
+	state, err := json.Marshal(grantState{ExpiresAt: now.Add(time.Hour), Identity: &Identity{Consumer: "p", Nonce: "n"}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	b.store.code.Session, b.store.refresh.Session = state, state
+
+	if _, err := b.redeem(Binding{}); err == nil || len(made) != 0 {
+		t.Errorf("made for a request without a proof: %v", err)
+	}
+	fault = errors.New("no key")
+	if a, err := b.redeem(Binding{KeyThumbprint: jkt}); !errors.Is(err, fault) || a.IDToken != "" || len(b.store.redeemed) != 0 {
+		t.Errorf("not signed: %+v, %v, %d redemptions", a, err, len(b.store.redeemed))
+	}
+	fault = nil
+	if a, err := b.redeem(Binding{KeyThumbprint: jkt}); err != nil || a.IDToken != "signed" || len(b.store.redeemed) != 1 ||
+		len(made) != 2 || made[1] != (Identity{Consumer: "p", Nonce: "n"}) {
+		t.Errorf("%+v, %v, made %+v", a, err, made)
+	}
+	if a, err := b.renew(Binding{KeyThumbprint: jkt}); err != nil || a.IDToken != "" || len(made) != 2 {
+		t.Errorf("on refresh: %+v, %v", a, err)
 	}
 }
 
@@ -555,6 +610,7 @@ func TestNewChecksItsLives(t *testing.T) {
 	for name, bend := range map[string]func(*Config){
 		"no store":                    func(c *Config) { c.Store = nil },
 		"no hasher":                   func(c *Config) { c.Hasher = nil },
+		"no ID tokens":                func(c *Config) { c.IDToken = nil },
 		"no clock":                    func(c *Config) { c.Now = nil },
 		"a request_uri of 600 s":      func(c *Config) { c.PushedLife = 600 * time.Second },
 		"a request_uri of no time":    func(c *Config) { c.PushedLife = 0 },

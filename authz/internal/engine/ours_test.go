@@ -96,7 +96,7 @@ func newOurs(t testing.TB, apps []app) *ours {
 	s, err := authz.New(authz.Config{
 		Issuer: issuer, BrowserBase: "https://bank.example",
 		Recipients: o.store, Authorizations: o.store, Requests: o.store, Tokens: o.store, Guard: o.store,
-		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: noKeys{},
+		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: noKeys{}, Subjects: make([]byte, 32),
 		Browsers: oneBrowser{}, Pages: barePages{}, Log: slog.New(slog.DiscardHandler), Now: o.now,
 	})
 	must(t, err)

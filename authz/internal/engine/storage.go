@@ -43,6 +43,7 @@ var errUnused = errors.New("engine: storage call that the composition does not m
 type grantState struct {
 	ExpiresAt time.Time `json:"expires_at"`
 	OneTime   bool      `json:"one_time,omitempty"`
+	Identity  *Identity `json:"identity,omitempty"` // nil without openid
 }
 
 // GetClient returns the authenticated client and no other.
@@ -111,7 +112,7 @@ func (s *storage) CreateAuthorizeCodeSession(ctx context.Context, sig string, r 
 	if err != nil || u.request == nil || u.grant == nil {
 		return u.fail(fmt.Errorf("make code: %w", errUnused))
 	}
-	state, err := json.Marshal(grantState{ExpiresAt: u.grant.ExpiresAt, OneTime: u.grant.Duration == consent.OneTime})
+	state, err := json.Marshal(u.session)
 	if err != nil {
 		return u.fail(err)
 	}
@@ -119,7 +120,7 @@ func (s *storage) CreateAuthorizeCodeSession(ctx context.Context, sig string, r 
 	u.code = &token.Code{
 		Hash: h, Grant: u.grant.ID, Recipient: u.client.r.ID, RequestID: r.GetID(),
 		RedirectURI: u.request.Params["redirect_uri"], Challenge: u.request.Params["code_challenge"],
-		KeyThumbprint: u.request.KeyThumbprint, Scopes: fdx.ScopesOf(u.grant.Clusters()),
+		KeyThumbprint: u.request.KeyThumbprint, Scopes: grantedScopes(*u.grant, u.session.Identity),
 		Session: state, IssuedAt: now, ExpiresAt: now.Add(s.cfg.CodeLife),
 	}
 	return nil
@@ -273,6 +274,11 @@ func (s *storage) Commit(ctx context.Context) error {
 	}
 	if u.code == nil || u.access.Hash.IsZero() {
 		return u.fail(errUnused)
+	}
+	if id := u.session.Identity; id != nil {
+		if u.idToken, err = s.cfg.IDToken(ctx, u.client.r, *id); err != nil {
+			return u.fail(fmt.Errorf("make ID token: %w", err))
+		}
 	}
 	u.active, err = s.cfg.Store.Redeem(ctx, token.Redemption{
 		Code: u.code.Hash, Access: u.access, Refresh: u.renew, Spend: u.take(),

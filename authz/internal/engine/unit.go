@@ -30,6 +30,7 @@ type unit struct {
 	code       *token.Code    // made by Issue or loaded for redemption
 	refresh    *token.Refresh // loaded for a refresh
 	session    grantState
+	idToken    string // made by a redemption
 
 	access token.Access
 	renew  *token.Refresh // made by a redemption

@@ -59,6 +59,7 @@ type Config struct {
 	SigningKeysFile string        `json:"signing_keys_file" help:"file with the private signing keys (JWKS)"`
 	SealKeysFile    string        `json:"seal_keys_file" help:"file with the keys that encrypt what is stored on behalf of recipients and people, the same for every instance; 'headgate keys new' makes it"`
 	RotateKeys      time.Duration `json:"rotate_keys" default:"0s" help:"how often a new signing key takes over by itself, such as 2160h; 0 leaves it to 'headgate keys rotate'"`
+	SubjectKeyFile  string        `json:"subject_key_file" help:"file with the secret from which recipients' subject identifiers are made, the same for every process; never changed; 'headgate keys new' makes it"`
 	BankDSNFile     string        `json:"bank_dsn_file" help:"file that holds the PostgreSQL DSN of the sandbox bank"`
 	BankName        string        `json:"bank_name" help:"how the bank calls itself on its pages"`
 	BankColour      string        `json:"bank_colour" default:"" help:"main colour of the pages as #rrggbb; empty is the built-in one"`
@@ -187,7 +188,11 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log
 		Store: db.Sessions(),
 		Failed: func(w http.ResponseWriter, r *http.Request, cause error) {
 			log.Warn("session store", slog.String("cause", cause.Error()))
-			pages.Problem(w, r, portal.Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "try again in a moment"})
+			p := portal.Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "try again in a moment"}
+			if r.Method == http.MethodGet {
+				p.RetryURI = r.URL.RequestURI()
+			}
+			pages.Problem(w, r, p)
 		},
 	})
 	if err != nil {
@@ -208,6 +213,10 @@ func newServer(c Config, db *postgres.DB, cache consent.Cache, keys *certs.Rotat
 	hasher, err := config.Hasher(c.HashKeysFile)
 	if err != nil {
 		return nil, fmt.Errorf("hash_keys_file: %w", err)
+	}
+	subjects, err := certs.LoadSecret(c.SubjectKeyFile)
+	if err != nil {
+		return nil, fmt.Errorf("subject_key_file: %w", err)
 	}
 	proofs, err := dpop.New(dpop.Config{})
 	if err != nil {
@@ -230,7 +239,7 @@ func newServer(c Config, db *postgres.DB, cache consent.Cache, keys *certs.Rotat
 		Certificates: certificates, KeySets: keySets, Nonces: nonces,
 		Recipients: db.Recipients(), Authorizations: db.Authorizations(),
 		Requests: db.Requests(), Tokens: db.Tokens(), Guard: db.Guard(),
-		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: keys,
+		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: keys, Subjects: subjects,
 		Provider: consent.Party{Name: c.BankName, Type: consent.PartyProvider, HomeURI: c.BankHomeURI},
 		Browsers: sessions, Pages: journeyPages{pages}, Told: cache,
 		Log: log, Now: time.Now,
@@ -276,7 +285,14 @@ func (journeyPages) Path(id consent.AuthorizationID, s consent.Step) string {
 
 // Problem shows the portal's problem page.
 func (j journeyPages) Problem(w http.ResponseWriter, r *http.Request, p authz.Problem) {
-	j.Portal.Problem(w, r, portal.Problem{Status: p.Status, Code: p.Code, Text: p.Text, AppName: p.AppName, BackURI: p.BackURI})
+	j.Portal.Problem(w, r, portalProblem(p))
+}
+
+func portalProblem(p authz.Problem) portal.Problem {
+	return portal.Problem{
+		Status: p.Status, Code: p.Code, Text: p.Text, AppName: p.AppName, BackURI: p.BackURI,
+		RetryURI: p.RetryURI, UILocales: p.UILocales,
+	}
 }
 
 // routes puts the handlers on their listeners. The two never share a

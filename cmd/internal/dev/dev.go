@@ -238,7 +238,7 @@ func (s *Stack) processes(ctx context.Context, sockets map[int]net.Listener) err
 		Issuer: s.File.Issuer, BrowserBase: pages, MTLSBase: s.File.MTLSBase, ClientCAFile: s.File.CAFile,
 		TLSCertFile: server.CertFile, TLSKeyFile: server.KeyFile,
 		PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
-		HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys,
+		HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys, SubjectKeyFile: keys.SubjectKey,
 		BankName: bankName, BankHomeURI: pages + "/portal", TimeZone: "UTC",
 	}, s.log("authzd"))
 	if err != nil {

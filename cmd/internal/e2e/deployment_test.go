@@ -112,7 +112,7 @@ func deploy(t *testing.T) *deployment {
 		a, err := authzd.New(t.Context(), authzd.Config{
 			Issuer: d.issuer, BrowserBase: d.pages, MTLSBase: d.mtls, ClientCAFile: ca.File(), TLSCertFile: pair.CertFile, TLSKeyFile: pair.KeyFile,
 			PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
-			HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys, BankName: "Meadow Bank", TimeZone: "UTC",
+			HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys, SubjectKeyFile: keys.SubjectKey, BankName: "Meadow Bank", TimeZone: "UTC",
 		}, log)
 		must(t, err)
 		t.Cleanup(a.Close)

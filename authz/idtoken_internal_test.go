@@ -1,0 +1,51 @@
+package authz
+
+import (
+	"bytes"
+	"encoding/json"
+	"testing"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/token"
+)
+
+// Ids that read alike one after the other are two pairs all the same.
+func TestSubjectsAreFramed(t *testing.T) {
+	t.Parallel()
+	s := &Server{cfg: Config{Subjects: bytes.Repeat([]byte("p"), 32)}}
+	seen := map[string]bool{}
+	pairs := [][2]string{{"ab", "c"}, {"a", "bc"}, {"abc", ""}, {"", "abc"}, {"a\x00", "b"}, {"a", "\x00b"}}
+	for _, p := range pairs {
+		seen[s.subject(consent.RecipientID(p[0]), consent.ConsumerID(p[1]))] = true
+	}
+	if len(seen) != len(pairs) {
+		t.Errorf("%d subjects of %d pairs", len(seen), len(pairs))
+	}
+}
+
+// The claims parameter comes from outside: whatever it holds, reading it
+// neither fails hard nor loses the person whom it names.
+func FuzzAskedOf(f *testing.F) {
+	for _, seed := range []string{
+		`{}`, `{"id_token":{"sub":{"value":"x"}}}`, `{"id_token":{"sub":null,"acr":null,"auth_time":{"essential":true}}}`,
+		`{"id_token":null,"userinfo":{}}`, `[]`, `{"id_token":{"sub":{"values":["a"]}}}`, `{"ID_TOKEN":{"sub":{"value":"x"}}}`,
+	} {
+		f.Add(seed)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		a, err := askedOf(token.Pushed{Params: map[string]string{"claims": raw}})
+		if err != nil || raw == "" {
+			return
+		}
+		var all map[string]map[string]any
+		if json.Unmarshal([]byte(raw), &all) != nil {
+			t.Fatalf("%s: read", raw)
+		}
+		sub, _ := all["id_token"]["sub"].(map[string]any)
+		for name, value := range sub {
+			if text, ok := value.(string); ok && name == "value" && text != a.subject && len(sub) == 1 {
+				t.Errorf("%s: the person is lost: %+v", raw, a)
+			}
+		}
+	})
+}
