@@ -339,8 +339,8 @@ func TestTwoBrowsersOneCode(t *testing.T) {
 		w := newWorld(t)
 		c := w.client("app")
 		query := c.front(c.pushed(nil))
-		alice, bob := w.person("alice"), w.person("bob")
-		hers, his := alice.journey(query), bob.journey(query)
+		alice, bob, carol := w.person("alice"), w.person("bob"), w.person("carol")
+		hers, his, undecided := alice.journey(query), bob.journey(query), carol.journey(query)
 		alice.decide(hers, consent.Approved)
 		bob.decide(his, second)
 		if back := w.back(alice.resume(hers)); back.Get("code") == "" {
@@ -353,6 +353,9 @@ func TestTwoBrowsersOneCode(t *testing.T) {
 		}
 		if all, err := w.mem.GrantsOf(t.Context(), "consumer-bob"); err != nil || len(all) != 0 {
 			t.Errorf("%s: %v, %v", second, all, err)
+		}
+		if a := carol.resume(undecided); !page(a, http.StatusBadRequest, "invalid_request_uri") {
+			t.Errorf("%s: who has not decided goes on: %s", second, a.header.Get("Location"))
 		}
 	}
 }

@@ -590,7 +590,7 @@ func (w *world) do(h http.Handler, r *http.Request) answer {
 	if a.status >= 400 {
 		for _, name := range []string{"error", "error_description"} {
 			text := a.text(name)
-			if text == "" || strings.ContainsFunc(text, func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' }) {
+			if text == "" || !plainText(text) {
 				w.t.Errorf("%s is not plain: %s", name, a)
 			}
 		}
@@ -602,6 +602,12 @@ func (w *world) do(h http.Handler, r *http.Request) answer {
 		w.secret(a.text(name))
 	}
 	return a
+}
+
+// plainText reports what may stand in error_description (RFC 6749 section
+// 4.1.2.1).
+func plainText(s string) bool {
+	return !strings.ContainsFunc(s, func(c rune) bool { return c < ' ' || c > '~' || c == '"' || c == '\\' })
 }
 
 // person is somebody with a browser.
@@ -684,6 +690,11 @@ func (w *world) back(a answer) url.Values {
 	}
 	q := u.Query()
 	w.secret(q.Get("code"))
+	for _, name := range []string{"error", "error_description"} {
+		if !plainText(q.Get(name)) {
+			w.t.Errorf("%s is not plain: %s", name, q.Get(name))
+		}
+	}
 	return q
 }
 

@@ -55,7 +55,10 @@ func (s *Server) Browser() (http.Handler, error) {
 		Log: s.cfg.Log, Now: s.cfg.Now,
 		Failed: func(w http.ResponseWriter, r *http.Request) {
 			protect(w.Header()) // a failed attempt loses its headers
-			s.cfg.Pages.Problem(w, r, Problem{Status: http.StatusInternalServerError, Code: engine.ServerError, Text: "the request could not be processed"})
+			s.cfg.Pages.Problem(w, r, Problem{
+				Status: http.StatusInternalServerError, Code: engine.ServerError, Text: "the request could not be processed",
+				RetryURI: r.URL.RequestURI(),
+			})
 		},
 		NotFound:         gone(http.StatusNotFound),
 		MethodNotAllowed: gone(http.StatusMethodNotAllowed),

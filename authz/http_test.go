@@ -240,8 +240,12 @@ func TestAPanicStaysInside(t *testing.T) {
 				}
 				return nil
 			}
-			if a := step.send(); !page(a, http.StatusInternalServerError, "server_error") || strings.Contains(a.raw+a.header.Get("Location"), "canary") {
+			a := step.send()
+			if !page(a, http.StatusInternalServerError, "server_error") || strings.Contains(a.raw+a.header.Get("Location"), "canary") {
 				t.Errorf("%s without %s: %s", name, call, a)
+			}
+			if back, shown := a.body["retry"]; shown && !strings.HasPrefix(back.(string), "/authorize") {
+				t.Errorf("%s without %s leads nowhere: %s", name, call, a)
 			}
 			w.stores.before = nil
 		}

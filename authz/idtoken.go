@@ -47,7 +47,7 @@ type asked struct {
 func askedOf(p token.Pushed) (asked, error) {
 	_, aged := p.Params["max_age"]
 	a := asked{
-		silent: p.Params["prompt"] == "none",
+		silent: slices.Contains(strings.Fields(p.Params["prompt"]), "none"),
 		openID: slices.Contains(strings.Fields(p.Params["scope"]), string(fdx.ScopeOpenID)),
 		nonce:  p.Params["nonce"], authTime: aged, acr: p.Params["acr_values"] != "",
 	}

@@ -134,8 +134,10 @@ func TestAnIDTokenComesWithOpenIDOnly(t *testing.T) {
 		t.Errorf("with openid: %s", a)
 	}
 	// Nobody signs in for a refresh.
-	if again := c.refresh(a.text("refresh_token"), nil); again.status != http.StatusOK || again.body["id_token"] != nil || again.text("scope") != openidScope {
-		t.Errorf("on refresh: %s", again)
+	for name, bend := range map[string]func(url.Values){"": nil, "of all": with("scope", openidScope)} {
+		if again := c.refresh(a.text("refresh_token"), bend); again.status != http.StatusOK || again.body["id_token"] != nil || again.text("scope") != openidScope {
+			t.Errorf("on refresh %s: %s", name, again)
+		}
 	}
 }
 
@@ -229,6 +231,41 @@ func TestOnlyThePersonWhoWasNamedIsAnswered(t *testing.T) {
 		if a := w.person("bob").open(c.front(c.asks(url.Values{"scope": {openidScope}, "claims": {broken}}))); !page(a, http.StatusServiceUnavailable, "server_error") {
 			t.Errorf("%s: %s", broken, a)
 		}
+	}
+}
+
+// What stands in the address was not pushed and is not said.
+func TestNothingOfTheAddressReachesAnIDToken(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.speaksOpenID("app")
+	c := w.client("app")
+	for name, pushed := range map[string]url.Values{"no nonce": {}, "another nonce": {"nonce": {"pushed"}}} {
+		pushed.Set("scope", openidScope)
+		query := c.front(c.asks(pushed))
+		for name, value := range map[string]string{
+			"nonce": "injected", "max_age": "1", "acr_values": "x", "prompt": "none", "response_mode": "jwt",
+			"claims": `{"id_token":{"acr":null,"auth_time":null,"sub":{"value":"x"}}}`,
+		} {
+			query.Set(name, value)
+		}
+		back := w.person("alice").approve(query)
+		_, id := w.verified(c.redeem(back.Get("code"), nil).text("id_token"))
+		want := []string{"iss", "sub", "aud", "exp", "iat"}
+		if pushed.Has("nonce") {
+			want = append(want, "nonce")
+		}
+		if !only(id, want...) || pushed.Has("nonce") && id["nonce"] != "pushed" {
+			t.Errorf("%s: %v", name, id)
+		}
+	}
+	a := c.redeem(w.person("alice").approve(func() url.Values {
+		q := c.front(c.pushed(nil))
+		q.Set("scope", "openid")
+		return q
+	}()).Get("code"), nil)
+	if a.status != http.StatusOK || a.body["id_token"] != nil {
+		t.Errorf("openid in the address: %s", a)
 	}
 }
 

@@ -56,8 +56,13 @@ func (w *world) signedBack(a answer) (jose.Header, claims) {
 		w.t.Fatalf("beside response: %v", back)
 	}
 	h, c := w.verified(w.secret(back.Get("response")))
-	if code, ok := c["code"].(string); ok {
-		w.secret(code)
+	for _, name := range []string{"code", "error", "error_description"} {
+		text, _ := c[name].(string)
+		if name == "code" {
+			w.secret(text)
+		} else if !plainText(text) {
+			w.t.Errorf("%s is not plain: %s", name, text)
+		}
 	}
 	return h, c
 }
