@@ -53,7 +53,7 @@ func askedOf(p token.Pushed) (asked, error) {
 	c, err := parseClaims(raw)
 	if err != nil {
 		// Not the app's fault any more: it was accepted when it was pushed.
-		return asked{}, fmt.Errorf("read claims parameter: %v", err)
+		return asked{}, fmt.Errorf("read claims of a pushed request: %v", err)
 	}
 	a.authTime, a.acr, a.subject = a.authTime || c.AuthTime, a.acr || c.ACRAsked, c.Subject
 	return a, nil
