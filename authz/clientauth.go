@@ -1,13 +1,11 @@
 package authz
 
 import (
-	"context"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -49,7 +47,7 @@ type assertion struct {
 // authenticate finds out which client sent the request, or returns an *Error.
 // The assertion is spent later (request).
 func (s *Server) authenticate(q *request) error {
-	r, proof, err := s.checkAssertion(q.Context(), q.form)
+	r, proof, err := s.checkAssertion(q)
 	if err != nil {
 		return err
 	}
@@ -57,7 +55,8 @@ func (s *Server) authenticate(q *request) error {
 	return nil
 }
 
-func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.Recipient, token.Proof, error) {
+func (s *Server) checkAssertion(q *request) (consent.Recipient, token.Proof, error) {
+	form := q.form
 	none := func(text string) (consent.Recipient, token.Proof, error) {
 		return consent.Recipient{}, token.Proof{}, badClient(errors.New("client assertion: " + text))
 	}
@@ -97,7 +96,7 @@ func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.R
 	if form.Has("client_id") && form.Get("client_id") != a.Issuer {
 		return none("client_id is another client")
 	}
-	r, err := s.cfg.Recipients.Recipient(ctx, consent.RecipientID(a.Issuer))
+	r, err := q.load(q, consent.RecipientID(a.Issuer))
 	switch {
 	case errors.Is(err, consent.ErrNotFound):
 		return none("unknown client")

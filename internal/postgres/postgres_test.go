@@ -67,6 +67,7 @@ func count(t testing.TB, db *DB, sql string, args ...any) int {
 func stores(db *DB) authztest.Stores {
 	return authztest.Stores{
 		Grants: db.Grants(), Authorizations: db.Authorizations(), Requests: db.Requests(), Tokens: db.Tokens(),
+		Guard: db.Guard(), Recipients: db.Recipients(),
 	}
 }
 

@@ -26,6 +26,10 @@ const (
 // used code cannot be told from an unknown one.
 const Gone = "the code or refresh token is unknown, expired, used or withdrawn"
 
+// Unbound is what is said to a token request that proves possession of
+// nothing, or of nothing that its client's tokens can be bound to.
+const Unbound = "tokens are bound to a key: send a DPoP proof, or use the client certificate, as this client is registered"
+
 // Error is a refusal in OAuth's words. Text is ASCII without quotes or
 // backslashes, fit for error_description.
 type Error struct {
