@@ -29,6 +29,11 @@ func TestMemoryTokenStore(t *testing.T) {
 	authztest.TokenStore(t, open)
 }
 
+func TestMemorySpends(t *testing.T) {
+	t.Parallel()
+	authztest.Spends(t, open)
+}
+
 func TestMemoryGuard(t *testing.T) {
 	t.Parallel()
 	authztest.Guard(t, func(*testing.T) token.Guard { return authztest.NewMemory(time.Now) })

@@ -95,6 +95,12 @@ func TestTokenStore(t *testing.T) {
 	authztest.TokenStore(t, func(*testing.T) authztest.Stores { return stores(db) })
 }
 
+func TestTokenSpends(t *testing.T) {
+	t.Parallel()
+	db := openDB(t)
+	authztest.Spends(t, func(*testing.T) authztest.Stores { return stores(db) })
+}
+
 func TestTokenGuard(t *testing.T) {
 	t.Parallel()
 	db := openDB(t)
