@@ -55,6 +55,8 @@ type world struct {
 	hasher   *token.Hasher
 	clock    *clock
 	cache    *cache
+	cfg      authz.Config
+	server   *authz.Server
 	protocol http.Handler
 	browser  http.Handler
 
@@ -98,6 +100,7 @@ func newWorldWith(t testing.TB, bend func(*authz.Config)) *world {
 	}
 	s, err := authz.New(c)
 	must(t, err)
+	w.cfg, w.server = c, s
 	w.protocol, err = s.Protocol()
 	must(t, err)
 	w.browser, err = s.Browser()
