@@ -11,6 +11,6 @@
 // Every refusal that can happen at PAR happens at PAR: a consumer never sees
 // what the recipient has to mend.
 //
-// Specs: FAPI 2.0 Security Profile, RFC 6749, RFC 7009, RFC 7523, RFC 7636,
-// RFC 8414, RFC 9126, RFC 9207, RFC 9396, RFC 9449.
+// Specs: FAPI 2.0 Security Profile, RFC 6749, RFC 6750, RFC 7009, RFC 7523, RFC
+// 7636, RFC 8414, RFC 8705, RFC 9126, RFC 9207, RFC 9396, RFC 9449.
 package authz

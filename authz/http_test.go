@@ -41,7 +41,7 @@ func TestMetadata(t *testing.T) {
 		"authorization_response_iss_parameter_supported":   true,
 		"response_types_supported":                         []any{"code"},
 		"response_modes_supported":                         []any{"query"},
-		"grant_types_supported":                            []any{"authorization_code", "refresh_token"},
+		"grant_types_supported":                            []any{"authorization_code", "refresh_token", "client_credentials"},
 		"code_challenge_methods_supported":                 []any{"S256"},
 		"token_endpoint_auth_methods_supported":            []any{"private_key_jwt"},
 		"token_endpoint_auth_signing_alg_values_supported": []any{"PS256", "ES256", "EdDSA"},

@@ -53,7 +53,7 @@ func (s *Server) metadata() ([]byte, error) {
 		Token: s.cfg.Issuer + pathToken, Revocation: s.cfg.Issuer + pathRevoke, Keys: s.cfg.Issuer + pathKeys,
 		Scopes:        append(fdx.ScopesOf(fdx.NewClusters(fdx.AllClusters()...)), "offline_access"),
 		ResponseTypes: []string{"code"}, ResponseModes: []string{"query"},
-		GrantTypes:  []string{"authorization_code", "refresh_token"},
+		GrantTypes:  []string{"authorization_code", "refresh_token", clientCredentials},
 		AuthMethods: []string{"private_key_jwt"}, AuthAlgs: signingAlgs,
 		RevocationAuthMethods: []string{"private_key_jwt"}, RevocationAuthAlgs: signingAlgs,
 		ChallengeMethods: []string{"S256"}, ResponseIssuer: true,

@@ -197,13 +197,14 @@ type Store interface {
 
 	// Redeem marks the code used and stores the tokens, all or nothing, if
 	// the code is unused and unexpired and its grant is active. ErrUsed for
-	// the losers of a race, ErrRevoked when the grant has ended, ErrNotFound
-	// when the code is gone. It returns the grant as it was found active in
+	// the losers of a race, ErrRevoked when the grant has ended or its
+	// recipient may not read, ErrNotFound when the code is gone. It returns the grant as it was found active in
 	// the same transaction.
 	Redeem(ctx context.Context, r Redemption) (consent.Grant, error)
 
 	// Refresh returns a usable refresh token: ErrNotFound when unknown or
-	// expired, ErrRevoked when it or its grant has ended.
+	// expired, ErrRevoked when it or its grant has ended or its recipient may
+	// not read.
 	Refresh(ctx context.Context, h Hash) (Refresh, error)
 
 	// PresentedRefresh does for a refresh token what PresentedCode does for a
@@ -211,7 +212,7 @@ type Store interface {
 	PresentedRefresh(ctx context.Context, who consent.RecipientID, h Hash) (Presented, error)
 
 	// Renew stores an access token under a refresh token, if that token and
-	// the grant are still usable, else ErrRevoked. It returns the grant as
+	// the grant are still usable and the recipient may read, else ErrRevoked. It returns the grant as
 	// Redeem does, and spends proofs as a Redemption does.
 	Renew(ctx context.Context, refresh Hash, a Access, spend ...Proof) (consent.Grant, error)
 

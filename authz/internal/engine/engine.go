@@ -224,7 +224,7 @@ func (e *Engine) Token(ctx context.Context, r Request) (Answer, error) {
 		return Answer{}, &Error{Code: InvalidRequest, Text: "refresh_token is missing"}
 	case kind == "authorization_code", kind == "refresh_token":
 	default:
-		return Answer{}, &Error{Code: UnsupportedGrantType, Text: "grant_type must be authorization_code or refresh_token"}
+		return Answer{}, &Error{Code: UnsupportedGrantType, Text: badGrantType}
 	}
 	ctx = withUnit(ctx, u)
 	req, err := e.provider.NewAccessRequest(ctx, posted(form), &session{})
