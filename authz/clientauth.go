@@ -7,7 +7,6 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
-	"net/url"
 	"strings"
 	"time"
 
@@ -51,12 +50,10 @@ type assertion struct {
 func (s *Server) authenticate(q *request) error {
 	none := func(text string) error { return badClient(errors.New("client authentication: " + text)) }
 	switch {
-	case len(q.Header.Values("Authorization")) > 0:
-		return none("the Authorization header is not accepted here")
 	case q.form.Has("client_secret"):
 		return none("client secrets are not accepted")
 	case q.form.Has("client_assertion") || q.form.Has("client_assertion_type"):
-		r, proof, err := s.checkAssertion(q.Context(), q.form)
+		r, proof, err := s.checkAssertion(q)
 		if err != nil {
 			return err
 		}
@@ -65,7 +62,7 @@ func (s *Server) authenticate(q *request) error {
 	case !q.certified:
 		return none("neither an assertion nor a certificate")
 	}
-	r, err := s.checkCertificate(q.Context(), q.form.Get("client_id"), q.peer)
+	r, err := s.checkCertificate(q)
 	if err != nil {
 		return err
 	}
@@ -73,16 +70,17 @@ func (s *Server) authenticate(q *request) error {
 	return nil
 }
 
-// checkCertificate returns the client whose registered certificate peer has
-// (RFC 8705 section 2).
-func (s *Server) checkCertificate(ctx context.Context, id string, peer clientcert.Peer) (consent.Recipient, error) {
+// checkCertificate returns the client whose registered certificate the
+// request came with (RFC 8705 section 2).
+func (s *Server) checkCertificate(q *request) (consent.Recipient, error) {
+	id := q.form.Get("client_id")
 	none := func(text string) (consent.Recipient, error) {
 		return consent.Recipient{}, badClient(errors.New("client certificate: " + text))
 	}
 	if !plain(id, maxClientID) {
 		return none("client_id is missing or malformed")
 	}
-	r, err := s.cfg.Recipients.Recipient(ctx, consent.RecipientID(id))
+	r, err := q.load(q, consent.RecipientID(id))
 	switch {
 	case errors.Is(err, consent.ErrNotFound):
 		return none("unknown client")
@@ -93,16 +91,16 @@ func (s *Server) checkCertificate(ctx context.Context, id string, peer clientcer
 	}
 	switch r.AuthMethod {
 	case consent.TLSClientAuth:
-		if !peer.Is(clientcert.Subject(r.CertSubject)) {
+		if !q.peer.Is(clientcert.Subject(r.CertSubject)) {
 			return none("not verified, or not of the registered subject")
 		}
 		return r, nil
 	case consent.SelfSignedTLS:
-		keys, err := s.clientKeys(ctx, r)
-		if err == nil && !peer.In(keys, s.cfg.Now()) && r.JWKSURI != "" {
-			keys, err = s.cfg.KeySets.Refresh(ctx, r.JWKSURI)
+		keys, err := s.clientKeys(q.Context(), r)
+		if err == nil && !q.peer.In(keys, s.cfg.Now()) && r.JWKSURI != "" {
+			keys, err = s.cfg.KeySets.Refresh(q.Context(), r.JWKSURI)
 		}
-		if err != nil || !peer.In(keys, s.cfg.Now()) {
+		if err != nil || !q.peer.In(keys, s.cfg.Now()) {
 			return none("not one of the registered keys")
 		}
 		return r, nil
@@ -143,7 +141,8 @@ func (s *Server) keysFor(ctx context.Context, r consent.Recipient, jwt unverifie
 	return s.cfg.KeySets.Refresh(ctx, r.JWKSURI)
 }
 
-func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.Recipient, token.Proof, error) {
+func (s *Server) checkAssertion(q *request) (consent.Recipient, token.Proof, error) {
+	form := q.form
 	none := func(text string) (consent.Recipient, token.Proof, error) {
 		return consent.Recipient{}, token.Proof{}, badClient(errors.New("client assertion: " + text))
 	}
@@ -173,7 +172,7 @@ func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.R
 	if form.Has("client_id") && form.Get("client_id") != a.Issuer {
 		return none("client_id is another client")
 	}
-	r, err := s.cfg.Recipients.Recipient(ctx, consent.RecipientID(a.Issuer))
+	r, err := q.load(q, consent.RecipientID(a.Issuer))
 	switch {
 	case errors.Is(err, consent.ErrNotFound):
 		return none("unknown client")
@@ -186,7 +185,7 @@ func (s *Server) checkAssertion(ctx context.Context, form url.Values) (consent.R
 	case jwt.alg() != r.AssertionAlg:
 		return none("algorithm is not the registered one")
 	}
-	keys, err := s.keysFor(ctx, r, jwt)
+	keys, err := s.keysFor(q.Context(), r, jwt)
 	switch {
 	case errors.Is(err, consent.ErrUnavailable):
 		return consent.Recipient{}, token.Proof{}, fmt.Errorf("load client keys: %w", err)

@@ -12,6 +12,6 @@
 // what the recipient has to mend.
 //
 // Specs: FAPI 2.0 Security Profile and Message Signing, JARM, OpenID Connect
-// Core (code flow, ID token), RFC 6749, RFC 7009, RFC 7523, RFC 7636,
-// RFC 8414, RFC 9126, RFC 9207, RFC 9396, RFC 9449.
+// Core (code flow, ID token), RFC 6749, RFC 6750, RFC 7009, RFC 7523, RFC 7636,
+// RFC 8414, RFC 8705, RFC 9101, RFC 9126, RFC 9207, RFC 9396, RFC 9449.
 package authz

@@ -28,7 +28,19 @@ func badProofs(t *testing.T, c client, path string) map[string]http.Header {
 		"over 8 KiB":   {"Dpop": {good["Dpop"][0] + strings.Repeat("a", 8<<10)}},
 		"an assertion": {"Dpop": {c.assertion(nil)}},
 	}
+	_, rest, _ := strings.Cut(good["Dpop"][0], ".")
+	payload, signature, _ := strings.Cut(rest, ".")
+	public, err := json.Marshal(jose.JSONWebKey{Key: k.ec.Public()})
+	must(t, err)
+	for name, alg := range map[string]string{"alg none": `"alg":"none",`, "alg missing": ``, "alg HS256": `"alg":"HS256",`} {
+		rows[name] = http.Header{"Dpop": {encoded(`{"typ":"dpop+jwt",`+alg+`"jwk":`+string(public)+`}`) + "." + payload + "." + signature}}
+	}
+	rows["no signature"] = http.Header{"Dpop": {strings.TrimSuffix(good["Dpop"][0], signature)}}
+	other := c.proof(path, nil)["Dpop"][0]
+	rows["another proof's signature"] = http.Header{"Dpop": {other[:strings.LastIndex(other, ".")+1] + signature}}
 	for name, bend := range map[string]func(*jwt){
+		"type missing":          func(j *jwt) { delete(j.header, "typ") },
+		"htm missing":           dropClaim("htm"),
 		"another method":        setClaim("htm", "GET"),
 		"another endpoint":      setClaim("htu", issuer+"/other"),
 		"another server":        setClaim("htu", "https://evil.example"+path),

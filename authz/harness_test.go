@@ -55,6 +55,8 @@ type world struct {
 	hasher   *token.Hasher
 	clock    *clock
 	cache    *cache
+	cfg      authz.Config
+	server   *authz.Server
 	protocol http.Handler
 	browser  http.Handler
 
@@ -98,6 +100,7 @@ func newWorldWith(t testing.TB, bend func(*authz.Config)) *world {
 	}
 	s, err := authz.New(c)
 	must(t, err)
+	w.cfg, w.server = c, s
 	w.protocol, err = s.Protocol()
 	must(t, err)
 	w.browser, err = s.Browser()
@@ -211,6 +214,21 @@ func (s *stores) Redeem(ctx context.Context, r token.Redemption) (consent.Grant,
 }
 func (s *stores) Refresh(ctx context.Context, h token.Hash) (token.Refresh, error) {
 	return guarded(s, "Refresh", func() (token.Refresh, error) { return s.Memory.Refresh(ctx, h) })
+}
+func (s *stores) PresentedCode(ctx context.Context, who consent.RecipientID, h token.Hash) (token.Presented, error) {
+	return guarded(s, "PresentedCode", func() (token.Presented, error) { return s.Memory.PresentedCode(ctx, who, h) })
+}
+func (s *stores) PresentedRefresh(ctx context.Context, who consent.RecipientID, h token.Hash) (token.Presented, error) {
+	return guarded(s, "PresentedRefresh", func() (token.Presented, error) { return s.Memory.PresentedRefresh(ctx, who, h) })
+}
+func (s *stores) ClientAccess(ctx context.Context, h token.Hash) (token.ClientAccess, error) {
+	return guarded(s, "ClientAccess", func() (token.ClientAccess, error) { return s.Memory.ClientAccess(ctx, h) })
+}
+func (s *stores) IssueClient(ctx context.Context, a token.ClientAccess, spend ...token.Proof) error {
+	if err := s.pass("IssueClient"); err != nil {
+		return err
+	}
+	return s.Memory.IssueClient(ctx, a, spend...)
 }
 func (s *stores) Renew(ctx context.Context, h token.Hash, a token.Access, spend ...token.Proof) (consent.Grant, error) {
 	return guarded(s, "Renew", func() (consent.Grant, error) { return s.Memory.Renew(ctx, h, a, spend...) })

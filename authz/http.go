@@ -53,7 +53,7 @@ func (s *Server) protocol(base string) (*gin.Engine, error) {
 // endpoints adds what authenticated clients use, as reached under base.
 func (s *Server) endpoints(e *gin.Engine, base string) {
 	e.POST(pathPush, gin.WrapF(s.endpoint(base, s.push)))
-	e.POST(pathToken, gin.WrapF(s.endpoint(base, s.token)))
+	e.POST(pathToken, gin.WrapF(s.endpointLoading(base, s.presenting, s.token)))
 	e.POST(pathRevoke, gin.WrapF(s.endpoint(base, s.revoke)))
 }
 

@@ -71,7 +71,7 @@ func (s *Server) metadata() ([]byte, error) {
 		Token: s.cfg.Issuer + pathToken, Revocation: s.cfg.Issuer + pathRevoke, Keys: s.cfg.Issuer + pathKeys,
 		Scopes:        append(fdx.ScopesOf(fdx.NewClusters(fdx.AllClusters()...)), fdx.ScopeOpenID, fdx.ScopeOfflineAccess),
 		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeJWT},
-		GrantTypes:  []string{"authorization_code", "refresh_token"},
+		GrantTypes:  []string{"authorization_code", "refresh_token", clientCredentials},
 		AuthMethods: []string{"private_key_jwt"}, AuthAlgs: signingAlgs,
 		RevocationAuthMethods: []string{"private_key_jwt"}, RevocationAuthAlgs: signingAlgs,
 		ChallengeMethods: []string{"S256"}, ResponseIssuer: true,

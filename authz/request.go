@@ -27,12 +27,17 @@ type request struct {
 	*http.Request
 	// base is the public address of the host that the request came to; DPoP
 	// proofs name it.
-	base   string
-	form   url.Values // without client authentication
+	base string
+	form url.Values // without client authentication
+	// load finds the client that the request claims to come from.
+	load   loader
 	client consent.Recipient
 	// peer is the client certificate, if certified.
 	peer      clientcert.Peer
 	certified bool
+	// presented is the code or refresh token that came with the client, at
+	// the token endpoint.
+	presented token.Presented
 	// binding is what the request proved to hold.
 	binding engine.Binding
 	// nonce is a fresh DPoP nonce to hand out; empty when none is due.
@@ -42,6 +47,17 @@ type request struct {
 	// assertion is the key of the proof that is the client assertion, which
 	// has an error of its own when it is replayed.
 	assertion [32]byte
+}
+
+// loader finds the registration of a client before the client has been
+// authenticated, and whatever else of the request can be had in the same step:
+// consent.ErrNotFound when there is no such client. What it notes in the
+// request must not be told before the client has been authenticated.
+type loader func(*request, consent.RecipientID) (consent.Recipient, error)
+
+// registered loads the client and nothing else.
+func (s *Server) registered(q *request, id consent.RecipientID) (consent.Recipient, error) {
+	return s.cfg.Recipients.Recipient(q.Context(), id)
 }
 
 // take hands the unspent proofs to a call that spends them.
@@ -90,8 +106,13 @@ type reply struct {
 // endpoint serves a request of an authenticated client: it reads the form,
 // authenticates, lets handle act and answers.
 func (s *Server) endpoint(base string, handle func(*request) (reply, error)) http.HandlerFunc {
+	return s.endpointLoading(base, s.registered, handle)
+}
+
+// endpointLoading is endpoint with a loader of its own.
+func (s *Server) endpointLoading(base string, load loader, handle func(*request) (reply, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		q, err := s.begin(r, base)
+		q, err := s.begin(r, base, load)
 		var answer reply
 		if err == nil {
 			answer, err = handle(q)
@@ -111,13 +132,18 @@ func (s *Server) endpoint(base string, handle func(*request) (reply, error)) htt
 	}
 }
 
-// begin reads the form and authenticates the client.
-func (s *Server) begin(r *http.Request, base string) (*request, error) {
+// begin reads the form and authenticates the client. The Authorization header
+// is no way to authenticate here, and a request uses one way (RFC 6749 section
+// 2.3).
+func (s *Server) begin(r *http.Request, base string, load loader) (*request, error) {
+	if len(r.Header.Values("Authorization")) > 0 {
+		return nil, refuse(engine.InvalidRequest, "authenticate with a client assertion or certificate and send no Authorization header (RFC 6749 section 2.3)")
+	}
 	form, err := s.form(r)
 	if err != nil {
 		return nil, err
 	}
-	q := &request{Request: r, base: base, form: form}
+	q := &request{Request: r, base: base, form: form, load: load}
 	if err := s.certificate(q); err != nil {
 		return nil, err
 	}
@@ -134,9 +160,6 @@ func (s *Server) begin(r *http.Request, base string) (*request, error) {
 // certificate notes the client certificate of the connection, which may bind
 // a token and authenticate the client.
 func (s *Server) certificate(q *request) error {
-	if s.cfg.Certificates == nil {
-		return nil
-	}
 	peer, ok, err := s.cfg.Certificates.Certificate(q.Request)
 	if err != nil {
 		return badClient(err)
@@ -193,6 +216,21 @@ func (s *Server) proof(q *request, accessToken string) error {
 	q.binding.KeyThumbprint = p.Thumbprint
 	// Clocks of instances may differ by as much as a proof may be ahead.
 	q.proofs = append(q.proofs, token.Proof{Key: dpop.ReplayKey(p), ExpiresAt: p.ReplayUntil.Add(maxAhead)})
+	return nil
+}
+
+// bind settles what the tokens of this request will be bound to: what the
+// client is registered for and nothing else (RFC 9449 section 5, RFC 8705
+// section 3). It verifies the DPoP proof and leaves in q.binding at most one of
+// the two, none when the request does not prove what it has to.
+func (s *Server) bind(q *request) error {
+	if q.client.DPoPBound {
+		q.binding.CertThumbprint = "" // a certificate on the connection is not asked for
+		return s.proof(q, "")
+	}
+	if len(q.Header.Values("DPoP")) > 0 {
+		return refuse(engine.InvalidRequest, "this client is registered for certificate-bound tokens: send no DPoP proof")
+	}
 	return nil
 }
 

@@ -38,7 +38,8 @@ type Config struct {
 	// MTLSBase is the base of the host on which clients present their
 	// certificates (RFC 8705 section 5); empty when there is none.
 	MTLSBase string
-	// Certificates finds client certificates; nil finds none.
+	// Certificates finds client certificates; nil takes those of the
+	// connection, and believes no name in them.
 	Certificates *clientcert.Source
 	// KeySets fetches keys that are registered by reference; nil knows none.
 	KeySets KeySets
@@ -151,15 +152,17 @@ func New(c Config) (*Server, error) {
 	faults = append(faults, checkBase("Issuer", c.Issuer), checkBase("BrowserBase", c.BrowserBase))
 	if c.MTLSBase != "" {
 		faults = append(faults, checkBase("MTLSBase", c.MTLSBase))
-		if c.Certificates == nil {
-			faults = append(faults, errors.New("authz: Certificates are required with MTLSBase"))
-		}
 	}
 	if err := errors.Join(faults...); err != nil {
 		return nil, err
 	}
-	s := &Server{cfg: c}
 	var err error
+	if c.Certificates == nil {
+		if c.Certificates, err = clientcert.New(clientcert.Config{Now: c.Now}); err != nil {
+			return nil, fmt.Errorf("authz: %w", err)
+		}
+	}
+	s := &Server{cfg: c}
 	s.engine, err = engine.New(engine.Config{
 		Store: c.Tokens, Hasher: c.Hasher, IDToken: s.idToken, Now: c.Now,
 		PushedLife: PushedLife, CodeLife: CodeLife, AccessLife: AccessLife,

@@ -8,12 +8,13 @@ import (
 
 	"github.com/headgate/headgate/authz/internal/engine"
 	"github.com/headgate/headgate/consent"
-	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/internal/web"
 )
 
 // tokenAnswer is the answer of the token endpoint. The consent id goes out
-// under the three names that recipients look for.
+// under the three names that recipients look for; a client's own token has no
+// consent.
 type tokenAnswer struct {
 	AccessToken  string          `json:"access_token"`
 	TokenType    string          `json:"token_type"`
@@ -21,32 +22,67 @@ type tokenAnswer struct {
 	RefreshToken string          `json:"refresh_token,omitempty"`
 	IDToken      string          `json:"id_token,omitempty"`
 	Scope        string          `json:"scope"`
-	GrantID      consent.GrantID `json:"grant_id"`
-	ConsentID    consent.GrantID `json:"fdxConsentId"`
-	Details      []grantedDetail `json:"authorization_details"`
+	GrantID      consent.GrantID `json:"grant_id,omitempty"`
+	ConsentID    consent.GrantID `json:"fdxConsentId,omitempty"`
+	Details      []grantedDetail `json:"authorization_details,omitempty"`
+}
+
+// presenting loads the client of a token request together with the code or
+// refresh token that it presents, so that an exchange asks the store twice in
+// all: once here and once to issue.
+func (s *Server) presenting(q *request, id consent.RecipientID) (consent.Recipient, error) {
+	load, kind, secret := s.cfg.Tokens.PresentedCode, token.KindCode, q.form.Get("code")
+	switch q.form.Get("grant_type") {
+	case "authorization_code":
+	case "refresh_token":
+		load, kind, secret = s.cfg.Tokens.PresentedRefresh, token.KindRefresh, q.form.Get("refresh_token")
+	default:
+		return s.registered(q, id)
+	}
+	h, err := s.cfg.Hasher.Hash(kind, secret)
+	if err != nil {
+		q.presented.Refused = token.ErrNotFound
+		return s.registered(q, id)
+	}
+	q.presented, err = load(q.Context(), id, h)
+	return q.presented.Client, err
 }
 
 // token answers POST /token.
 func (s *Server) token(q *request) (reply, error) {
-	ctx := q.Context()
-	if err := s.proof(q, ""); err != nil {
+	if err := s.bind(q); err != nil {
 		return reply{}, err
 	}
-	a, err := s.engine.Token(ctx, q.client, q.form, q.binding, q.take)
+	if q.form.Get("grant_type") == clientCredentials {
+		return s.clientToken(q)
+	}
+	ctx := q.Context()
+	resources, err := narrow(q.form, q.presented)
+	if err != nil {
+		return reply{}, err
+	}
+	a, err := s.engine.Token(ctx, engine.Request{
+		Client: q.client, Form: q.form, Binding: q.binding,
+		Presented: q.presented, Resources: resources, Take: q.take,
+	})
 	if err != nil {
 		return reply{}, s.withdraw(q, err)
 	}
 	web.Fields(ctx).Grant = string(a.Grant.ID)
 	answer := tokenAnswer{
-		AccessToken: a.Access.Reveal(), TokenType: "DPoP",
-		ExpiresIn: int64(a.Record.ExpiresAt.Sub(s.cfg.Now()) / time.Second),
-		IDToken:   a.IDToken, Scope: scopeText(a.Record.Scopes),
-		GrantID: a.Grant.ID, ConsentID: a.Grant.ID, Details: granted(a.Grant),
+		AccessToken: a.Access.Reveal(), TokenType: q.binding.TokenType(), ExpiresIn: s.secondsTo(a.Record.ExpiresAt),
+		IDToken: a.IDToken, Scope: scopeText(a.Record.Scopes),
+		GrantID: a.Grant.ID, ConsentID: a.Grant.ID, Details: granted(a.Grant.Within(a.Record.Resources)),
 	}
 	if a.HasRefresh() {
 		answer.RefreshToken = a.Refresh.Reveal()
 	}
 	return reply{status: http.StatusOK, body: answer}, nil
+}
+
+// secondsTo is expires_in, which is positive also in a token's last second.
+func (s *Server) secondsTo(end time.Time) int64 {
+	return max(1, int64(end.Sub(s.cfg.Now())/time.Second))
 }
 
 // withdraw ends the grant when its code came back a second time: somebody
@@ -72,7 +108,7 @@ func (s *Server) withdraw(q *request, err error) error {
 	return err
 }
 
-func scopeText(scopes []fdx.Scope) string {
+func scopeText[S ~[]E, E ~string](scopes S) string {
 	var text []byte
 	for i, sc := range scopes {
 		if i > 0 {

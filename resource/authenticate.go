@@ -19,7 +19,8 @@ import (
 type Tokens interface {
 	// Live returns an access token with the present version of its grant:
 	// token.ErrNotFound when unknown; an ended or revoked one is returned as
-	// it is (token.Store).
+	// it is. The share holds nothing that the token does not reach
+	// (token.Store).
 	Live(ctx context.Context, h token.Hash) (token.Live, error)
 }
 

@@ -146,6 +146,26 @@ func TestFieldsFollowTheClusters(t *testing.T) {
 	}
 }
 
+// A token that was narrowed to balances reads no transactions, whatever its
+// grant holds (RFC 6749 section 6).
+func TestANarrowedTokenReadsLessThanItsGrant(t *testing.T) {
+	t.Parallel()
+	f := open(t, nil)
+	a := f.app(t, share(nil), func(access *token.Access) { access.Scopes = []fdx.Scope{fdx.Balances.Scope()} })
+	if got := a.get(t, "/fdx/v6/accounts/acc-1"); got.status != 200 || !strings.Contains(got.body, "currentBalance") || strings.Contains(got.body, "productName") {
+		t.Errorf("balances: %d %s", got.status, got.body)
+	}
+	for _, target := range []string{"/fdx/v6/accounts/acc-1/transactions", "/fdx/v6/accounts"} {
+		got := a.get(t, target)
+		if got.status != 403 || !strings.Contains(strings.Join(got.header.Values("WWW-Authenticate"), ";"), `error="insufficient_scope"`) {
+			t.Errorf("%s: %d %s %v", target, got.status, got.body, got.header)
+		}
+	}
+	if whole := f.app(t, a.live.Share, nil).get(t, "/fdx/v6/accounts/acc-1/transactions"); whole.status != 200 {
+		t.Errorf("the whole grant: %d", whole.status)
+	}
+}
+
 func TestEveryDataAnswerHasItsRecord(t *testing.T) {
 	t.Parallel()
 	f := open(t, nil)
@@ -233,6 +253,7 @@ func TestWhoIsNotAuthenticated(t *testing.T) {
 	}
 	refresh, _ := f.hasher.New(token.KindRefresh)
 	unknown, _ := f.hasher.New(token.KindAccess)
+	own, _ := f.hasher.New(token.KindClient)
 
 	const noToken, badToken, badProof, badInput = "no-token", "bad-token", "bad-proof", "bad-input"
 	for _, row := range []struct {
@@ -257,6 +278,7 @@ func TestWhoIsNotAuthenticated(t *testing.T) {
 		{"two spaces", a, set("Authorization", "DPoP  "+a.token), badToken},
 		{"a token in capitals", a, set("Authorization", "DPoP "+strings.ToUpper(a.token)), badToken},
 		{"a huge token", a, set("Authorization", "DPoP "+strings.Repeat("a", 10_000)), badToken},
+		{"a client's own token", a, set("Authorization", "DPoP "+own.Reveal()), badToken},
 		{"a refresh token", a, set("Authorization", "DPoP "+refresh.Reveal()), badToken},
 		{"an unknown token", a, func(r *http.Request) {
 			b := *a

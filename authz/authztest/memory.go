@@ -147,6 +147,11 @@ func (m *Memory) decide(ctx context.Context, h token.Hash, a consent.Authorizati
 func (m *Memory) Code(_ context.Context, h token.Hash) (token.Code, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.code(h)
+}
+
+// code is Code; m.mu is held.
+func (m *Memory) code(h token.Hash) (token.Code, error) {
 	c, ok := m.codes[h]
 	c.Scopes, c.Session = slices.Clone(c.Scopes), slices.Clone(c.Session)
 	switch {
@@ -158,6 +163,41 @@ func (m *Memory) Code(_ context.Context, h token.Hash) (token.Code, error) {
 		return token.Code{}, token.ErrNotFound
 	}
 	return c, nil
+}
+
+// PresentedCode implements token.Store.
+func (m *Memory) PresentedCode(ctx context.Context, who consent.RecipientID, h token.Hash) (token.Presented, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	client, err := m.Recipient(ctx, who)
+	if err != nil {
+		return token.Presented{}, err
+	}
+	c, refused := m.code(h)
+	if c.Recipient != who {
+		return token.Presented{Client: client, Refused: token.ErrNotFound}, nil
+	}
+	g, err := m.Grant(ctx, c.Grant)
+	return token.Presented{Client: client, Code: c, Grant: g, Refused: refused}, err
+}
+
+// PresentedRefresh implements token.Store.
+func (m *Memory) PresentedRefresh(ctx context.Context, who consent.RecipientID, h token.Hash) (token.Presented, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	client, err := m.Recipient(ctx, who)
+	if err != nil {
+		return token.Presented{}, err
+	}
+	f, refused := m.usable(ctx, h)
+	if refused == nil && f.Recipient != who {
+		f, refused = token.Refresh{}, token.ErrNotFound
+	}
+	if refused != nil {
+		return token.Presented{Client: client, Refused: refused}, nil
+	}
+	g, err := m.Grant(ctx, f.Grant)
+	return token.Presented{Client: client, Refresh: f, Grant: g}, err
 }
 
 // Redeem implements token.Store.
@@ -205,10 +245,16 @@ func (m *Memory) Redeem(ctx context.Context, r token.Redemption) (consent.Grant,
 // active returns the grant if it can be used at now, else ErrRevoked.
 func (m *Memory) active(ctx context.Context, id consent.GrantID, now time.Time) (consent.Grant, error) {
 	g, err := m.Grant(ctx, id)
-	if err != nil || g.StatusAt(now) != consent.StatusActive {
+	if err != nil || g.StatusAt(now) != consent.StatusActive || !m.mayRead(ctx, g.Recipient) {
 		return consent.Grant{}, token.ErrRevoked
 	}
 	return g, nil
+}
+
+// mayRead reports whether a recipient is there and may read.
+func (m *Memory) mayRead(ctx context.Context, who consent.RecipientID) bool {
+	r, err := m.Recipient(ctx, who)
+	return err == nil && r.Status.MayRead()
 }
 
 // keep stores an access token; m.mu is held.
@@ -219,7 +265,7 @@ func (m *Memory) keep(a token.Access) error {
 	if _, exists := m.access[a.Hash]; exists {
 		return errTwice
 	}
-	a.Scopes = slices.Clone(a.Scopes)
+	a.Scopes, a.Resources = slices.Clone(a.Scopes), slices.Clone(a.Resources)
 	m.access[a.Hash] = a
 	return nil
 }
@@ -278,8 +324,11 @@ func (m *Memory) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 	if err != nil {
 		return token.Live{}, err
 	}
-	a.Scopes = slices.Clone(a.Scopes)
-	return token.Live{Access: a, Share: g.Share()}, nil
+	if g.Status == consent.StatusActive && !m.mayRead(ctx, g.Recipient) {
+		g.Status = consent.StatusRevoked
+	}
+	a.Scopes, a.Resources = slices.Clone(a.Scopes), slices.Clone(a.Resources)
+	return token.Live{Access: a, Share: g.Within(a.Resources).Share()}, nil
 }
 
 // RevokeAccess implements token.Store.
@@ -331,7 +380,7 @@ func (m *Memory) IssueClient(ctx context.Context, a token.ClientAccess, spend ..
 	if err := m.spend(spend); err != nil {
 		return err
 	}
-	if r, err := m.Recipient(ctx, a.Recipient); err != nil || !r.Status.MayRead() {
+	if !m.mayRead(ctx, a.Recipient) {
 		return token.ErrRevoked
 	}
 	if (a.KeyThumbprint == "") == (a.CertThumbprint == "") {
@@ -350,10 +399,7 @@ func (m *Memory) ClientAccess(ctx context.Context, h token.Hash) (token.ClientAc
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a, ok := m.clients[h]
-	if !ok || !m.now().Before(a.ExpiresAt) {
-		return token.ClientAccess{}, token.ErrNotFound
-	}
-	if r, err := m.Recipient(ctx, a.Recipient); err != nil || !r.Status.MayRead() {
+	if !ok || !m.now().Before(a.ExpiresAt) || !m.mayRead(ctx, a.Recipient) {
 		return token.ClientAccess{}, token.ErrNotFound
 	}
 	a.Scopes = slices.Clone(a.Scopes)

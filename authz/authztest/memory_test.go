@@ -5,12 +5,18 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/authz/authztest"
+	"github.com/headgate/headgate/consent/consenttest"
 	"github.com/headgate/headgate/internal/token"
 )
 
-func open(*testing.T) authztest.Stores {
+func open(t *testing.T) authztest.Stores {
 	m := authztest.NewMemory(time.Now)
-	return authztest.Stores{Grants: m, Authorizations: m, Requests: m, Tokens: m}
+	for _, r := range consenttest.Registrations() {
+		if err := m.PutRecipient(t.Context(), r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	return authztest.Stores{Grants: m, Authorizations: m, Requests: m, Tokens: m, Guard: m, Recipients: m}
 }
 
 func TestMemoryRequests(t *testing.T) {
@@ -21,6 +27,11 @@ func TestMemoryRequests(t *testing.T) {
 func TestMemoryTokenStore(t *testing.T) {
 	t.Parallel()
 	authztest.TokenStore(t, open)
+}
+
+func TestMemorySpends(t *testing.T) {
+	t.Parallel()
+	authztest.Spends(t, open)
 }
 
 func TestMemoryGuard(t *testing.T) {

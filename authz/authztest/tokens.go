@@ -40,6 +40,16 @@ func TokenStore(t *testing.T, open func(*testing.T) Stores) {
 		"a dead or foreign token is not withdrawn":                revokeNothing,
 		"a withdrawal and an end do not obstruct each other":      revokeAgainstEnd,
 		"of many withdrawals one withdraws":                       revokeRace,
+		"a client is loaded with what it presents":                presentedUsable,
+		"what cannot be used is presented as nothing":             presentedRefused,
+		"a used code is presented to its client":                  presentedUsed,
+		"nobody presents nothing":                                 presentedByNobody,
+		"tokens follow the state of the registration":             redeemStatus,
+		"a narrowed token opens less than its grant":              narrowedLive,
+		"a client's own token is stored and is no grant's":        clientIssued,
+		"a dead or foreign client token does not work":            clientDead,
+		"client tokens follow the state of the registration":      clientStatus,
+		"an unbound client token is not stored":                   clientUnbound,
 	}
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) {

@@ -20,6 +20,16 @@ type Stores struct {
 	Authorizations consent.Authorizations
 	Requests       token.Requests
 	Tokens         token.Store
+	Guard          token.Guard
+	Recipients     Registry
+}
+
+// Registry keeps the registrations that token.Store looks at.
+type Registry interface {
+	consent.Recipients
+	// PutRecipient stores a registration, in place of the one with the same
+	// id.
+	PutRecipient(ctx context.Context, r consent.Recipient) error
 }
 
 // newHash returns the hash of a token that nobody holds.

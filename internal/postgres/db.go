@@ -214,6 +214,15 @@ func one[T any](ctx context.Context, q querier, missing error, sql string, args 
 	return v, err
 }
 
+// atMostOne returns the only row of a query as T, nil when there is none.
+func atMostOne[T any](rows pgx.Rows) (*T, error) {
+	v, err := pgx.CollectExactlyOneRow(rows, pgx.RowToAddrOfStructByName[T])
+	if errors.Is(err, pgx.ErrNoRows) {
+		return nil, nil
+	}
+	return v, err
+}
+
 // many returns all rows as T; nil when there are none.
 func many[T any](ctx context.Context, q querier, sql string, args ...any) ([]T, error) {
 	rows, _ := q.Query(ctx, sql, args...) // AppendRows returns the error

@@ -88,6 +88,7 @@ func count(t testing.TB, db *DB, sql string, args ...any) int {
 func stores(db *DB) authztest.Stores {
 	return authztest.Stores{
 		Grants: db.Grants(), Authorizations: db.Authorizations(), Requests: db.Requests(), Tokens: db.Tokens(),
+		Guard: db.Guard(), Recipients: db.Recipients(),
 	}
 }
 
@@ -113,6 +114,12 @@ func TestTokenStore(t *testing.T) {
 	t.Parallel()
 	db := openDB(t)
 	authztest.TokenStore(t, func(*testing.T) authztest.Stores { return stores(db) })
+}
+
+func TestTokenSpends(t *testing.T) {
+	t.Parallel()
+	db := openDB(t)
+	authztest.Spends(t, func(*testing.T) authztest.Stores { return stores(db) })
 }
 
 func TestTokenGuard(t *testing.T) {

@@ -93,6 +93,16 @@ func TestRoundTrips(t *testing.T) {
 		}
 	}
 	nothing := func() {}
+	var own token.ClientAccess
+	ownToken := func() {
+		own = token.ClientAccess{Hash: randomHash(), Recipient: consenttest.Recipient, KeyThumbprint: "k", IssuedAt: time.Now(), ExpiresAt: until}
+	}
+	issueOwn := func() {
+		ownToken()
+		if err := s.Tokens.IssueClient(ctx, own); err != nil {
+			t.Fatal(err)
+		}
+	}
 	for name, c := range map[string]struct {
 		before func()
 		call   func() error
@@ -130,6 +140,43 @@ func TestRoundTrips(t *testing.T) {
 			_, err := s.Tokens.Renew(ctx, issued.Refresh.Hash, access)
 			return err
 		}, 1},
+		"PresentedCode": {approve, func() error {
+			_, err := s.Tokens.PresentedCode(ctx, a.Grant.Recipient, a.Code.Hash)
+			return err
+		}, 1},
+		"PresentedRefresh": {redeem, func() error {
+			_, err := s.Tokens.PresentedRefresh(ctx, a.Grant.Recipient, issued.Refresh.Hash)
+			return err
+		}, 1},
+		"IssueClient":  {ownToken, func() error { return s.Tokens.IssueClient(ctx, own, *newProof(), *newProof()) }, 1},
+		"ClientAccess": {issueOwn, func() error { _, err := s.Tokens.ClientAccess(ctx, own.Hash); return err }, 1},
+		"RevokeClient": {issueOwn, func() error { return s.Tokens.RevokeClient(ctx, own.Recipient, own.Hash) }, 1},
+		// What the endpoints do, each with an assertion and a DPoP proof to
+		// spend; authz's TestRoundTripsOfAnExchange holds them to these calls.
+		"an exchange of a code": {approve, func() error {
+			_, err := s.Tokens.PresentedCode(ctx, a.Grant.Recipient, a.Code.Hash)
+			if err == nil {
+				issued.Spend = []token.Proof{*newProof(), *newProof()}
+				_, err = s.Tokens.Redeem(ctx, issued)
+			}
+			return err
+		}, 2},
+		"a refresh": {redeem, func() error {
+			_, err := s.Tokens.PresentedRefresh(ctx, a.Grant.Recipient, issued.Refresh.Hash)
+			if err == nil {
+				access := issued.Access
+				access.Hash = randomHash()
+				_, err = s.Tokens.Renew(ctx, issued.Refresh.Hash, access, *newProof(), *newProof())
+			}
+			return err
+		}, 2},
+		"a pushed request": {nothing, func() error {
+			_, err := db.Recipients().Recipient(ctx, consenttest.Recipient)
+			if err == nil {
+				err = s.Requests.Push(ctx, token.Pushed{Hash: randomHash(), ExpiresAt: until}, *newProof(), *newProof())
+			}
+			return err
+		}, 2},
 		"Spend": {nothing, func() error { return db.Guard().Spend(ctx, *newProof()) }, 1},
 		"Reads": {nothing, func() error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 5); return err }, 1},
 		"Sweep": {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 9},

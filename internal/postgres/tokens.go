@@ -26,11 +26,20 @@ var _ token.Store = Tokens{}
 // Tokens returns the store of codes and tokens.
 func (db *DB) Tokens() Tokens { return Tokens{db} }
 
+const codeColumns = `
+    grant_id, recipient_id, request_id, redirect_uri, challenge,
+    key_thumbprint, scopes, session, issued_at, expires_at, used_at,
+    expires_at > clock_timestamp() AS open`
+
 const sqlCode = `
-SELECT grant_id, recipient_id, request_id, redirect_uri, challenge,
-       key_thumbprint, scopes, session, issued_at, expires_at, used_at,
-       expires_at > clock_timestamp() AS open
-FROM oauth_code WHERE code_hash = $1`
+SELECT ` + codeColumns + ` FROM oauth_code WHERE code_hash = $1`
+
+const sqlCodeOf = `
+SELECT ` + codeColumns + ` FROM oauth_code WHERE code_hash = $1 AND recipient_id = $2`
+
+const sqlGrantOfCode = `
+SELECT ` + grantColumns + ` FROM consent_grant WHERE grant_id =
+    (SELECT c.grant_id FROM oauth_code c WHERE c.code_hash = $1 AND c.recipient_id = $2)`
 
 // To issue is to hold the grant's row in share mode until the commit: an end
 // of the grant waits, and whoever waited for an end finds it written.
@@ -50,10 +59,10 @@ WITH used AS (
     RETURNING c.grant_id, c.recipient_id),
 refresh AS (
     INSERT INTO oauth_refresh (refresh_hash, grant_id, recipient_id, request_id, scopes, session, issued_at, expires_at)
-    SELECT $14::bytea, grant_id, recipient_id, $15::text, $16::text[], $17::bytea, $18::timestamptz, $19::timestamptz
-    FROM used WHERE $14::bytea IS NOT NULL)
-INSERT INTO oauth_access (access_hash, grant_id, recipient_id, request_id, scopes, key_thumbprint, cert_thumbprint, issued_at, expires_at)
-SELECT $7::bytea, grant_id, recipient_id, $8::text, $9::text[], $10::text, $11::text, $12::timestamptz, $13::timestamptz
+    SELECT $15::bytea, grant_id, recipient_id, $16::text, $17::text[], $18::bytea, $19::timestamptz, $20::timestamptz
+    FROM used WHERE $15::bytea IS NOT NULL)
+INSERT INTO oauth_access (access_hash, grant_id, recipient_id, request_id, scopes, resources, key_thumbprint, cert_thumbprint, issued_at, expires_at)
+SELECT $7::bytea, grant_id, recipient_id, $8::text, $9::text[], $10::jsonb, $11::text, $12::text, $13::timestamptz, $14::timestamptz
 FROM used`
 
 // Why a redemption took nothing. Used stays used and ended stays ended, so
@@ -72,10 +81,16 @@ JOIN consent_grant g ON g.grant_id = t.grant_id
 JOIN recipient r ON r.recipient_id = g.recipient_id
 WHERE t.refresh_hash = $1`
 
+const sqlRefreshOf = sqlRefresh + ` AND t.recipient_id = $2`
+
+const sqlGrantOfRefresh = `
+SELECT ` + grantColumns + ` FROM consent_grant WHERE grant_id =
+    (SELECT t.grant_id FROM oauth_refresh t WHERE t.refresh_hash = $1 AND t.recipient_id = $2)`
+
 // Runs after sqlShareGrant in the same transaction, with a later snapshot.
 const sqlRenew = `
-INSERT INTO oauth_access (access_hash, grant_id, recipient_id, request_id, scopes, key_thumbprint, cert_thumbprint, issued_at, expires_at)
-SELECT $7::bytea, t.grant_id, t.recipient_id, $8::text, $9::text[], $10::text, $11::text, $12::timestamptz, $13::timestamptz
+INSERT INTO oauth_access (access_hash, grant_id, recipient_id, request_id, scopes, resources, key_thumbprint, cert_thumbprint, issued_at, expires_at)
+SELECT $7::bytea, t.grant_id, t.recipient_id, $8::text, $9::text[], $10::jsonb, $11::text, $12::text, $13::timestamptz, $14::timestamptz
 FROM oauth_refresh t
 JOIN consent_grant g ON g.grant_id = t.grant_id
 JOIN recipient r ON r.recipient_id = g.recipient_id
@@ -86,8 +101,8 @@ WHERE t.refresh_hash = $4 AND t.grant_id = $5 AND t.recipient_id = $6
   AND ` + spentAll
 
 const sqlLive = `
-SELECT t.grant_id, t.recipient_id, t.request_id, t.scopes, t.key_thumbprint,
-       t.cert_thumbprint, t.issued_at, t.expires_at, t.revoked_at,
+SELECT t.grant_id, t.recipient_id, t.request_id, t.scopes,
+       t.resources AS token_resources, t.key_thumbprint, t.cert_thumbprint, t.issued_at, t.expires_at, t.revoked_at,
        g.epoch, g.recipient_id AS grant_recipient_id, g.consumer_id,
        CASE WHEN g.status = 'ACTIVE' AND NOT ` + mayRead + ` THEN 'REVOKED' ELSE g.status END AS grant_status,
        g.expires_at AS grant_expires_at, g.lookback_days, g.resources
@@ -119,31 +134,23 @@ UPDATE consent_grant SET epoch = epoch + 1, updated_at = clock_timestamp()
 WHERE grant_id = $1 AND status = 'ACTIVE' AND expires_at > clock_timestamp()
 RETURNING epoch`
 
-// Code implements token.Store. A code that was redeemed is ErrUsed also when
-// its time is over. One round trip.
-func (s Tokens) Code(ctx context.Context, h token.Hash) (token.Code, error) {
-	type codeRow struct {
-		GrantID       string     `db:"grant_id"`
-		RecipientID   string     `db:"recipient_id"`
-		RequestID     string     `db:"request_id"`
-		RedirectURI   string     `db:"redirect_uri"`
-		Challenge     string     `db:"challenge"`
-		KeyThumbprint string     `db:"key_thumbprint"`
-		Scopes        []string   `db:"scopes"`
-		Session       []byte     `db:"session"`
-		IssuedAt      time.Time  `db:"issued_at"`
-		ExpiresAt     time.Time  `db:"expires_at"`
-		UsedAt        *time.Time `db:"used_at"`
-		Open          bool       `db:"open"`
-	}
-	var r codeRow
-	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
-		r, err = one[codeRow](ctx, c, token.ErrNotFound, sqlCode, h[:])
-		return err
-	})
-	if err != nil {
-		return token.Code{}, fmt.Errorf("load code: %w", err)
-	}
+type codeRow struct {
+	GrantID       string     `db:"grant_id"`
+	RecipientID   string     `db:"recipient_id"`
+	RequestID     string     `db:"request_id"`
+	RedirectURI   string     `db:"redirect_uri"`
+	Challenge     string     `db:"challenge"`
+	KeyThumbprint string     `db:"key_thumbprint"`
+	Scopes        []string   `db:"scopes"`
+	Session       []byte     `db:"session"`
+	IssuedAt      time.Time  `db:"issued_at"`
+	ExpiresAt     time.Time  `db:"expires_at"`
+	UsedAt        *time.Time `db:"used_at"`
+	Open          bool       `db:"open"`
+}
+
+// code returns the record, or why it cannot be used, as token.Store's Code.
+func (r codeRow) code(h token.Hash) (token.Code, error) {
 	c := token.Code{
 		Hash: h, Grant: consent.GrantID(r.GrantID), Recipient: consent.RecipientID(r.RecipientID),
 		RequestID: r.RequestID, RedirectURI: r.RedirectURI, Challenge: r.Challenge,
@@ -152,11 +159,29 @@ func (s Tokens) Code(ctx context.Context, h token.Hash) (token.Code, error) {
 	}
 	switch {
 	case r.UsedAt != nil:
-		return c, fmt.Errorf("load code: %w", token.ErrUsed)
+		return c, token.ErrUsed
 	case !r.Open:
-		return token.Code{}, fmt.Errorf("load code: %w", token.ErrNotFound)
+		return token.Code{}, token.ErrNotFound
 	}
 	return c, nil
+}
+
+// Code implements token.Store. A code that was redeemed is ErrUsed also when
+// its time is over. One round trip.
+func (s Tokens) Code(ctx context.Context, h token.Hash) (token.Code, error) {
+	var r codeRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		r, err = one[codeRow](ctx, c, token.ErrNotFound, sqlCode, h[:])
+		return err
+	})
+	if err != nil {
+		return token.Code{}, fmt.Errorf("load code: %w", err)
+	}
+	code, err := r.code(h)
+	if err != nil {
+		err = fmt.Errorf("load code: %w", err)
+	}
+	return code, err
 }
 
 // Redeem implements token.Store. A suspended recipient's code is ErrRevoked,
@@ -164,9 +189,13 @@ func (s Tokens) Code(ctx context.Context, h token.Hash) (token.Code, error) {
 // ErrNotFound. One round trip, one more to explain a refusal.
 func (s Tokens) Redeem(ctx context.Context, r token.Redemption) (consent.Grant, error) {
 	a := r.Access
+	resources, err := limit(a)
+	if err != nil {
+		return consent.Grant{}, fmt.Errorf("redeem code: %w", err)
+	}
 	which := []any{r.Code[:], string(a.Grant), string(a.Recipient)}
 	args := append(slices.Clone(which),
-		a.Hash[:], a.RequestID, words(a.Scopes), a.KeyThumbprint, a.CertThumbprint, a.IssuedAt, a.ExpiresAt)
+		a.Hash[:], a.RequestID, words(a.Scopes), resources, a.KeyThumbprint, a.CertThumbprint, a.IssuedAt, a.ExpiresAt)
 	if f := r.Refresh; f != nil {
 		if f.Grant != a.Grant || f.Recipient != a.Recipient {
 			return consent.Grant{}, errors.New("redeem code: the tokens are not of one grant")
@@ -176,7 +205,7 @@ func (s Tokens) Redeem(ctx context.Context, r token.Redemption) (consent.Grant, 
 		args = append(args, nil, nil, nil, nil, nil, nil)
 	}
 	var g grantRow
-	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
 		var redeemed bool
 		g, redeemed, err = issue(ctx, c, a.Grant, r.Spend, sqlRedeem, args...)
 		if err != nil || redeemed {
@@ -202,6 +231,14 @@ func (s Tokens) Redeem(ctx context.Context, r token.Redemption) (consent.Grant, 
 		return consent.Grant{}, fmt.Errorf("redeem code: %w", err)
 	}
 	return g.grant()
+}
+
+// limit is the resources column of an access token.
+func limit(a token.Access) ([]byte, error) {
+	if len(a.Resources) == 0 {
+		return nil, nil // reaches all of its grant
+	}
+	return encode(a.Resources)
 }
 
 // issue spends proofs, holds the grant in share mode and runs sql, as one
@@ -230,35 +267,27 @@ func issue(ctx context.Context, c *pgx.Conn, id consent.GrantID, proofs []token.
 	return g, stored && err == nil, err
 }
 
-// Refresh implements token.Store. A suspended recipient's token is
-// ErrRevoked. One round trip.
-func (s Tokens) Refresh(ctx context.Context, h token.Hash) (token.Refresh, error) {
-	type refreshRow struct {
-		GrantID     string     `db:"grant_id"`
-		RecipientID string     `db:"recipient_id"`
-		RequestID   string     `db:"request_id"`
-		Scopes      []string   `db:"scopes"`
-		Session     []byte     `db:"session"`
-		IssuedAt    time.Time  `db:"issued_at"`
-		ExpiresAt   time.Time  `db:"expires_at"`
-		RevokedAt   *time.Time `db:"revoked_at"`
-		Open        bool       `db:"open"`
-		Active      bool       `db:"active"`
-	}
-	var r refreshRow
-	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
-		r, err = one[refreshRow](ctx, c, token.ErrNotFound, sqlRefresh, h[:])
-		return err
-	})
+type refreshRow struct {
+	GrantID     string     `db:"grant_id"`
+	RecipientID string     `db:"recipient_id"`
+	RequestID   string     `db:"request_id"`
+	Scopes      []string   `db:"scopes"`
+	Session     []byte     `db:"session"`
+	IssuedAt    time.Time  `db:"issued_at"`
+	ExpiresAt   time.Time  `db:"expires_at"`
+	RevokedAt   *time.Time `db:"revoked_at"`
+	Open        bool       `db:"open"`
+	Active      bool       `db:"active"`
+}
+
+// refresh returns the record, or why it cannot be used, as token.Store's
+// Refresh.
+func (r refreshRow) refresh(h token.Hash) (token.Refresh, error) {
 	switch {
-	case err != nil:
 	case r.RevokedAt != nil || !r.Active:
-		err = token.ErrRevoked
+		return token.Refresh{}, token.ErrRevoked
 	case !r.Open:
-		err = token.ErrNotFound
-	}
-	if err != nil {
-		return token.Refresh{}, fmt.Errorf("load refresh token: %w", err)
+		return token.Refresh{}, token.ErrNotFound
 	}
 	return token.Refresh{
 		Hash: h, Grant: consent.GrantID(r.GrantID), Recipient: consent.RecipientID(r.RecipientID),
@@ -267,14 +296,36 @@ func (s Tokens) Refresh(ctx context.Context, h token.Hash) (token.Refresh, error
 	}, nil
 }
 
+// Refresh implements token.Store. A suspended recipient's token is
+// ErrRevoked. One round trip.
+func (s Tokens) Refresh(ctx context.Context, h token.Hash) (token.Refresh, error) {
+	var r refreshRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		r, err = one[refreshRow](ctx, c, token.ErrNotFound, sqlRefresh, h[:])
+		return err
+	})
+	if err != nil {
+		return token.Refresh{}, fmt.Errorf("load refresh token: %w", err)
+	}
+	f, err := r.refresh(h)
+	if err != nil {
+		err = fmt.Errorf("load refresh token: %w", err)
+	}
+	return f, err
+}
+
 // Renew implements token.Store. A refresh token that is unknown, expired or
 // of another grant or recipient than a is ErrRevoked too. One round trip.
 func (s Tokens) Renew(ctx context.Context, refresh token.Hash, a token.Access, spend ...token.Proof) (consent.Grant, error) {
+	resources, err := limit(a)
+	if err != nil {
+		return consent.Grant{}, fmt.Errorf("renew: %w", err)
+	}
 	var g grantRow
-	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
 		var stored bool
 		g, stored, err = issue(ctx, c, a.Grant, spend, sqlRenew, refresh[:], string(a.Grant), string(a.Recipient),
-			a.Hash[:], a.RequestID, words(a.Scopes), a.KeyThumbprint, a.CertThumbprint, a.IssuedAt, a.ExpiresAt)
+			a.Hash[:], a.RequestID, words(a.Scopes), resources, a.KeyThumbprint, a.CertThumbprint, a.IssuedAt, a.ExpiresAt)
 		if err == nil && !stored {
 			err = token.ErrRevoked
 		}
@@ -295,6 +346,7 @@ func (s Tokens) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 		RecipientID      string     `db:"recipient_id"`
 		RequestID        string     `db:"request_id"`
 		Scopes           []string   `db:"scopes"`
+		TokenResources   []byte     `db:"token_resources"`
 		KeyThumbprint    string     `db:"key_thumbprint"`
 		CertThumbprint   string     `db:"cert_thumbprint"`
 		IssuedAt         time.Time  `db:"issued_at"`
@@ -321,16 +373,21 @@ func (s Tokens) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 		Consumer: consent.ConsumerID(r.ConsumerID), Status: consent.Status(r.GrantStatus),
 		ExpiresAt: r.GrantExpiresAt.UTC(), LookbackDays: r.LookbackDays,
 	}
-	if err := decode(r.Resources, &g.Resources); err != nil {
+	var within []consent.Resource
+	err = decode(r.Resources, &g.Resources)
+	if err == nil && r.TokenResources != nil {
+		err = decode(r.TokenResources, &within)
+	}
+	if err != nil {
 		return token.Live{}, fmt.Errorf("load access token: %w", err)
 	}
 	return token.Live{
 		Access: token.Access{
 			Hash: h, Grant: g.ID, Recipient: consent.RecipientID(r.RecipientID), RequestID: r.RequestID,
-			Scopes: typed[fdx.Scope](r.Scopes), KeyThumbprint: r.KeyThumbprint, CertThumbprint: r.CertThumbprint,
+			Scopes: typed[fdx.Scope](r.Scopes), Resources: within, KeyThumbprint: r.KeyThumbprint, CertThumbprint: r.CertThumbprint,
 			IssuedAt: r.IssuedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: instant(r.RevokedAt),
 		},
-		Share: g.Share(),
+		Share: g.Within(within).Share(),
 	}, nil
 }
 

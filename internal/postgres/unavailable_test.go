@@ -60,6 +60,17 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 		"Refresh": func(ctx context.Context) error { _, err := db.Tokens().Refresh(ctx, token.Hash{}); return err },
 		"Renew":   func(ctx context.Context) error { _, err := db.Tokens().Renew(ctx, token.Hash{}, access); return err },
 		"Live":    func(ctx context.Context) error { _, err := db.Tokens().Live(ctx, token.Hash{}); return err },
+		"PresentedCode": func(ctx context.Context) error {
+			_, err := db.Tokens().PresentedCode(ctx, "r", token.Hash{})
+			return err
+		},
+		"PresentedRefresh": func(ctx context.Context) error {
+			_, err := db.Tokens().PresentedRefresh(ctx, "r", token.Hash{})
+			return err
+		},
+		"IssueClient":  func(ctx context.Context) error { return db.Tokens().IssueClient(ctx, token.ClientAccess{}) },
+		"ClientAccess": func(ctx context.Context) error { _, err := db.Tokens().ClientAccess(ctx, token.Hash{}); return err },
+		"RevokeClient": func(ctx context.Context) error { return db.Tokens().RevokeClient(ctx, "r", token.Hash{}) },
 		"RevokeAccess": func(ctx context.Context) error {
 			_, _, err := db.Tokens().RevokeAccess(ctx, "r", token.Hash{})
 			return err

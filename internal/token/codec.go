@@ -17,7 +17,7 @@ var ErrRecord = errors.New("token: record is damaged or of another version")
 // with every change of the form: instances of the old and the new release
 // share a cache during a roll-out, and each takes the other's records for
 // missing ones.
-const liveVersion = 1
+const liveVersion = 2
 
 // maxLiveItems bounds the lists of a record that is read.
 const maxLiveItems = 10_000
@@ -34,6 +34,12 @@ func AppendLive(b []byte, l Live) []byte {
 	b = binary.AppendUvarint(b, uint64(len(a.Scopes)))
 	for _, scope := range a.Scopes {
 		b = appendText(b, string(scope))
+	}
+	b = binary.AppendUvarint(b, uint64(len(a.Resources)))
+	for _, r := range a.Resources {
+		b = appendText(b, string(r.Type))
+		b = appendText(b, r.ID)
+		b = binary.AppendUvarint(b, uint64(r.Clusters))
 	}
 	b = appendText(b, a.KeyThumbprint)
 	b = appendText(b, a.CertThumbprint)
@@ -73,6 +79,12 @@ func ParseLive(s string) (Live, error) {
 		a.Scopes = make([]fdx.Scope, n)
 		for i := range a.Scopes {
 			a.Scopes[i] = fdx.Scope(r.text())
+		}
+	}
+	if n := r.count(); n > 0 {
+		a.Resources = make([]consent.Resource, n)
+		for i := range a.Resources {
+			a.Resources[i] = consent.Resource{Type: consent.ResourceType(r.text()), ID: r.text(), Clusters: r.clusters()}
 		}
 	}
 	a.KeyThumbprint = r.text()

@@ -36,9 +36,14 @@ func TestLiveSurvivesItsForm(t *testing.T) {
 	t.Parallel()
 	revoked := sampleLive()
 	revoked.Access.RevokedAt = revoked.Access.IssuedAt.Add(time.Microsecond)
+	narrowed := sampleLive()
+	narrowed.Access.Resources = []consent.Resource{
+		{Type: consent.ResourceAccount, ID: "a-1", Clusters: fdx.NewClusters(fdx.Transactions)},
+		{Type: consent.ResourceCustomer, ID: "c-1", Clusters: fdx.NewClusters(fdx.CustomerContact)},
+	}
 	odd := sampleLive()
 	odd.Share.LookbackDays, odd.Share.Epoch = -1, 1<<62
-	for name, l := range map[string]Live{"sample": sampleLive(), "revoked": revoked, "zero": {}, "odd numbers": odd} {
+	for name, l := range map[string]Live{"sample": sampleLive(), "narrowed": narrowed, "revoked": revoked, "zero": {}, "odd numbers": odd} {
 		got, err := ParseLive(string(AppendLive(nil, l)))
 		if err != nil || !reflect.DeepEqual(got, l) {
 			t.Errorf("%s: %+v, %v", name, got, err)
@@ -59,7 +64,7 @@ func TestDamagedLiveIsRefused(t *testing.T) {
 	}
 	for name, s := range map[string]string{
 		"one byte more":   whole + "\x00",
-		"other version":   "\x02" + whole[1:],
+		"other version":   "\x01" + whole[1:],
 		"doubled":         whole + whole,
 		"unknown cluster": whole[:len(whole)-1] + "\x80\x80\x80\x08",
 		"long spelling":   whole[:len(whole)-1] + "\x90\x00",
@@ -76,7 +81,7 @@ func FuzzParseLive(f *testing.F) {
 	f.Add(string(AppendLive(nil, sampleLive())))
 	f.Add(string(AppendLive(nil, Live{})))
 	f.Add("")
-	f.Add("\x01")
+	f.Add("\x02")
 	f.Fuzz(func(t *testing.T, s string) {
 		l, err := ParseLive(s)
 		if err != nil {

@@ -76,6 +76,9 @@ type Access struct {
 	Recipient consent.RecipientID
 	RequestID string
 	Scopes    []fdx.Scope
+	// Resources are what a narrowed token reaches of its grant (RFC 9396
+	// section 6); empty when it reaches all of it. Scopes limit it besides.
+	Resources []consent.Resource
 	// Exactly one of the two is set: the DPoP key (RFC 7638 thumbprint) or
 	// the certificate (x5t#S256) that may use the token.
 	KeyThumbprint  string
@@ -101,7 +104,8 @@ type ClientAccess struct {
 }
 
 // Live is an access token together with the share it opens: all that the
-// gateway needs to decide about a read.
+// gateway needs to decide about a read. The share holds nothing outside the
+// token's Resources.
 type Live struct {
 	Access Access
 	Share  consent.Share
@@ -125,6 +129,22 @@ type Redemption struct {
 	// same step, also when the redemption is refused; a *ReplayedError
 	// comes before every other refusal and redeems nothing.
 	Spend []Proof
+}
+
+// Presented is what a request for tokens needs before anything is decided.
+type Presented struct {
+	// Client is the client that the request claims to come from, in whatever
+	// status it is. Nothing has been proved yet.
+	Client consent.Recipient
+	// Code or Refresh is what the client presents, and Grant what is behind
+	// it as it is now; zero when Refused is set, but for a used code.
+	Code    Code
+	Refresh Refresh
+	Grant   consent.Grant
+	// Refused says why the code or the refresh token cannot be used: what
+	// Store.Code or Store.Refresh says, and ErrNotFound for one of another
+	// client. It must not be told before the client has authenticated.
+	Refused error
 }
 
 // Proof is a one-time artefact that a recipient made itself, such as a
@@ -169,19 +189,30 @@ type Store interface {
 	// so that the caller can check whose it was before withdrawing anything.
 	Code(ctx context.Context, h Hash) (Code, error)
 
+	// PresentedCode returns a client and the code that it presents, in one
+	// step, so that an exchange need not ask twice. consent.ErrNotFound when
+	// there is no such client. A code that cannot be used is no error but
+	// Presented.Refused.
+	PresentedCode(ctx context.Context, who consent.RecipientID, h Hash) (Presented, error)
+
 	// Redeem marks the code used and stores the tokens, all or nothing, if
 	// the code is unused and unexpired and its grant is active. ErrUsed for
-	// the losers of a race, ErrRevoked when the grant has ended, ErrNotFound
-	// when the code is gone. It returns the grant as it was found active in
+	// the losers of a race, ErrRevoked when the grant has ended or its
+	// recipient may not read, ErrNotFound when the code is gone. It returns the grant as it was found active in
 	// the same transaction.
 	Redeem(ctx context.Context, r Redemption) (consent.Grant, error)
 
 	// Refresh returns a usable refresh token: ErrNotFound when unknown or
-	// expired, ErrRevoked when it or its grant has ended.
+	// expired, ErrRevoked when it or its grant has ended or its recipient may
+	// not read.
 	Refresh(ctx context.Context, h Hash) (Refresh, error)
 
+	// PresentedRefresh does for a refresh token what PresentedCode does for a
+	// code.
+	PresentedRefresh(ctx context.Context, who consent.RecipientID, h Hash) (Presented, error)
+
 	// Renew stores an access token under a refresh token, if that token and
-	// the grant are still usable, else ErrRevoked. It returns the grant as
+	// the grant are still usable and the recipient may read, else ErrRevoked. It returns the grant as
 	// Redeem does, and spends proofs as a Redemption does.
 	Renew(ctx context.Context, refresh Hash, a Access, spend ...Proof) (consent.Grant, error)
 

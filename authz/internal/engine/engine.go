@@ -33,12 +33,8 @@ import (
 // Store is what the engine needs of token storage; token.Store states the
 // contract.
 type Store interface {
-	// Code: see token.Store.
-	Code(ctx context.Context, h token.Hash) (token.Code, error)
 	// Redeem: see token.Store.
 	Redeem(ctx context.Context, r token.Redemption) (consent.Grant, error)
-	// Refresh: see token.Store.
-	Refresh(ctx context.Context, h token.Hash) (token.Refresh, error)
 	// Renew: see token.Store.
 	Renew(ctx context.Context, refresh token.Hash, a token.Access, spend ...token.Proof) (consent.Grant, error)
 }
@@ -118,7 +114,7 @@ func New(c Config) (*Engine, error) {
 	e.provider = compose.Compose(e.config, store, strategy,
 		compose.OAuth2AuthorizeExplicitFactory,
 		func(fosite.Configurator, interface{}, interface{}) interface{} {
-			return &refreshGrant{store: store, strategy: strategy, life: c.AccessLife}
+			return &refreshGrant{store: store, strategy: strategy}
 		},
 		func(fosite.Configurator, interface{}, interface{}) interface{} { return senderConstraint{} },
 		compose.OAuth2PKCEFactory,
@@ -204,6 +200,33 @@ type Binding struct {
 	CertThumbprint string // certificate, x5t#S256
 }
 
+// TokenType is the type of a token with this binding (RFC 9449 section 5, RFC
+// 8705 section 3).
+func (b Binding) TokenType() string {
+	if b.KeyThumbprint != "" {
+		return "DPoP"
+	}
+	return "Bearer"
+}
+
+// Request is a token request of an authenticated recipient.
+type Request struct {
+	Client consent.Recipient
+	Form   url.Values // each parameter once, without client authentication
+	// Binding is what the tokens will be bound to: exactly one of its two.
+	Binding Binding
+	// Presented is what the store says of the code or refresh token in Form.
+	Presented token.Presented
+	// Resources are what the access token is narrowed to, already found to be
+	// within the grant; empty for all of it.
+	Resources []consent.Resource
+	// Take returns the one-time proofs of the request. It is called at most
+	// once, right before they are spent in the step that issues; a
+	// *token.ReplayedError then comes back. When it was not called the caller
+	// spends them.
+	Take func() []token.Proof
+}
+
 // Answer is what the token endpoint hands out.
 type Answer struct {
 	Access  token.Token
@@ -219,12 +242,9 @@ func (a Answer) HasRefresh() bool { return a.Refresh.Reveal() != "" }
 // Token answers a token request of an authenticated recipient: grant types
 // authorization_code and refresh_token. Everything it issues is stored when
 // it returns. A *UsedError says that a code of this recipient came back.
-//
-// take returns the one-time proofs of the request. It is called at most once,
-// right before they are spent in the step that issues; a *token.ReplayedError
-// then comes back. When it was not called the caller spends them.
-func (e *Engine) Token(ctx context.Context, r consent.Recipient, form url.Values, b Binding, take func() []token.Proof) (Answer, error) {
-	u := &unit{client: newClient(r), binding: b, take: take}
+func (e *Engine) Token(ctx context.Context, r Request) (Answer, error) {
+	u := &unit{client: newClient(r.Client), binding: r.Binding, presented: r.Presented, resources: r.Resources, take: r.Take}
+	form := r.Form
 	switch kind := form.Get("grant_type"); {
 	case kind == "":
 		return Answer{}, &Error{Code: InvalidRequest, Text: "grant_type is missing"}
@@ -234,7 +254,7 @@ func (e *Engine) Token(ctx context.Context, r consent.Recipient, form url.Values
 		return Answer{}, &Error{Code: InvalidRequest, Text: "refresh_token is missing"}
 	case kind == "authorization_code", kind == "refresh_token":
 	default:
-		return Answer{}, &Error{Code: UnsupportedGrantType, Text: "grant_type must be authorization_code or refresh_token"}
+		return Answer{}, &Error{Code: UnsupportedGrantType, Text: badGrantType}
 	}
 	ctx = withUnit(ctx, u)
 	req, err := e.provider.NewAccessRequest(ctx, posted(form), &session{})

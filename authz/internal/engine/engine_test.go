@@ -20,7 +20,7 @@ import (
 	"github.com/headgate/headgate/internal/token"
 )
 
-// rows is a store of one code and one refresh token that notes what it is
+// rows is one code and one refresh token, and a store that notes what it is
 // given and decides nothing.
 type rows struct {
 	code     token.Code
@@ -30,14 +30,13 @@ type rows struct {
 	renewed  []token.Access
 }
 
-func (s *rows) Code(_ context.Context, h token.Hash) (token.Code, error) {
-	if h != s.code.Hash {
-		return token.Code{}, token.ErrNotFound
-	}
+// presented is what the rows say of the code and of the refresh token.
+func (s *rows) presented() token.Presented {
+	p := token.Presented{Code: s.code, Refresh: s.refresh}
 	if !s.code.UsedAt.IsZero() {
-		return s.code, token.ErrUsed
+		p.Refused = token.ErrUsed
 	}
-	return s.code, nil
+	return p
 }
 
 func (s *rows) Redeem(_ context.Context, r token.Redemption) (consent.Grant, error) {
@@ -46,13 +45,6 @@ func (s *rows) Redeem(_ context.Context, r token.Redemption) (consent.Grant, err
 	}
 	s.redeemed = append(s.redeemed, r)
 	return consent.Grant{ID: r.Access.Grant}, nil
-}
-
-func (s *rows) Refresh(_ context.Context, h token.Hash) (token.Refresh, error) {
-	if h != s.refresh.Hash {
-		return token.Refresh{}, token.ErrNotFound
-	}
-	return s.refresh, nil
 }
 
 func (s *rows) Renew(_ context.Context, _ token.Hash, a token.Access, _ ...token.Proof) (consent.Grant, error) {
@@ -137,16 +129,22 @@ func sessionText(end time.Time, oneTime bool) []byte {
 }
 
 func (b bench) redeem(with Binding) (Answer, error) {
-	return b.Token(context.Background(), recipient(), url.Values{
+	return b.ask(with, b.store.presented(), url.Values{
 		"grant_type": {"authorization_code"}, "code": {b.code}, "redirect_uri": {callback}, "code_verifier": {verifier},
-	}, with, noProofs)
+	})
+}
+
+func (b bench) ask(with Binding, p token.Presented, form url.Values) (Answer, error) {
+	return b.Token(context.Background(), Request{Client: recipient(), Form: form, Binding: with, Presented: p, Take: noProofs})
 }
 
 // noProofs are the proofs of a request that had none.
 func noProofs() []token.Proof { return nil }
 
 func (b bench) renew(with Binding) (Answer, error) {
-	return b.Token(context.Background(), recipient(), url.Values{"grant_type": {"refresh_token"}, "refresh_token": {b.refresh}}, with, noProofs)
+	p := b.store.presented()
+	p.Refused = nil // of the code
+	return b.ask(with, p, url.Values{"grant_type": {"refresh_token"}, "refresh_token": {b.refresh}})
 }
 
 // both are the two grants, each of which makes an access token.
@@ -360,9 +358,9 @@ func TestACodeWithoutAChallengeIsRefused(t *testing.T) {
 	b := newBench(t)
 	b.store.code.Challenge = ""
 	for _, verifier := range []string{"", verifier} {
-		_, err := b.Token(t.Context(), recipient(), url.Values{
+		_, err := b.ask(Binding{KeyThumbprint: jkt}, b.store.presented(), url.Values{
 			"grant_type": {"authorization_code"}, "code": {b.code}, "redirect_uri": {callback}, "code_verifier": {verifier},
-		}, Binding{KeyThumbprint: jkt}, noProofs)
+		})
 		if err == nil || len(b.store.stored()) != 0 {
 			t.Errorf("verifier %q: given", verifier)
 		}

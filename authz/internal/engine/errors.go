@@ -26,6 +26,12 @@ const (
 // used code cannot be told from an unknown one.
 const Gone = "the code or refresh token is unknown, expired, used or withdrawn"
 
+// Unbound is what is said to a token request that proves possession of
+// nothing, or of nothing that its client's tokens can be bound to.
+const Unbound = "tokens are bound to a key: send a DPoP proof, or use the client certificate, as this client is registered"
+
+const badGrantType = "grant_type must be authorization_code, refresh_token or client_credentials"
+
 // Error is a refusal in OAuth's words. Text is ASCII without quotes or
 // backslashes, fit for error_description.
 type Error struct {
@@ -88,7 +94,7 @@ func translate(err error) error {
 	case UnsupportedResponseType:
 		return &Error{Code: UnsupportedResponseType, Text: "response_type must be code", Cause: err}
 	case UnsupportedGrantType:
-		return &Error{Code: UnsupportedGrantType, Text: "grant_type must be authorization_code or refresh_token", Cause: err}
+		return &Error{Code: UnsupportedGrantType, Text: badGrantType, Cause: err}
 	case InvalidRequest, "invalid_state", "insufficient_entropy", "unsupported_response_mode", "invalid_request_uri", "registration_not_supported":
 		return &Error{Code: InvalidRequest, Text: "a parameter is missing or has a value that is not accepted", Cause: err}
 	default:

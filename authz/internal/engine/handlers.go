@@ -5,7 +5,6 @@ import (
 	"encoding/json"
 	"fmt"
 	"slices"
-	"time"
 
 	"github.com/ory/fosite"
 
@@ -33,29 +32,30 @@ func (senderConstraint) HandleTokenEndpointRequest(ctx context.Context, _ fosite
 	}
 	b := u.binding
 	switch {
-	case b.KeyThumbprint == "" && b.CertThumbprint == "":
-		return u.fail(&Error{Code: InvalidRequest, Text: "send a DPoP proof: tokens are bound to a key"})
-	case b.KeyThumbprint != "" && b.CertThumbprint != "":
-		return u.fail(&Error{Code: InvalidRequest, Text: "send a DPoP proof or a client certificate, not both"})
+	case (b.KeyThumbprint == "") == (b.CertThumbprint == ""):
+		return u.fail(&Error{Code: InvalidRequest, Text: Unbound})
 	case u.code != nil && u.code.KeyThumbprint != "" && u.code.KeyThumbprint != b.KeyThumbprint:
 		return u.fail(&Error{Code: InvalidGrant, Text: "the code is bound to another DPoP key"})
 	}
 	return nil
 }
 
-func (senderConstraint) PopulateTokenEndpointResponse(_ context.Context, _ fosite.AccessRequester, r fosite.AccessResponder) error {
-	r.SetTokenType("DPoP") // fosite always writes bearer
+func (senderConstraint) PopulateTokenEndpointResponse(ctx context.Context, _ fosite.AccessRequester, r fosite.AccessResponder) error {
+	u, err := unitOf(ctx)
+	if err != nil {
+		return err
+	}
+	r.SetTokenType(u.binding.TokenType()) // fosite always writes bearer
 	return nil
 }
 
 // refreshGrant is the refresh token grant without rotation: the same refresh
 // token stays good for as long as its grant, because it is bound to a client
 // that authenticates (FAPI 2.0 section 5.3.2.1-9, RFC 9700 section 4.14).
-// The new access token is bound to whatever key signed this request.
+// The new access token is bound to what this request proved.
 type refreshGrant struct {
 	store    *storage
 	strategy strategy
-	life     time.Duration
 }
 
 var _ fosite.TokenEndpointHandler = (*refreshGrant)(nil)
@@ -78,11 +78,11 @@ func (h *refreshGrant) HandleTokenEndpointRequest(ctx context.Context, r fosite.
 	if err != nil {
 		return u.fail(token.ErrNotFound)
 	}
-	rt, err := h.store.cfg.Store.Refresh(ctx, hash)
-	if err != nil {
-		return u.fail(fmt.Errorf("load refresh token: %w", err))
-	}
-	if rt.Recipient != u.client.r.ID {
+	rt := u.presented.Refresh
+	switch {
+	case u.presented.Refused != nil:
+		return u.fail(u.presented.Refused)
+	case rt.Hash != hash || rt.Recipient != u.client.r.ID:
 		return u.fail(token.ErrNotFound)
 	}
 	if err := json.Unmarshal(rt.Session, &u.session); err != nil {
@@ -137,6 +137,5 @@ func (h *refreshGrant) PopulateTokenEndpointResponse(ctx context.Context, r fosi
 	}
 	u.stored = true
 	resp.SetAccessToken(access)
-	resp.SetTokenType("DPoP")
 	return nil
 }

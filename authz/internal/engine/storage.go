@@ -126,7 +126,7 @@ func (s *storage) CreateAuthorizeCodeSession(ctx context.Context, sig string, r 
 	return nil
 }
 
-// GetAuthorizeCodeSession loads the code once per request.
+// GetAuthorizeCodeSession returns the code that the request presents.
 func (s *storage) GetAuthorizeCodeSession(ctx context.Context, sig string, _ fosite.Session) (fosite.Requester, error) {
 	u, err := unitOf(ctx)
 	if err != nil {
@@ -137,15 +137,15 @@ func (s *storage) GetAuthorizeCodeSession(ctx context.Context, sig string, _ fos
 		if err != nil {
 			return nil, u.fail(token.ErrNotFound)
 		}
-		c, err := s.cfg.Store.Code(ctx, h)
+		c, refused := u.presented.Code, u.presented.Refused
 		switch {
-		case err != nil && !errors.Is(err, token.ErrUsed):
-			return nil, u.fail(fmt.Errorf("load code: %w", err))
-		case c.Recipient != u.client.r.ID:
+		case refused != nil && !errors.Is(refused, token.ErrUsed):
+			return nil, u.fail(refused)
+		case c.Hash != h || c.Recipient != u.client.r.ID:
 			// Somebody else's code, used or not. Ownership comes before
 			// everything, so that a stranger can neither use nor spoil it.
 			return nil, u.fail(token.ErrNotFound)
-		case err != nil:
+		case refused != nil:
 			return nil, u.fail(&UsedError{Grant: c.Grant})
 		}
 		if err := json.Unmarshal(c.Session, &u.session); err != nil {
@@ -236,7 +236,29 @@ func (s *storage) CreateAccessTokenSession(ctx context.Context, sig string, r fo
 	for _, sc := range r.GetGrantedScopes() {
 		u.access.Scopes = append(u.access.Scopes, fdx.Scope(sc))
 	}
+	if len(u.resources) == 0 {
+		return nil
+	}
+	u.access.Resources = u.resources
+	u.access.Scopes = narrowed(u.access.Scopes, u.resources)
+	if fdx.ClustersOf(u.access.Scopes).Empty() {
+		return u.fail(&Error{Code: InvalidScope, Text: "scope and authorization_details have no data in common"})
+	}
 	return nil
+}
+
+// narrowed returns the scopes that a token for these resources carries: those
+// of the clusters in both, implied ones included, and those that are about no
+// data.
+func narrowed(scopes []fdx.Scope, resources []consent.Resource) []fdx.Scope {
+	named := consent.Grant{Resources: resources}.Clusters()
+	kept := fdx.ScopesOf(fdx.ClustersOf(scopes).Implied().Intersect(named))
+	for _, s := range scopes {
+		if _, data := s.Cluster(); !data {
+			kept = append(kept, s)
+		}
+	}
+	return kept
 }
 
 // CreateRefreshTokenSession keeps the refresh token until Commit.

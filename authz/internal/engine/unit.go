@@ -21,6 +21,9 @@ type unit struct {
 	binding Binding
 	take    func() []token.Proof // the one-time proofs of the request
 
+	presented token.Presented    // by a token request
+	resources []consent.Resource // what the access token is narrowed to
+
 	request *token.Pushed  // being answered, for Issue
 	grant   *consent.Grant // being made, for Issue
 

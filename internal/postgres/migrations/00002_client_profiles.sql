@@ -1,6 +1,7 @@
 -- What a client may be and how it speaks: states and roles of registrations,
 -- keys by reference, certificates recognised by any of the names of RFC 8705,
--- the profile of each client, and tokens that a client gets for itself.
+-- the profile of each client, tokens that a client gets for itself, and access
+-- tokens that reach less than their grant.
 
 -- +goose Up
 
@@ -32,3 +33,6 @@ CREATE TABLE client_access (
 );
 
 CREATE INDEX client_access_expires ON client_access (expires_at);
+
+-- What an access token reaches of its grant; NULL when all of it.
+ALTER TABLE oauth_access ADD COLUMN resources jsonb;
