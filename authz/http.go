@@ -5,10 +5,13 @@ import (
 	"encoding/json"
 	"fmt"
 	"net/http"
+	"strconv"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
 	"github.com/headgate/headgate/authz/internal/engine"
+	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/web"
 )
@@ -16,17 +19,14 @@ import (
 // Protocol returns the handler that recipients talk to: metadata, keys, PAR,
 // token, revocation. It sets no cookie and no CORS header.
 func (s *Server) Protocol() (http.Handler, error) {
-	document, err := s.metadata()
-	if err != nil {
-		return nil, fmt.Errorf("metadata: %w", err)
-	}
 	e, err := s.protocol(s.cfg.Issuer)
 	if err != nil {
 		return nil, err
 	}
-	e.GET("/.well-known/openid-configuration", published(document))
-	e.GET("/.well-known/oauth-authorization-server", published(document))
-	e.GET(pathKeys, func(g *gin.Context) { published(s.cfg.Keys.Public())(g) })
+	// Made anew each time: keys rotate while the server runs.
+	e.GET("/.well-known/openid-configuration", published(s.metadata))
+	e.GET("/.well-known/oauth-authorization-server", published(s.metadata))
+	e.GET(pathKeys, published(s.cfg.Keys.Public))
 	return e, nil
 }
 
@@ -107,10 +107,10 @@ func protect(h http.Header) {
 }
 
 // published serves a document that anybody may keep for a while.
-func published(document []byte) gin.HandlerFunc {
+func published(document func() []byte) gin.HandlerFunc {
 	return func(g *gin.Context) {
-		g.Header("Cache-Control", "public, max-age=300")
-		g.Data(http.StatusOK, "application/json", document)
+		g.Header("Cache-Control", "public, max-age="+strconv.Itoa(int(certs.JWKSMaxAge/time.Second)))
+		g.Data(http.StatusOK, "application/json", document())
 	}
 }
 

@@ -2,14 +2,17 @@ package authz
 
 import (
 	"encoding/json"
+	"fmt"
 	"slices"
 
+	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 )
 
 // metadata is the server metadata document (RFC 8414, OpenID Connect
 // Discovery, RFC 9126 section 5, RFC 9207 section 3, RFC 9449 section 5.1,
-// RFC 9396 section 10, RFC 9101 section 10.5, JARM section 4). Both well-known paths serve the same bytes.
+// RFC 9396 section 10, RFC 9101 section 10.5, JARM section 4, RFC 8705 sections
+// 3.3 and 5). Both well-known paths serve the same bytes.
 type metadata struct {
 	Issuer                string      `json:"issuer"`
 	Authorization         string      `json:"authorization_endpoint"`
@@ -31,6 +34,11 @@ type metadata struct {
 	DPoPAlgs              []string    `json:"dpop_signing_alg_values_supported"`
 	DetailsTypes          []string    `json:"authorization_details_types_supported"`
 	UILocales             []string    `json:"ui_locales_supported"`
+
+	// Aliases are the endpoints on the host for certificates: what ends in
+	// _endpoint above, but for those that people meet.
+	CertificateBound bool              `json:"tls_client_certificate_bound_access_tokens"`
+	Aliases          map[string]string `json:"mtls_endpoint_aliases,omitempty"`
 
 	// Request objects are taken at PAR; addresses of request objects are not
 	// fetched, and a pushed request_uri is no such address (RFC 9126 section 5).
@@ -57,12 +65,16 @@ const (
 	pathKeys      = "/jwks"
 )
 
-func (s *Server) metadata() ([]byte, error) {
+func (s *Server) metadata() []byte {
 	ours := []string{} // what we sign with: any other would be no FAPI algorithm
 	for _, alg := range s.cfg.Keys.Algorithms() {
 		if slices.Contains(signingAlgs, alg) {
 			ours = append(ours, alg)
 		}
+	}
+	methods := []string{string(consent.PrivateKeyJWT)}
+	if s.cfg.MTLSBase != "" {
+		methods = append(methods, string(consent.TLSClientAuth), string(consent.SelfSignedTLS))
 	}
 	m := metadata{
 		Issuer:        s.cfg.Issuer,
@@ -72,8 +84,8 @@ func (s *Server) metadata() ([]byte, error) {
 		Scopes:        append(fdx.ScopesOf(fdx.NewClusters(fdx.AllClusters()...)), fdx.ScopeOpenID, fdx.ScopeOfflineAccess),
 		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeJWT},
 		GrantTypes:  []string{"authorization_code", "refresh_token", clientCredentials},
-		AuthMethods: []string{"private_key_jwt"}, AuthAlgs: signingAlgs,
-		RevocationAuthMethods: []string{"private_key_jwt"}, RevocationAuthAlgs: signingAlgs,
+		AuthMethods: methods, AuthAlgs: signingAlgs,
+		RevocationAuthMethods: methods, RevocationAuthAlgs: signingAlgs,
 		ChallengeMethods: []string{"S256"}, ResponseIssuer: true,
 		DPoPAlgs: signingAlgs, DetailsTypes: []string{DetailsType},
 		UILocales:     []string{"en", "es", "fr", "sv", "zh"},
@@ -82,5 +94,17 @@ func (s *Server) metadata() ([]byte, error) {
 		Prompts: prompts, ACRs: []string{ACRPassword}, SubjectTypes: []string{"pairwise"},
 		IDTokenAlgs: ours, ResponseAlgs: ours,
 	}
-	return json.Marshal(m)
+	if base := s.cfg.MTLSBase; base != "" {
+		m.CertificateBound = true
+		m.Aliases = map[string]string{
+			"pushed_authorization_request_endpoint": base + pathPush,
+			"token_endpoint":                        base + pathToken,
+			"revocation_endpoint":                   base + pathRevoke,
+		}
+	}
+	document, err := json.Marshal(m)
+	if err != nil {
+		panic(fmt.Sprintf("authz: marshal metadata: %v", err)) // texts and booleans always marshal
+	}
+	return document
 }

@@ -15,6 +15,7 @@ import (
 	"net/http"
 	"net/http/httptest"
 	"net/url"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -221,6 +222,40 @@ func TestAnAssertionWorksOnTheCertificateHostToo(t *testing.T) {
 	}
 	if a := m.over(nil, "/par", c.signed(c.request()), c.proof("/par", nil)); !a.is(http.StatusBadRequest, "invalid_dpop_proof") {
 		t.Errorf("a proof for the other host: %s", a)
+	}
+}
+
+// RFC 8705 section 5: aliases are endpoints that the document names too, and
+// never the one that people meet.
+func TestTheCertificateHostIsPublished(t *testing.T) {
+	t.Parallel()
+	m := newMTLSWorld(t, nil)
+	a := m.get("/.well-known/oauth-authorization-server")
+	if a.body["tls_client_certificate_bound_access_tokens"] != true {
+		t.Error("certificate-bound tokens are not published")
+	}
+	methods, _ := a.body["token_endpoint_auth_methods_supported"].([]any)
+	for _, want := range []any{"private_key_jwt", "tls_client_auth", "self_signed_tls_client_auth"} {
+		if !slices.Contains(methods, want) {
+			t.Errorf("%v is not published", want)
+		}
+	}
+	aliases, _ := a.body["mtls_endpoint_aliases"].(map[string]any)
+	if len(aliases) < 3 {
+		t.Errorf("aliases %v", aliases)
+	}
+	for name, alias := range aliases {
+		plain, _ := a.body[name].(string)
+		address, _ := alias.(string)
+		if !strings.HasSuffix(name, "_endpoint") || name == "authorization_endpoint" ||
+			strings.TrimPrefix(plain, issuer) != strings.TrimPrefix(address, mtlsBase) {
+			t.Errorf("%s: %v beside %v", name, alias, a.body[name])
+		}
+	}
+	for name, v := range newWorld(t).get("/.well-known/oauth-authorization-server").body {
+		if name == "mtls_endpoint_aliases" || name == "tls_client_certificate_bound_access_tokens" && v == true {
+			t.Errorf("%s without a host for certificates", name)
+		}
 	}
 }
 
