@@ -17,7 +17,7 @@ GOTEST = $(GO) test $(TAGS) -count=1 -timeout 20m
 HEADGATE = .cache/bin/headgate
 BUILD_HEADGATE = $(GO) build $(TAGS) -o $(HEADGATE) ./cmd/headgate
 
-.PHONY: help demo dev test race integration fuzz bench lint vuln generate verify build services cover clean
+.PHONY: help demo dev test race integration fuzz bench interop lint vuln generate verify build services cover clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [PKGS=./authz/...] [ARGS="--home DIR"] [FUZZTIME=10s] [VULNDB=file:///DIR]'
@@ -60,6 +60,12 @@ bench: ## measure what enforcement costs, each line beside its reference; writes
 	@deploy/services.sh postgres redis
 	$(BUILD_HEADGATE)
 	$(HEADGATE) bench $(ARGS)
+
+interop: ## walk the stack with a client library of another ecosystem (needs Node 20 or later)
+	@command -v node npm >/dev/null || { echo 'make interop: needs node and npm' >&2; exit 1; }
+	@deploy/services.sh postgres redis
+	$(BUILD_HEADGATE)
+	conformance/interop/stack.sh $(HEADGATE)
 
 lint: ## gofmt, go vet and staticcheck
 	@bad=$$(find . -name '*.go' ! -path './.cache/*' -exec gofmt -l {} +); \

@@ -15,6 +15,7 @@ type devCmd struct {
 	Home        string `help:"State folder; a second start uses it again." default:".headgate" type:"path"`
 	PortBase    int    `help:"First of six ports in a row (issuer, pages, gateway, PostgreSQL, Redis, mutual TLS); 0 takes free ones." default:"9440"`
 	Ephemeral   bool   `help:"Forget everything at the end."`
+	DPoPNonces  bool   `name:"dpop-nonces" help:"Demand a nonce of ours in every DPoP proof, at both servers."`
 	PostgresDSN string `help:"Use this PostgreSQL database in place of a private one." env:"HEADGATE_POSTGRES_DSN" placeholder:"DSN"`
 	RedisURL    string `help:"Use this Redis in place of a private one." env:"HEADGATE_REDIS_URL" placeholder:"URL"`
 }
@@ -29,7 +30,7 @@ func (c devCmd) Run(ctx context.Context) error {
 	}
 	stack, err := dev.Start(ctx, dev.Options{
 		Home: c.Home, Ephemeral: c.Ephemeral, PortBase: c.PortBase, FreePorts: c.PortBase == 0,
-		PostgresDSN: c.PostgresDSN, RedisURL: c.RedisURL,
+		PostgresDSN: c.PostgresDSN, RedisURL: c.RedisURL, Nonces: c.DPoPNonces,
 		Say: func(s string) { fmt.Println("  " + s) },
 	})
 	if err != nil {
@@ -40,6 +41,7 @@ func (c devCmd) Run(ctx context.Context) error {
 Headgate is ready.
 
   authorization server  %s
+  with certificates     %s
   gateway               %s/fdx/v6
   consumer pages        %s
   certificate authority %s (curl --cacert; nothing was added to your system)
@@ -47,7 +49,7 @@ Headgate is ready.
   logs                  %s
 
 People who can sign in:
-`, f.Issuer, f.GatewayBase, f.PortalURL, f.CAFile, filepath.Join(c.Home, dev.FileName), filepath.Join(c.Home, "log"))
+`, f.Issuer, f.MTLSBase, f.GatewayBase, f.PortalURL, f.CAFile, filepath.Join(c.Home, dev.FileName), filepath.Join(c.Home, "log"))
 	for _, p := range f.Personas {
 		fmt.Printf("  %-12s %-18s %s\n", p.Username, p.Password, p.About)
 	}

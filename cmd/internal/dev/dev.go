@@ -36,6 +36,8 @@ type Options struct {
 	PostgresDSN, RedisURL string
 	// EmbeddedRedis uses the built-in Redis even where a real one is found.
 	EmbeddedRedis bool
+	// Nonces demands DPoP nonces at both servers.
+	Nonces bool
 	// Say is told about each step in one line; nil is silent.
 	Say func(string)
 }
@@ -128,7 +130,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	for _, p := range sandbox.Personas() {
 		s.File.Personas = append(s.File.Personas, Persona{p.Username, p.Password, p.About})
 	}
-	if err := s.processes(ctx, sockets); err != nil {
+	if err := s.processes(ctx, o, sockets); err != nil {
 		return nil, err
 	}
 	return s, s.File.write(o.Home)
@@ -203,7 +205,7 @@ func (s *Stack) services(ctx context.Context, o Options) (dsn, redisURL string, 
 
 // processes makes certificates and keys, registers the demo recipients and
 // starts both servers through the constructors of production.
-func (s *Stack) processes(ctx context.Context, sockets map[int]net.Listener) error {
+func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Listener) error {
 	ca, err := devca.Open(devca.Config{Dir: filepath.Join(s.home, "ca")})
 	if err != nil {
 		return err
@@ -232,6 +234,10 @@ func (s *Stack) processes(ctx context.Context, sockets map[int]net.Listener) err
 		return err
 	}
 
+	nonces := ""
+	if o.Nonces {
+		nonces = keys.NonceKeys
+	}
 	const bankName = "Meadow Bank"
 	pages := origin(sockets[portPages])
 	a, err := authzd.New(ctx, authzd.Config{
@@ -239,7 +245,8 @@ func (s *Stack) processes(ctx context.Context, sockets map[int]net.Listener) err
 		TLSCertFile: server.CertFile, TLSKeyFile: server.KeyFile,
 		PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 		HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys, SubjectKeyFile: keys.SubjectKey,
-		BankName: bankName, BankHomeURI: pages + "/portal", TimeZone: "UTC",
+		NonceKeysFile: nonces,
+		BankName:      bankName, BankHomeURI: pages + "/portal", TimeZone: "UTC",
 	}, s.log("authzd"))
 	if err != nil {
 		return fmt.Errorf("authzd: %w", err)
@@ -249,7 +256,7 @@ func (s *Stack) processes(ctx context.Context, sockets map[int]net.Listener) err
 		Public: s.File.GatewayBase, Issuer: s.File.Issuer,
 		TLSCertFile: server.CertFile, TLSKeyFile: server.KeyFile,
 		PostgresDSNFile: dsnFile, RedisURLFile: redisFile, BankDSNFile: dsnFile,
-		HashKeysFile: keys.HashKeys, PageKeysFile: keys.PageKeys,
+		HashKeysFile: keys.HashKeys, PageKeysFile: keys.PageKeys, NonceKeysFile: nonces,
 	}, s.log("gatewayd"))
 	if err != nil {
 		return fmt.Errorf("gatewayd: %w", err)

@@ -18,6 +18,7 @@ type KeyFiles struct {
 	HashKeys    string // token hash keys, shared by authzd and gatewayd
 	SigningKeys string // private signing keys of authzd (JWKS)
 	PageKeys    string // page key secrets of gatewayd
+	NonceKeys   string // DPoP nonce secrets of both, in use when they are configured
 	SealKeys    string // keys under which authzd seals what it stores
 	SubjectKey  string // secret of pairwise subject identifiers; never changes
 }
@@ -46,13 +47,15 @@ func Keys(dir string) (KeyFiles, error) {
 	if files.HashKeys, err = secretFile(filepath.Join(dir, "hash-keys.json"), token.NewKeyFile); err != nil {
 		return KeyFiles{}, err
 	}
-	files.PageKeys, err = secretFile(filepath.Join(dir, "page-keys.json"), newPageKeys)
+	if files.NonceKeys, err = secretFile(filepath.Join(dir, "nonce-keys.json"), newSecrets); err != nil {
+		return KeyFiles{}, err
+	}
+	files.PageKeys, err = secretFile(filepath.Join(dir, "page-keys.json"), newSecrets)
 	return files, err
 }
 
-// newPageKeys returns the content of a page key file: a JSON array of base64
-// secrets, newest first.
-func newPageKeys() ([]byte, error) {
+// newSecrets returns a JSON array of one base64 secret; newer ones go first.
+func newSecrets() ([]byte, error) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
 	return json.Marshal([]string{base64.StdEncoding.EncodeToString(secret)})
