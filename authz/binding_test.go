@@ -108,10 +108,16 @@ func TestAnAuthorizationHeaderIsRefused(t *testing.T) {
 	c := w.client("app")
 	for _, value := range []string{"Basic YXBwOng=", "Bearer x", "DPoP x", ""} {
 		for path, form := range map[string]url.Values{"/par": c.request(), "/token": c.redemption("x"), "/revoke": {"token": {"x"}}} {
-			for name, form := range map[string]url.Values{"beside an assertion": c.signed(maps.Clone(form)), "alone": form} {
-				if a := w.post(path, form, http.Header{"Authorization": {value}}); !a.is(http.StatusBadRequest, "invalid_request") {
-					t.Errorf("%q %s at %s: %s", value, name, path, a)
-				}
+			header := http.Header{"Authorization": {value}}
+			if a := w.post(path, form, header); !a.is(http.StatusUnauthorized, "invalid_client") {
+				t.Errorf("%q alone at %s: %s", value, path, a)
+			}
+			signed := c.signed(maps.Clone(form))
+			if a := w.post(path, signed, header); !a.is(http.StatusBadRequest, "invalid_request") {
+				t.Errorf("%q beside an assertion at %s: %s", value, path, a)
+			}
+			if a := w.post(path, signed, nil); !a.is(http.StatusUnauthorized, "invalid_client") {
+				t.Errorf("the assertion again at %s: %s", path, a)
 			}
 		}
 	}

@@ -201,6 +201,9 @@ func TestClientParametersThatAreRefused(t *testing.T) {
 			}
 		}
 	}
+	if a := w.post("/par", c.request(), http.Header{"Authorization": {"Basic YXBwOng="}}); !a.is(http.StatusUnauthorized, "invalid_client") {
+		t.Errorf("a password: %s", a)
+	}
 	// Who asks comes first: the rest of the request is not judged before.
 	if a := w.post("/par", url.Values{"request_uri": {"x"}}, http.Header{"Dpop": {"x"}}); !a.is(http.StatusUnauthorized, "invalid_client") {
 		t.Errorf("nobody with a bad request: %s", a)

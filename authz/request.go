@@ -115,8 +115,13 @@ func (s *Server) endpointLoading(base string, load loader, handle func(*request)
 		q, err := s.begin(r, base, load)
 		var answer reply
 		if err == nil {
-			answer, err = handle(q)
-			err = q.replayed(err)
+			if len(r.Header.Values("Authorization")) > 0 {
+				// No way to authenticate here, and so a second one (RFC 6749 section 2.3).
+				err = refuse(engine.InvalidRequest, "authenticate in one way: send no Authorization header beside a client assertion or certificate")
+			} else {
+				answer, err = handle(q)
+				err = q.replayed(err)
+			}
 			if failed := s.spend(q); failed != nil {
 				err = failed
 			}
@@ -132,13 +137,8 @@ func (s *Server) endpointLoading(base string, load loader, handle func(*request)
 	}
 }
 
-// begin reads the form and authenticates the client. The Authorization header
-// is no way to authenticate here, and a request uses one way (RFC 6749 section
-// 2.3).
+// begin reads the form and authenticates the client.
 func (s *Server) begin(r *http.Request, base string, load loader) (*request, error) {
-	if len(r.Header.Values("Authorization")) > 0 {
-		return nil, refuse(engine.InvalidRequest, "authenticate with a client assertion or certificate and send no Authorization header (RFC 6749 section 2.3)")
-	}
 	form, err := s.form(r)
 	if err != nil {
 		return nil, err

@@ -364,6 +364,19 @@ func TestNoTokenOutlivesItsGrant(t *testing.T) {
 	}
 }
 
+// expires_in is positive (RFC 6749 section 5.1, FAPI 2.0), also when less
+// than a second is left.
+func TestTheLastSecondOfAGrant(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	c := w.client("app")
+	refresh := c.tokens(nil).text("refresh_token")
+	w.clock.advance(w.grant().ExpiresAt.Sub(w.clock.now()) - 300*time.Millisecond)
+	if a := c.refresh(refresh, nil); a.status != http.StatusOK || a.body["expires_in"] != 1.0 {
+		t.Error(a)
+	}
+}
+
 func TestTokensSayWhatTheGrantIsNow(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
