@@ -76,12 +76,16 @@ func (s *Server) metadata() []byte {
 	if s.cfg.MTLSBase != "" {
 		methods = append(methods, string(consent.TLSClientAuth), string(consent.SelfSignedTLS))
 	}
+	scopes := append(fdx.ScopesOf(fdx.NewClusters(fdx.AllClusters()...)), fdx.ScopeOpenID, fdx.ScopeOfflineAccess)
+	for _, name := range clientScopes {
+		scopes = append(scopes, fdx.Scope(name))
+	}
 	m := metadata{
 		Issuer:        s.cfg.Issuer,
 		Authorization: s.cfg.BrowserBase + pathAuthorize,
 		Push:          s.cfg.Issuer + pathPush, RequirePush: true,
 		Token: s.cfg.Issuer + pathToken, Revocation: s.cfg.Issuer + pathRevoke, Keys: s.cfg.Issuer + pathKeys,
-		Scopes:        append(fdx.ScopesOf(fdx.NewClusters(fdx.AllClusters()...)), fdx.ScopeOpenID, fdx.ScopeOfflineAccess),
+		Scopes:        scopes,
 		ResponseTypes: []string{"code"}, ResponseModes: []string{modeQuery, modeJWT},
 		GrantTypes:  []string{"authorization_code", "refresh_token", clientCredentials},
 		AuthMethods: methods, AuthAlgs: signingAlgs,

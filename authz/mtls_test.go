@@ -212,6 +212,25 @@ func TestAClientIsKnownByItsCertificate(t *testing.T) {
 	}
 }
 
+// A code bound to a key could never be redeemed by a client whose tokens are
+// bound to its certificate.
+func TestAKeyBindsNothingForACertificateBoundClient(t *testing.T) {
+	t.Parallel()
+	m := newMTLSWorld(t, nil)
+	c := m.client("tls")
+	cert := m.ca.client(t, tlsName, keys().ec.Public())
+	form := c.request()
+	form.Set("client_id", "tls")
+	proof := c.proof("/par", func(j *jwt) { j.claims["htu"] = mtlsBase + "/par" })
+	if a := m.over(cert, "/par", form, proof); !a.is(http.StatusBadRequest, "invalid_request") {
+		t.Errorf("a proof: %s", a)
+	}
+	form.Set("dpop_jkt", thumbprint(t, keys().ec))
+	if a := m.over(cert, "/par", form, nil); !a.is(http.StatusBadRequest, "invalid_request") {
+		t.Errorf("dpop_jkt: %s", a)
+	}
+}
+
 func TestAnAssertionWorksOnTheCertificateHostToo(t *testing.T) {
 	t.Parallel()
 	m := newMTLSWorld(t, nil)

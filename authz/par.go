@@ -16,7 +16,7 @@ type pushAnswer struct {
 // push answers POST /par.
 func (s *Server) push(q *request) (reply, error) {
 	ctx := q.Context()
-	if err := s.proof(q, ""); err != nil {
+	if err := s.bind(q); err != nil {
 		return reply{}, err
 	}
 	form, err := s.parameters(q)

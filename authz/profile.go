@@ -5,6 +5,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"unicode/utf8"
 
 	"github.com/headgate/headgate/authz/internal/engine"
 	"github.com/headgate/headgate/consent"
@@ -88,6 +89,8 @@ func checkPush(r consent.Recipient, form url.Values, proven string) (map[string]
 		return fail(engine.InvalidRequest, "code_challenge must be a base64url SHA-256 value of 43 characters")
 	case !mayUse:
 		return fail(engine.InvalidRequest, "response_mode must be one that this client registered: query or jwt")
+	case !utf8.ValidString(form.Get("state")) || !utf8.ValidString(form.Get("nonce")):
+		return fail(engine.InvalidRequest, "state and nonce must be UTF-8, so that a JWT can carry them")
 	case len(form.Get("state")) > maxState:
 		return fail(engine.InvalidRequest, "state is longer than 2000 characters")
 	case len(form.Get("nonce")) > maxNonce:
@@ -98,6 +101,8 @@ func checkPush(r consent.Recipient, form url.Values, proven string) (map[string]
 		return fail(engine.InvalidRequest, "prompt must be none alone, or of login, consent and select_account")
 	case form.Get("max_age") != "" && !maxAgeForm.MatchString(form.Get("max_age")):
 		return fail(engine.InvalidRequest, "max_age must be a number of seconds, at most 10 digits")
+	case form.Has("dpop_jkt") && !r.DPoPBound:
+		return fail(engine.InvalidRequest, "this client is registered for certificate-bound tokens: send no dpop_jkt")
 	case form.Has("dpop_jkt") && !thumbprintForm.MatchString(form.Get("dpop_jkt")):
 		return fail(engine.InvalidRequest, "dpop_jkt must be a base64url SHA-256 thumbprint of 43 characters")
 	case form.Has("dpop_jkt") && proven != "" && form.Get("dpop_jkt") != proven:

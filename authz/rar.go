@@ -3,7 +3,6 @@ package authz
 import (
 	"bytes"
 	"encoding/json"
-	"slices"
 	"strings"
 
 	"github.com/headgate/headgate/certs"
@@ -60,7 +59,7 @@ func parseDetails(raw string, into *consent.Asked) error {
 	var names any
 	d := json.NewDecoder(bytes.NewReader([]byte(raw)))
 	d.DisallowUnknownFields()
-	if d.Decode(&list) != nil || list[0].ConsentRequest == nil || json.Unmarshal([]byte(raw), &names) != nil || !spelled(names) {
+	if d.Decode(&list) != nil || list[0].ConsentRequest == nil || json.Unmarshal([]byte(raw), &names) != nil || !namedAs(names, detailMembers) {
 		return badDetails("authorization_details has a member that is unknown, missing or of the wrong type")
 	}
 	q := list[0].ConsentRequest
@@ -86,23 +85,6 @@ func parseDetails(raw string, into *consent.Asked) error {
 var detailMembers = []string{
 	"type", "consentRequest", "purpose", "durationType", "durationPeriod", "lookbackPeriod",
 	"resources", "resourceType", "dataClusters",
-}
-
-// spelled reports whether every member is named letter by letter:
-// encoding/json takes a name in any letter case, so that type and Type would
-// be one member here and two for the next reader.
-func spelled(v any) bool {
-	switch v := v.(type) {
-	case []any:
-		return !slices.ContainsFunc(v, func(e any) bool { return !spelled(e) })
-	case map[string]any:
-		for name, e := range v {
-			if !slices.Contains(detailMembers, name) || !spelled(e) {
-				return false
-			}
-		}
-	}
-	return true
 }
 
 // grantedDetail is what was granted, in the shape of the request enriched

@@ -53,7 +53,7 @@ func TestKeysNew(t *testing.T) {
 		t.Fatal(err)
 	}
 	paths := strings.Fields(out.String())
-	if len(paths) != 5 {
+	if len(paths) != 6 {
 		t.Fatalf("made %v", paths)
 	}
 	before := make(map[string]string)
