@@ -25,6 +25,10 @@ type metadata struct {
 	AuthAlgs              []string    `json:"token_endpoint_auth_signing_alg_values_supported"`
 	RevocationAuthMethods []string    `json:"revocation_endpoint_auth_methods_supported"`
 	RevocationAuthAlgs    []string    `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	Introspection         string      `json:"introspection_endpoint"`
+	IntrospectAuthMethods []string    `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectAuthAlgs    []string    `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAlgs     []string    `json:"introspection_signing_alg_values_supported,omitempty"` // RFC 9701 section 7
 	ChallengeMethods      []string    `json:"code_challenge_methods_supported"`
 	ResponseIssuer        bool        `json:"authorization_response_iss_parameter_supported"`
 	DPoPAlgs              []string    `json:"dpop_signing_alg_values_supported"`
@@ -40,6 +44,8 @@ const (
 	pathToken     = "/token"
 	pathRevoke    = "/revoke"
 	pathKeys      = "/jwks"
+
+	pathIntrospect = "/introspect"
 )
 
 // signingAlgs are the algorithms of FAPI 2.0 section 5.4.1.
@@ -56,6 +62,8 @@ func (s *Server) metadata() ([]byte, error) {
 		GrantTypes:  []string{"authorization_code", "refresh_token"},
 		AuthMethods: []string{"private_key_jwt"}, AuthAlgs: signingAlgs,
 		RevocationAuthMethods: []string{"private_key_jwt"}, RevocationAuthAlgs: signingAlgs,
+		Introspection:         s.cfg.Issuer + pathIntrospect,
+		IntrospectAuthMethods: []string{"private_key_jwt"}, IntrospectAuthAlgs: signingAlgs, IntrospectionAlgs: s.cfg.Keys.Algorithms(),
 		ChallengeMethods: []string{"S256"}, ResponseIssuer: true,
 		DPoPAlgs: signingAlgs, DetailsTypes: []string{DetailsType},
 		UILocales: []string{"en", "es", "fr", "sv", "zh"},

@@ -83,7 +83,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	p.closers = append(p.closers, p.db.Close)
-	var cache consent.Cache
+	var cache cache
 	if c.RedisURLFile != "" {
 		address, err := config.Secret(c.RedisURLFile)
 		if err != nil {
@@ -94,7 +94,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 			return nil, err
 		}
 		p.closers = append(p.closers, func() { _ = r.Close() })
-		cache = r
+		cache.told, cache.recent = r, r
 	}
 	bank, closeBank, err := openBank(ctx, c.BankDSNFile)
 	if err != nil {
@@ -103,7 +103,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	p.closers = append(p.closers, closeBank)
 
 	stop, err := consent.NewService(consent.ServiceConfig{
-		Store: p.db.Grants(), Cache: cache,
+		Store: p.db.Grants(), Cache: cache.told,
 		CacheFailed: func(err error) { log.Warn("cache not told of a stop", slog.String("cause", err.Error())) },
 	})
 	if err != nil {
@@ -113,7 +113,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	server, err := newServer(c, p.db, cache, stop, pages, sessions, log)
+	server, err := newServer(c, p.db, cache.recent, stop, pages, sessions, log)
 	if err != nil {
 		return nil, err
 	}
@@ -128,6 +128,12 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	return p, nil
+}
+
+// cache is Redis in its two roles; both nil without one.
+type cache struct {
+	told   consent.Cache
+	recent authz.Cache
 }
 
 func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
@@ -161,7 +167,7 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log
 	return pages, sessions, err
 }
 
-func newServer(c Config, db *postgres.DB, cache consent.Cache, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, log *slog.Logger) (*authz.Server, error) {
+func newServer(c Config, db *postgres.DB, cache authz.Cache, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, log *slog.Logger) (*authz.Server, error) {
 	hasher, err := config.Hasher(c.HashKeysFile)
 	if err != nil {
 		return nil, fmt.Errorf("hash_keys_file: %w", err)
@@ -180,7 +186,7 @@ func newServer(c Config, db *postgres.DB, cache consent.Cache, stop *consent.Ser
 		Requests: db.Requests(), Tokens: db.Tokens(), Guard: db.Guard(),
 		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: es256{keys},
 		Provider: consent.Party{Name: c.BankName, Type: consent.PartyProvider, HomeURI: c.BankHomeURI},
-		Browsers: sessions, Pages: journeyPages{pages}, Told: cache,
+		Browsers: sessions, Pages: journeyPages{pages}, Cache: cache,
 		Log: log, Now: time.Now,
 	})
 }
