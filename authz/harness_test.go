@@ -75,14 +75,15 @@ func newWorld(t testing.TB) *world { return newWorldWith(t, nil) }
 
 func newWorldWith(t testing.TB, bend func(*authz.Config)) *world {
 	t.Helper()
-	w := &world{t: t, clock: &clock{}, cache: &cache{}}
+	w := &world{t: t, clock: &clock{}}
+	w.cache = &cache{now: w.clock.now, held: map[token.Hash]cacheEntry{}, ended: map[consent.GrantID]int64{}}
 	w.clock.at.Store(time.Date(2026, 11, 21, 12, 0, 0, 400_000_000, time.UTC).UnixNano())
 	w.mem = authztest.NewMemory(w.clock.now)
 	w.stores = &stores{Memory: w.mem}
 	var err error
 	w.hasher, err = token.NewHasher([]token.Key{{ID: "k1", Secret: bytes.Repeat([]byte("s"), 32)}})
 	must(t, err)
-	stop, err := consent.NewService(consent.ServiceConfig{Store: w.stores})
+	stop, err := consent.NewService(consent.ServiceConfig{Store: w.stores, Cache: w.cache, After: w.cache.after})
 	must(t, err)
 	proofs, err := dpop.New(dpop.Config{Now: w.clock.now})
 	must(t, err)
@@ -92,7 +93,7 @@ func newWorldWith(t testing.TB, bend func(*authz.Config)) *world {
 		Hasher: w.hasher, Stop: stop, DPoP: proofs,
 		Keys: signer{t}, Subjects: bytes.Repeat([]byte("p"), 32),
 		Provider: consent.Party{Name: "Bank", Type: consent.PartyProvider},
-		Browsers: browsers{}, Pages: pages{}, Told: w.cache,
+		Browsers: browsers{}, Pages: pages{}, Cache: w.cache,
 		Log: slog.New(slog.NewJSONHandler(w, nil)), Now: w.clock.now,
 	}
 	if bend != nil {
@@ -260,6 +261,15 @@ func (s *stores) Spend(ctx context.Context, proofs ...token.Proof) error {
 	}
 	return s.Memory.Spend(ctx, proofs...)
 }
+func (s *stores) Live(ctx context.Context, h token.Hash) (token.Live, error) {
+	return guarded(s, "Live", func() (token.Live, error) { return s.Memory.Live(ctx, h) })
+}
+func (s *stores) RevokeClient(ctx context.Context, who consent.RecipientID, h token.Hash) error {
+	if err := s.pass("RevokeClient"); err != nil {
+		return err
+	}
+	return s.Memory.RevokeClient(ctx, who, h)
+}
 func (s *stores) RevokeAccess(ctx context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
 	if err := s.pass("RevokeAccess"); err != nil {
 		return "", 0, err
@@ -273,14 +283,29 @@ func (s *stores) RevokeRefresh(ctx context.Context, who consent.RecipientID, h t
 	return s.Memory.RevokeRefresh(ctx, who, h)
 }
 
-// cache remembers what it was told, and how long its caller would have waited.
+// cache is a Cache on the clock of a world. It remembers what it was told, how
+// long its caller would have waited, and what for after it could not be told.
 type cache struct {
+	now func() time.Time
+
+	mu       sync.Mutex // guards everything below
 	told     []consent.GrantID
 	patience time.Duration
-	err      error
+	err      error // of Ended
+	waited   []time.Duration
+	cold     bool // cannot be asked
+	held     map[token.Hash]cacheEntry
+	ended    map[consent.GrantID]int64
 }
 
-func (c *cache) Ended(ctx context.Context, id consent.GrantID, _ int64) error {
+type cacheEntry struct {
+	live token.Live
+	at   time.Time
+}
+
+func (c *cache) Ended(ctx context.Context, id consent.GrantID, epoch int64) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
 	if ctx.Err() != nil {
 		return ctx.Err()
 	}
@@ -288,7 +313,41 @@ func (c *cache) Ended(ctx context.Context, id consent.GrantID, _ int64) error {
 		c.patience = time.Until(end)
 	}
 	c.told = append(c.told, id)
+	if c.err == nil {
+		c.ended[id] = max(c.ended[id], epoch)
+	}
 	return c.err
+}
+
+// after passes the long wait at once, and never the pause between attempts.
+func (c *cache) after(d time.Duration) <-chan time.Time {
+	if d < consent.Freshness {
+		return nil
+	}
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.waited = append(c.waited, d)
+	over := make(chan time.Time)
+	close(over)
+	return over
+}
+
+func (c *cache) Recent(ctx context.Context, h token.Hash, read func(context.Context) (token.Live, error)) (token.Live, error) {
+	at := c.now()
+	c.mu.Lock()
+	e, ok := c.held[h]
+	ok = ok && !c.cold && at.Sub(e.at) <= consent.Freshness && c.ended[e.live.Share.Grant] <= e.live.Share.Epoch
+	c.mu.Unlock()
+	if ok {
+		return e.live, nil
+	}
+	live, err := read(ctx)
+	if err == nil {
+		c.mu.Lock()
+		c.held[h] = cacheEntry{live, at}
+		c.mu.Unlock()
+	}
+	return live, err
 }
 
 // browsers takes the browser from a header of the test.
@@ -587,7 +646,11 @@ func (w *world) do(h http.Handler, r *http.Request) answer {
 	h.ServeHTTP(rec, r)
 	a := answer{status: rec.Code, header: rec.Header(), raw: rec.Body.String()}
 	if rec.Body.Len() > 0 {
-		if kind := a.header.Get("Content-Type"); kind != "application/json" {
+		kind := a.header.Get("Content-Type")
+		if kind == "application/token-introspection+jwt" && a.status == http.StatusOK {
+			return a
+		}
+		if kind != "application/json" {
 			w.t.Errorf("content type %s", kind)
 		}
 		if err := json.Unmarshal(rec.Body.Bytes(), &a.body); err != nil {
@@ -771,6 +834,9 @@ func (s signer) Public() []byte {
 func (signer) Algorithms() []string { return []string{"ES256", "PS256", "EdDSA"} }
 
 func (s signer) Sign(_ context.Context, alg, typ string, claims any) (string, error) {
+	if !slices.Contains(s.Algorithms(), alg) {
+		return "", fmt.Errorf("no key for %s", alg)
+	}
 	var o jose.SignerOptions
 	if typ != "" {
 		o.WithType(jose.ContentType(typ))

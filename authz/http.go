@@ -17,7 +17,7 @@ import (
 )
 
 // Protocol returns the handler that recipients talk to: metadata, keys, PAR,
-// token, revocation. It sets no cookie and no CORS header.
+// token, revocation, introspection. It sets no cookie and no CORS header.
 func (s *Server) Protocol() (http.Handler, error) {
 	e, err := s.protocol(s.cfg.Issuer)
 	if err != nil {
@@ -55,6 +55,8 @@ func (s *Server) endpoints(e *gin.Engine, base string) {
 	e.POST(pathPush, gin.WrapF(s.endpoint(base, s.push)))
 	e.POST(pathToken, gin.WrapF(s.endpointLoading(base, s.presenting, s.token)))
 	e.POST(pathRevoke, gin.WrapF(s.endpoint(base, s.revoke)))
+	asked := s.remembering()
+	e.POST(pathIntrospect, gin.WrapF(asked.endpoint(base, asked.introspect)))
 }
 
 // Browser returns the handler of the authorization endpoint, for the host

@@ -120,14 +120,14 @@ func TestNewChecksItsConfiguration(t *testing.T) {
 func TestPathsAndMethods(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)
-	for _, path := range []string{"/", "/nowhere", "/par/", "/PAR", "/token/x", "/authorize", "//par", "/introspect", "/.well-known/x", "/%00"} {
+	for _, path := range []string{"/", "/nowhere", "/par/", "/PAR", "/token/x", "/authorize", "//par", "/introspect/", "/.well-known/x", "/%00"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost} {
 			if a := w.do(w.protocol, httptest.NewRequest(method, path, nil)); !a.is(http.StatusNotFound, "invalid_request") || a.header.Get("Location") != "" {
 				t.Errorf("%s %s: %s", method, path, a)
 			}
 		}
 	}
-	for path, allowed := range map[string]string{"/par": "POST", "/token": "POST", "/revoke": "POST", "/jwks": "GET", "/.well-known/openid-configuration": "GET"} {
+	for path, allowed := range map[string]string{"/par": "POST", "/token": "POST", "/revoke": "POST", "/introspect": "POST", "/jwks": "GET", "/.well-known/openid-configuration": "GET"} {
 		for _, method := range []string{http.MethodGet, http.MethodPost, http.MethodPut, http.MethodDelete, http.MethodOptions, http.MethodPatch, "TEST"} {
 			if method == allowed {
 				continue

@@ -29,6 +29,10 @@ type metadata struct {
 	AuthAlgs              []string    `json:"token_endpoint_auth_signing_alg_values_supported"`
 	RevocationAuthMethods []string    `json:"revocation_endpoint_auth_methods_supported"`
 	RevocationAuthAlgs    []string    `json:"revocation_endpoint_auth_signing_alg_values_supported"`
+	Introspection         string      `json:"introspection_endpoint"`
+	IntrospectAuthMethods []string    `json:"introspection_endpoint_auth_methods_supported"`
+	IntrospectAuthAlgs    []string    `json:"introspection_endpoint_auth_signing_alg_values_supported"`
+	IntrospectionAlgs     []string    `json:"introspection_signing_alg_values_supported,omitempty"` // RFC 9701 section 7
 	ChallengeMethods      []string    `json:"code_challenge_methods_supported"`
 	ResponseIssuer        bool        `json:"authorization_response_iss_parameter_supported"`
 	DPoPAlgs              []string    `json:"dpop_signing_alg_values_supported"`
@@ -63,6 +67,8 @@ const (
 	pathToken     = "/token"
 	pathRevoke    = "/revoke"
 	pathKeys      = "/jwks"
+
+	pathIntrospect = "/introspect"
 )
 
 func (s *Server) metadata() []byte {
@@ -90,6 +96,8 @@ func (s *Server) metadata() []byte {
 		GrantTypes:  []string{"authorization_code", "refresh_token", clientCredentials},
 		AuthMethods: methods, AuthAlgs: signingAlgs,
 		RevocationAuthMethods: methods, RevocationAuthAlgs: signingAlgs,
+		Introspection:         s.cfg.Issuer + pathIntrospect,
+		IntrospectAuthMethods: methods, IntrospectAuthAlgs: signingAlgs, IntrospectionAlgs: ours,
 		ChallengeMethods: []string{"S256"}, ResponseIssuer: true,
 		DPoPAlgs: signingAlgs, DetailsTypes: []string{DetailsType},
 		UILocales:     []string{"en", "es", "fr", "sv", "zh"},
@@ -104,6 +112,7 @@ func (s *Server) metadata() []byte {
 			"pushed_authorization_request_endpoint": base + pathPush,
 			"token_endpoint":                        base + pathToken,
 			"revocation_endpoint":                   base + pathRevoke,
+			"introspection_endpoint":                base + pathIntrospect,
 		}
 	}
 	document, err := json.Marshal(m)

@@ -5,7 +5,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"time"
 
 	"github.com/headgate/headgate/authz/internal/engine"
 	"github.com/headgate/headgate/consent"
@@ -13,12 +12,11 @@ import (
 	"github.com/headgate/headgate/internal/web"
 )
 
-// tellTimeout bounds how long a revocation waits for the cache.
-const tellTimeout = 50 * time.Millisecond
-
-// revoke answers POST /revoke (RFC 7009). A token that is unknown, foreign
-// or dead already is answered like one that has just been revoked; a store
-// that cannot say is 503, never a false 200.
+// revoke answers POST /revoke (RFC 7009). A token that is unknown or foreign
+// is answered like one that has just been revoked; a store that cannot say is
+// 503, never a false 200. What has been answered with 200 is no longer active
+// at any introspection that starts later, also when it was dead before: the
+// caches may not have forgotten it yet (consent.Service.Settle).
 func (s *Server) revoke(q *request) (reply, error) {
 	if err := s.spend(q); err != nil {
 		return reply{}, err
@@ -34,28 +32,21 @@ func (s *Server) revoke(q *request) (reply, error) {
 }
 
 func (s *Server) revokeToken(ctx context.Context, who consent.RecipientID, secret string) error {
-	// token_type_hint is not needed: the prefix says what it is.
 	grant, epoch, err := s.revokeByKind(ctx, who, secret)
-	if errors.Is(err, token.ErrNotFound) || errors.Is(err, token.ErrMalformed) {
+	switch {
+	case errors.Is(err, token.ErrNotFound), errors.Is(err, token.ErrMalformed):
 		return nil
-	}
-	if err != nil {
+	case err != nil && !errors.Is(err, token.ErrRevoked):
 		return fmt.Errorf("revoke token: %w", err)
+	case grant == "":
+		return nil // a client's own token, which no cache holds
 	}
 	web.Fields(ctx).Grant = string(grant)
-	if s.cfg.Told != nil && grant != "" {
-		// Best effort: the gate asks PostgreSQL, whatever a cache holds. A
-		// recipient that hangs up or a cache that hangs changes nothing.
-		tell, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
-		defer cancel()
-		if err := s.cfg.Told.Ended(tell, grant, epoch); err != nil {
-			web.Fields(ctx).Cause = err
-		}
-	}
-	return nil
+	return s.cfg.Stop.Settle(ctx, grant, epoch)
 }
 
 func (s *Server) revokeByKind(ctx context.Context, who consent.RecipientID, secret string) (consent.GrantID, int64, error) {
+	// token_type_hint is not needed: the prefix says what it is.
 	kind, _ := s.cfg.Hasher.Kind(secret)
 	h, err := s.cfg.Hasher.Hash(kind, secret)
 	if err != nil {
@@ -69,6 +60,7 @@ func (s *Server) revokeByKind(ctx context.Context, who consent.RecipientID, secr
 	case token.KindRefresh:
 		return s.cfg.Tokens.RevokeRefresh(ctx, who, h)
 	default:
-		return "", 0, token.ErrNotFound
+		// A code or a request_uri: a 200 would promise what does not happen.
+		return "", 0, refuse("unsupported_token_type", "only access and refresh tokens can be revoked (RFC 7009 section 2.2.1)")
 	}
 }

@@ -69,9 +69,9 @@ type Config struct {
 	// Pages shows what a person has to see.
 	Pages Pages
 
-	// Told, when set, is told that a grant's tokens changed, so that caches
-	// forget what they hold below the epoch.
-	Told consent.Cache
+	// Cache spares introspection the store; nil asks the store each time. It
+	// must be told of every stop (consent.ServiceConfig.Cache).
+	Cache Cache
 
 	Log *slog.Logger
 	Now func() time.Time

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/headgate/headgate/consent"
@@ -156,11 +157,21 @@ func (e *ends) End(_ context.Context, end consent.End) (consent.Grant, error) {
 	return g, nil
 }
 
-type deaf struct{ told []int64 }
+// ears is a cache that hears from its nth attempt on; never when n is 0.
+type ears struct {
+	n    int
+	told []int64
+}
 
-func (d *deaf) Ended(ctx context.Context, _ consent.GrantID, epoch int64) error {
-	d.told = append(d.told, epoch)
-	return errors.Join(errors.New("deaf"), ctx.Err())
+func (e *ears) Ended(ctx context.Context, _ consent.GrantID, epoch int64) error {
+	e.told = append(e.told, epoch)
+	if _, bounded := ctx.Deadline(); !bounded {
+		return errors.New("would wait for ever")
+	}
+	if e.n == 0 || len(e.told) < e.n {
+		return errors.Join(errors.New("deaf"), ctx.Err())
+	}
+	return nil
 }
 
 func TestOnlyThoseWhoMayStopAGrant(t *testing.T) {
@@ -186,9 +197,8 @@ func TestOnlyThoseWhoMayStopAGrant(t *testing.T) {
 		}, consent.ErrNotFound, 0},
 		{"an unknown grant is not found", func(s *consent.Service) (consent.Grant, error) { return s.StopByConsumer(t.Context(), "p", "h") }, consent.ErrNotFound, 0},
 	} {
-		store, cache := &ends{g: g}, &deaf{}
-		var failed error
-		s, err := consent.NewService(consent.ServiceConfig{Store: store, Cache: cache, CacheFailed: func(err error) { failed = err }})
+		store, cache := &ends{g: g}, &ears{n: 1}
+		s, err := consent.NewService(consent.ServiceConfig{Store: store, Cache: cache})
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -196,37 +206,94 @@ func TestOnlyThoseWhoMayStopAGrant(t *testing.T) {
 		if !errors.Is(err, tt.want) || store.calls != tt.calls || len(cache.told) != tt.calls {
 			t.Errorf("%s: %v, %d ends, told %v", tt.name, err, store.calls, cache.told)
 		}
-		if tt.want == nil && (got.Epoch != 5 || cache.told[0] != 5 || failed == nil) {
-			t.Errorf("%s: a deaf cache changed the stop: epoch %d, told %v, reported %v", tt.name, got.Epoch, cache.told, failed)
+		if tt.want == nil && (got.Epoch != 5 || cache.told[0] != 5) {
+			t.Errorf("%s: epoch %d, told %v", tt.name, got.Epoch, cache.told)
 		}
 	}
 }
 
 func TestStopThatDidNotHappenTellsNobody(t *testing.T) {
 	t.Parallel()
-	for _, cause := range []error{consent.ErrEnded, consent.ErrUnavailable} {
-		store, cache := &ends{g: consent.Grant{ID: "g", Consumer: "p"}, err: cause}, &deaf{}
-		s, err := consent.NewService(consent.ServiceConfig{Store: store, Cache: cache})
-		if err != nil {
-			t.Fatal(err)
-		}
-		if _, err := s.StopByConsumer(t.Context(), "p", "g"); !errors.Is(err, cause) || cache.told != nil {
-			t.Errorf("%v: got %v, told %v", cause, err, cache.told)
-		}
-	}
-}
-
-func TestStopOutlivesTheCaller(t *testing.T) {
-	t.Parallel()
-	cache := &deaf{}
-	var failed error
-	s, err := consent.NewService(consent.ServiceConfig{Store: &ends{g: consent.Grant{ID: "g", Consumer: "p"}}, Cache: cache, CacheFailed: func(err error) { failed = err }})
+	store, cache := &ends{g: consent.Grant{ID: "g", Consumer: "p"}, err: consent.ErrUnavailable}, &ears{n: 1}
+	s, err := consent.NewService(consent.ServiceConfig{Store: store, Cache: cache})
 	if err != nil {
 		t.Fatal(err)
 	}
-	gone, cancel := context.WithCancel(t.Context())
-	cancel()
-	if _, err := s.StopByConsumer(gone, "p", "g"); err != nil || len(cache.told) != 1 || errors.Is(failed, context.Canceled) {
-		t.Fatalf("%v, told %v, %v", err, cache.told, failed)
+	if _, err := s.StopByConsumer(t.Context(), "p", "g"); !errors.Is(err, consent.ErrUnavailable) || cache.told != nil {
+		t.Errorf("got %v, told %v", err, cache.told)
+	}
+}
+
+// A stop answers when the cache was told or has nothing left that it could
+// serve, whichever comes first, and not before.
+func TestAStopWaitsForTheCache(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		ears  *ears
+		ended bool          // somebody else's stop came first
+		took  time.Duration // at least; and at most half a second more
+		tries int           // at least
+	}{
+		"told at once":                  {&ears{n: 1}, false, 0, 1},
+		"told at the third attempt":     {&ears{n: 3}, false, time.Second, 3},
+		"never told":                    {&ears{}, false, consent.Freshness + time.Second, 10},
+		"no cache":                      {nil, false, 0, 0},
+		"ended before, told at once":    {&ears{n: 1}, true, 0, 1},
+		"ended before, never told":      {&ears{}, true, consent.Freshness + time.Second, 10},
+		"ended before, without a cache": {nil, true, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				failures := 0
+				c := consent.ServiceConfig{Store: &ends{g: consent.Grant{ID: "g", Consumer: "p", Epoch: 4}}, CacheFailed: func(error) { failures++ }}
+				if tt.ears != nil {
+					c.Cache = tt.ears
+				}
+				want, epoch := error(nil), int64(5)
+				if tt.ended {
+					c.Store, want, epoch = &ends{g: consent.Grant{ID: "g", Consumer: "p", Epoch: 4}, err: consent.ErrEnded}, consent.ErrEnded, 4
+				}
+				s, err := consent.NewService(c)
+				if err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				g, err := s.StopByConsumer(t.Context(), "p", "g")
+				took := time.Since(start)
+				if !errors.Is(err, want) || g.Epoch != epoch || took < tt.took || took > tt.took+500*time.Millisecond {
+					t.Errorf("%v after %s, epoch %d", err, took, g.Epoch)
+				}
+				if tt.ears == nil {
+					return
+				}
+				if len(tt.ears.told) < tt.tries || tt.ears.told[0] != epoch {
+					t.Errorf("told %v", tt.ears.told)
+				}
+				if reported := failures == 1; reported != (tt.ears.n != 1) {
+					t.Errorf("%d failures reported", failures)
+				}
+			})
+		})
+	}
+}
+
+// Whoever leaves has stopped the grant all the same, and the cache hears of
+// it, but nobody is told that it is done.
+func TestStopOutlivesTheCaller(t *testing.T) {
+	t.Parallel()
+	for cache, want := range map[*ears]error{{n: 1}: nil, {}: consent.ErrUnavailable} {
+		store := &ends{g: consent.Grant{ID: "g", Consumer: "p"}}
+		s, err := consent.NewService(consent.ServiceConfig{
+			Store: store, Cache: cache, After: func(time.Duration) <-chan time.Time { return nil },
+		})
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		if _, err := s.StopByConsumer(gone, "p", "g"); !errors.Is(err, want) || store.calls != 1 || len(cache.told) != 1 {
+			t.Errorf("%d: %v, told %v", cache.n, err, cache.told)
+		}
 	}
 }

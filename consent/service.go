@@ -4,14 +4,16 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"time"
 )
 
 // Service changes grants on behalf of people and recipients. It is the only
 // place that decides who may. It is safe for concurrent use.
 type Service struct {
-	store Store
-	cache Cache
-	told  func(error)
+	store  Store
+	cache  Cache
+	failed func(error)
+	after  func(time.Duration) <-chan time.Time
 }
 
 // ServiceConfig configures a Service.
@@ -19,9 +21,12 @@ type ServiceConfig struct {
 	Store Store // required
 	// Cache is told of every end; nil when there is none.
 	Cache Cache
-	// CacheFailed is called with the cause when the cache could not be told.
-	// The stop has taken effect all the same. nil ignores it.
+	// CacheFailed is called with the cause, once per stop, when the cache
+	// could not be told at once. The stop has taken effect all the same. nil
+	// ignores it.
 	CacheFailed func(error)
+	// After is time.After when nil.
+	After func(time.Duration) <-chan time.Time
 }
 
 // NewService returns a Service.
@@ -32,13 +37,19 @@ func NewService(c ServiceConfig) (*Service, error) {
 	if c.CacheFailed == nil {
 		c.CacheFailed = func(error) {}
 	}
-	return &Service{store: c.Store, cache: c.Cache, told: c.CacheFailed}, nil
+	if c.After == nil {
+		c.After = time.After
+	}
+	return &Service{store: c.Store, cache: c.Cache, failed: c.CacheFailed, after: c.After}, nil
 }
 
 // StopByConsumer ends a grant on the wish of the person who gave it. It
 // returns ErrNotFound for a grant of somebody else, exactly as for one that
 // does not exist, and ErrEnded with the grant when it was over before.
-// Once it has returned nil no read that starts later is given data.
+// Once it has returned nil or ErrEnded, no read that starts later is given
+// data and no introspection that starts later calls a token of the grant
+// active. It waits up to six seconds for that while the cache cannot be told;
+// ErrUnavailable when ctx ends first, though the grant is over already.
 func (s *Service) StopByConsumer(ctx context.Context, who ConsumerID, id GrantID) (Grant, error) {
 	g, err := s.store.Grant(ctx, id)
 	if err != nil {
@@ -73,24 +84,75 @@ func (s *Service) StopByProvider(ctx context.Context, id GrantID, reason Reason)
 	return s.end(ctx, g, End{Grant: id, Status: StatusRevoked, Actor: ActorProvider, Reason: reason})
 }
 
-// end writes the end and then tells the cache. The order matters: the truth
-// first, so that a cache that cannot be told delays nothing but a miss.
+// end writes the end and then settles it. The order matters: the truth first,
+// so that whoever reads it after the cache was told finds the end.
 func (s *Service) end(ctx context.Context, before Grant, e End) (Grant, error) {
 	g, err := s.store.End(ctx, e)
 	if errors.Is(err, ErrEnded) {
-		return before, err
+		return s.ended(ctx, before.ID, err)
 	}
 	if err != nil {
 		return Grant{}, fmt.Errorf("end grant %s: %w", e.Grant, err)
 	}
-	if s.cache != nil {
-		// Detached from the caller's cancellation: a consumer who closes the
-		// page right after the stop must not leave a stale cache behind.
-		tell, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
-		defer cancel()
-		if err := s.cache.Ended(tell, g.ID, g.Epoch); err != nil {
-			s.told(err)
+	return g, s.Settle(ctx, g.ID, g.Epoch)
+}
+
+// ended answers a stop that came second. The first may still be waiting for
+// the caches, so this one must not promise more than it.
+func (s *Service) ended(ctx context.Context, id GrantID, cause error) (Grant, error) {
+	g, err := s.store.Grant(ctx, id)
+	if err == nil {
+		err = s.Settle(ctx, g.ID, g.Epoch)
+	}
+	if err != nil {
+		return Grant{}, fmt.Errorf("end grant %s: %w", id, err)
+	}
+	return g, cause
+}
+
+// Settle is called after a change of a grant, or of the tokens under it, that
+// took something away and is durable: it returns nil once no instance, on the
+// word of a cache, believes in the grant below that epoch any more. Usually
+// that is when the cache has been told. While it cannot be told, it is when
+// all that the cache may still hold is older than Freshness, which is seconds
+// later. Only the caller's context ends the wait earlier, with ErrUnavailable:
+// the change stands, but must not be reported as done.
+//
+// Why the wait suffices: what a cache serves without the truth was read from
+// the truth after the look that counts as its age (Cache). A record from
+// before the change therefore has a look from before it, is more than
+// Freshness old when the wait is over, and is not served. A record whose look
+// came after the change holds the change. Clocks: ages are measured by the
+// cache's one clock and the wait by ours, so the two may only differ in rate,
+// or be set back, by as much as margin allows for.
+func (s *Service) Settle(ctx context.Context, id GrantID, epoch int64) error {
+	if s.cache == nil {
+		return nil
+	}
+	over := s.after(Freshness + margin) // from now: the change is committed
+	err := s.tell(ctx, id, epoch)
+	if err == nil {
+		return nil
+	}
+	s.failed(err)
+	for {
+		select {
+		case <-over:
+			return nil
+		case <-ctx.Done():
+			return fmt.Errorf("settle grant %s: %w: %w", id, ErrUnavailable, context.Cause(ctx))
+		case <-s.after(tellAgain):
+			if s.tell(ctx, id, epoch) == nil {
+				return nil
+			}
 		}
 	}
-	return g, nil
+}
+
+// tell tells the cache, apart from the caller's cancellation: a consumer who
+// closes the page right after the stop must not leave a stale cache behind.
+func (s *Service) tell(ctx context.Context, id GrantID, epoch int64) error {
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
+	defer cancel()
+	return s.cache.Ended(ctx, id, epoch)
 }

@@ -40,13 +40,27 @@ type End struct {
 	Reason Reason
 }
 
-// Cache is told when a grant's present version moves on. Telling is best
-// effort: correctness never depends on it.
+// Cache is told when a grant's present version moves on. A cache that cannot
+// be told is waited for (Service.Settle), which rests on its promise about
+// Freshness.
 type Cache interface {
 	// Ended makes every instance forget what it holds of the grant at an
-	// epoch below the given one.
+	// epoch below the given one: once it has returned nil, nothing of that is
+	// found any more.
 	Ended(ctx context.Context, id GrantID, epoch int64) error
 }
 
-// tellTimeout bounds how long a stop waits for the cache.
-const tellTimeout = 50 * time.Millisecond
+// Freshness is how old a cached record may be where nothing else stands
+// between it and an answer, as in token introspection. Its age counts from
+// before the record was read from the truth, not from when it was stored: a
+// slow instance may store a record long after the grant has ended.
+const Freshness = 5 * time.Second
+
+const (
+	// margin is what a stop waits beyond Freshness, for clocks.
+	margin = time.Second
+	// tellTimeout bounds one attempt to tell the cache, tellAgain is the
+	// pause before the next.
+	tellTimeout = 50 * time.Millisecond
+	tellAgain   = 500 * time.Millisecond
+)

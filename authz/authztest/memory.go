@@ -332,35 +332,50 @@ func (m *Memory) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 }
 
 // RevokeAccess implements token.Store.
-func (m *Memory) RevokeAccess(_ context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
+func (m *Memory) RevokeAccess(ctx context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now().UTC()
 	a, ok := m.access[h]
-	if !ok || a.Recipient != who || !a.RevokedAt.IsZero() || !now.Before(a.ExpiresAt) {
+	if !ok || a.Recipient != who {
 		return "", 0, token.ErrNotFound
+	}
+	if !a.RevokedAt.IsZero() || !now.Before(a.ExpiresAt) {
+		return m.dead(ctx, a.Grant)
 	}
 	epoch, err := m.TokensRevoked(a.Grant)
 	if err != nil {
-		return "", 0, token.ErrNotFound
+		return m.dead(ctx, a.Grant)
 	}
 	a.RevokedAt = now
 	m.access[h] = a
 	return a.Grant, epoch, nil
 }
 
+// dead is the answer about a token of a grant that was dead already.
+func (m *Memory) dead(ctx context.Context, id consent.GrantID) (consent.GrantID, int64, error) {
+	g, err := m.Grant(ctx, id)
+	if err != nil {
+		return "", 0, err
+	}
+	return id, g.Epoch, token.ErrRevoked
+}
+
 // RevokeRefresh implements token.Store.
-func (m *Memory) RevokeRefresh(_ context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
+func (m *Memory) RevokeRefresh(ctx context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	now := m.now().UTC()
 	f, ok := m.refresh[h]
-	if !ok || f.Recipient != who || !f.RevokedAt.IsZero() || !now.Before(f.ExpiresAt) {
+	if !ok || f.Recipient != who {
 		return "", 0, token.ErrNotFound
+	}
+	if !f.RevokedAt.IsZero() || !now.Before(f.ExpiresAt) {
+		return m.dead(ctx, f.Grant)
 	}
 	epoch, err := m.TokensRevoked(f.Grant)
 	if err != nil {
-		return "", 0, token.ErrNotFound
+		return m.dead(ctx, f.Grant)
 	}
 	f.RevokedAt = now
 	m.refresh[h] = f

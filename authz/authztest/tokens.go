@@ -488,25 +488,34 @@ func revokeNothing(t *testing.T, s Stores) {
 	if _, err := s.Tokens.Redeem(ctx, expiredTokens); err != nil {
 		t.Fatal(err)
 	}
+	withdrawn, withdrawnTokens := redeemed(t, s)
+	if _, _, err := s.Tokens.RevokeRefresh(ctx, consenttest.Recipient, withdrawnTokens.Refresh.Hash); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		who             consent.RecipientID
 		access, refresh token.Hash
+		want            error
+		grant           consent.GrantID // with ErrRevoked
+		epoch           int64
 	}{
-		"unknown":           {consenttest.Recipient, newHash(), newHash()},
-		"another recipient": {consenttest.OtherRecipient, aliveTokens.Access.Hash, aliveTokens.Refresh.Hash},
-		"nobody":            {"", aliveTokens.Access.Hash, aliveTokens.Refresh.Hash},
-		"kinds swapped":     {consenttest.Recipient, aliveTokens.Refresh.Hash, aliveTokens.Access.Hash},
-		"grant ended":       {consenttest.Recipient, endedTokens.Access.Hash, endedTokens.Refresh.Hash},
-		"expired":           {consenttest.Recipient, expiredTokens.Access.Hash, expiredTokens.Refresh.Hash},
+		"unknown":           {consenttest.Recipient, newHash(), newHash(), token.ErrNotFound, "", 0},
+		"another recipient": {consenttest.OtherRecipient, aliveTokens.Access.Hash, aliveTokens.Refresh.Hash, token.ErrNotFound, "", 0},
+		"another's ended":   {consenttest.OtherRecipient, endedTokens.Access.Hash, endedTokens.Refresh.Hash, token.ErrNotFound, "", 0},
+		"nobody":            {"", aliveTokens.Access.Hash, aliveTokens.Refresh.Hash, token.ErrNotFound, "", 0},
+		"kinds swapped":     {consenttest.Recipient, aliveTokens.Refresh.Hash, aliveTokens.Access.Hash, token.ErrNotFound, "", 0},
+		"grant ended":       {consenttest.Recipient, endedTokens.Access.Hash, endedTokens.Refresh.Hash, token.ErrRevoked, ended.Grant.ID, 2},
+		"expired":           {consenttest.Recipient, expiredTokens.Access.Hash, expiredTokens.Refresh.Hash, token.ErrRevoked, expired.Grant.ID, 1},
+		"withdrawn":         {consenttest.Recipient, withdrawnTokens.Access.Hash, withdrawnTokens.Refresh.Hash, token.ErrRevoked, withdrawn.Grant.ID, 2},
 	} {
-		if id, epoch, err := s.Tokens.RevokeAccess(ctx, c.who, c.access); !errors.Is(err, token.ErrNotFound) || id != "" || epoch != 0 {
-			t.Errorf("%s: access: got %s, %d, %v, want ErrNotFound", name, id, epoch, err)
+		if id, epoch, err := s.Tokens.RevokeAccess(ctx, c.who, c.access); !errors.Is(err, c.want) || id != c.grant || epoch != c.epoch {
+			t.Errorf("%s: access: got %s, %d, %v, want %v", name, id, epoch, err, c.want)
 		}
-		if id, epoch, err := s.Tokens.RevokeRefresh(ctx, c.who, c.refresh); !errors.Is(err, token.ErrNotFound) || id != "" || epoch != 0 {
-			t.Errorf("%s: refresh: got %s, %d, %v, want ErrNotFound", name, id, epoch, err)
+		if id, epoch, err := s.Tokens.RevokeRefresh(ctx, c.who, c.refresh); !errors.Is(err, c.want) || id != c.grant || epoch != c.epoch {
+			t.Errorf("%s: refresh: got %s, %d, %v, want %v", name, id, epoch, err, c.want)
 		}
 	}
-	for id, epoch := range map[consent.GrantID]int64{alive.Grant.ID: 1, ended.Grant.ID: 2, expired.Grant.ID: 1} {
+	for id, epoch := range map[consent.GrantID]int64{alive.Grant.ID: 1, ended.Grant.ID: 2, expired.Grant.ID: 1, withdrawn.Grant.ID: 2} {
 		if g, err := s.Grants.Grant(ctx, id); err != nil || g.Epoch != epoch {
 			t.Errorf("epoch %d (%v), want %d", g.Epoch, err, epoch)
 		}
@@ -527,8 +536,8 @@ func revokeAgainstEnd(t *testing.T, s Stores) {
 			_, _, err := s.Tokens.RevokeRefresh(context.Background(), a.Grant.Recipient, r.Refresh.Hash)
 			return err
 		})
-		if err != nil && !errors.Is(err, token.ErrNotFound) {
-			t.Errorf("withdraw: got %v, want nil or ErrNotFound", err)
+		if err != nil && !errors.Is(err, token.ErrRevoked) {
+			t.Errorf("withdraw: got %v, want nil or ErrRevoked", err)
 		}
 		deadAccess(t, s, r.Access.Hash)
 	}
@@ -537,15 +546,21 @@ func revokeAgainstEnd(t *testing.T, s Stores) {
 func revokeRace(t *testing.T, s Stores) {
 	a, r := redeemed(t, s)
 	errs := consenttest.Race(func(int) error {
-		_, _, err := s.Tokens.RevokeAccess(context.Background(), a.Grant.Recipient, r.Access.Hash)
+		_, epoch, err := s.Tokens.RevokeAccess(context.Background(), a.Grant.Recipient, r.Access.Hash)
+		if epoch != 2 { // the losers' too
+			t.Errorf("epoch %d, want 2", epoch)
+		}
 		return err
 	})
-	consenttest.OneWinner(t, errs, token.ErrNotFound)
+	consenttest.OneWinner(t, errs, token.ErrRevoked)
 	errs = consenttest.Race(func(int) error {
-		_, _, err := s.Tokens.RevokeRefresh(context.Background(), a.Grant.Recipient, r.Refresh.Hash)
+		_, epoch, err := s.Tokens.RevokeRefresh(context.Background(), a.Grant.Recipient, r.Refresh.Hash)
+		if epoch != 3 { // the losers' too
+			t.Errorf("epoch %d, want 3", epoch)
+		}
 		return err
 	})
-	consenttest.OneWinner(t, errs, token.ErrNotFound)
+	consenttest.OneWinner(t, errs, token.ErrRevoked)
 	if g, err := s.Grants.Grant(context.Background(), a.Grant.ID); err != nil || g.Epoch != 3 {
 		t.Errorf("epoch %d (%v), want 3", g.Epoch, err)
 	}

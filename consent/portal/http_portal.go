@@ -312,7 +312,8 @@ func (p *Portal) postStop(v *visit) {
 		p.failed(v.Writer, v.Request, badForm, errors.New("unknown action"))
 		return
 	}
-	if g.StatusAt(p.c.Now()) == consent.StatusActive {
+	// Also when it has been stopped already: that stop may still be waiting.
+	if g.StatusAt(p.c.Now()) != consent.StatusExpired {
 		_, err := p.c.Stopper.StopByConsumer(ctx, v.who, g.ID)
 		if err != nil && !errors.Is(err, consent.ErrEnded) {
 			p.failed(v.Writer, v.Request, Problem{

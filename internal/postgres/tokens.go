@@ -114,11 +114,11 @@ WHERE t.access_hash = $1`
 // To withdraw is to lock the grant's row first, as to end it: no token is
 // issued meanwhile, and the two never wait for each other crosswise.
 const sqlLockGrantOfAccess = `
-SELECT g.grant_id FROM consent_grant g JOIN oauth_access t ON t.grant_id = g.grant_id
+SELECT g.grant_id, g.epoch FROM consent_grant g JOIN oauth_access t ON t.grant_id = g.grant_id
 WHERE t.access_hash = $1 AND t.recipient_id = $2 FOR NO KEY UPDATE OF g`
 
 const sqlLockGrantOfRefresh = `
-SELECT g.grant_id FROM consent_grant g JOIN oauth_refresh t ON t.grant_id = g.grant_id
+SELECT g.grant_id, g.epoch FROM consent_grant g JOIN oauth_refresh t ON t.grant_id = g.grant_id
 WHERE t.refresh_hash = $1 AND t.recipient_id = $2 FOR NO KEY UPDATE OF g`
 
 const sqlRevokeAccess = `
@@ -395,31 +395,32 @@ func (s Tokens) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 func (s Tokens) RevokeAccess(ctx context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
 	id, epoch, err := s.revoke(ctx, who, h, sqlLockGrantOfAccess, sqlRevokeAccess, "")
 	if err != nil {
-		return "", 0, fmt.Errorf("revoke access token: %w", err)
+		err = fmt.Errorf("revoke access token: %w", err)
 	}
-	return id, epoch, nil
+	return id, epoch, err
 }
 
 // RevokeRefresh implements token.Store. Six round trips.
 func (s Tokens) RevokeRefresh(ctx context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
 	id, epoch, err := s.revoke(ctx, who, h, sqlLockGrantOfRefresh, sqlRevokeRefresh, sqlRevokeAccessOfGrant)
 	if err != nil {
-		return "", 0, fmt.Errorf("revoke refresh token: %w", err)
+		err = fmt.Errorf("revoke refresh token: %w", err)
 	}
-	return id, epoch, nil
+	return id, epoch, err
 }
 
 // revoke withdraws one token, then runs also on its grant if it is not empty.
 func (s Tokens) revoke(ctx context.Context, who consent.RecipientID, h token.Hash, lock, withdraw, also string) (id consent.GrantID, epoch int64, err error) {
 	type lockRow struct {
 		GrantID string `db:"grant_id"`
+		Epoch   int64  `db:"epoch"`
 	}
 	type epochRow struct {
 		Epoch int64 `db:"epoch"`
 	}
-	err = s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		locked, err := one[lockRow](ctx, tx, token.ErrNotFound, lock, h[:], string(who))
-		if err != nil {
+	var locked lockRow
+	err = s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
+		if locked, err = one[lockRow](ctx, tx, token.ErrNotFound, lock, h[:], string(who)); err != nil {
 			return err
 		}
 		tag, err := tx.Exec(ctx, withdraw, h[:], string(who))
@@ -427,11 +428,11 @@ func (s Tokens) revoke(ctx context.Context, who consent.RecipientID, h token.Has
 			return err
 		}
 		if tag.RowsAffected() == 0 {
-			return token.ErrNotFound
+			return token.ErrRevoked
 		}
 		// A grant that has ended makes its tokens dead: the rollback undoes
 		// the withdrawal.
-		raised, err := one[epochRow](ctx, tx, token.ErrNotFound, sqlRaiseEpoch, locked.GrantID)
+		raised, err := one[epochRow](ctx, tx, token.ErrRevoked, sqlRaiseEpoch, locked.GrantID)
 		if err != nil {
 			return err
 		}
@@ -443,5 +444,11 @@ func (s Tokens) revoke(ctx context.Context, who consent.RecipientID, h token.Has
 		queueEvent(&b, id, epoch, consent.EventTokensRevoked, consent.ActorRecipient, "")
 		return tx.SendBatch(ctx, &b).Close()
 	})
-	return id, epoch, err
+	switch {
+	case errors.Is(err, token.ErrRevoked):
+		return consent.GrantID(locked.GrantID), locked.Epoch, err
+	case err != nil:
+		return "", 0, err
+	}
+	return id, epoch, nil
 }

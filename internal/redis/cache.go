@@ -44,18 +44,22 @@ func fresh() string {
 	return hex.EncodeToString(b[:])
 }
 
-// lookScript finds a token whose grant has not moved on and spends the proof.
+// lookScript finds a token whose grant has not moved on, if it is young
+// enough, and spends the proof. The age of an entry counts from the look-up
+// that came before the truth was read (fillScript's lease): counted from the
+// fill, a record read before the end of a grant could look fresh after it.
 // Epochs are compared as Lua numbers, exact up to 2^53.
 //
 // KEYS: token, generation, and proof if there is one.
 // ARGV: prefix of tombstones, fresh random, life of a generation in ms, end of
-// the proof in ms since 1970.
+// the proof in ms since 1970, most age in ms.
 // Answer: {1, record, 1 if the proof was spent before} or {0, lease}.
 var lookScript = goredis.NewScript(`
-local entry = redis.call('HMGET', KEYS[1], 'g', 'e', 'v')
+local entry = redis.call('HMGET', KEYS[1], 'g', 'e', 'v', 'l')
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-if entry[1] and entry[2] and entry[3] then
+local age = now - (tonumber(entry[4] or '') or 0)
+if entry[1] and entry[2] and entry[3] and age >= 0 and age <= tonumber(ARGV[5]) then
   local ended = redis.call('GET', ARGV[1] .. entry[1])
   if not ended or tonumber(ended) <= tonumber(entry[2]) then
     local replayed = 0
@@ -107,7 +111,7 @@ local life = math.min(tonumber(ARGV[6]), tonumber(ARGV[7]) - now)
 if life <= 0 then
   return 0
 end
-redis.call('HSET', KEYS[1], 'g', ARGV[3], 'e', ARGV[4], 'v', ARGV[5])
+redis.call('HSET', KEYS[1], 'g', ARGV[3], 'e', ARGV[4], 'v', ARGV[5], 'l', looked)
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', life))
 return 1
 `)
@@ -126,8 +130,29 @@ return 1
 
 // Look implements resource.Cache.
 func (c *Cache) Look(ctx context.Context, h token.Hash, proof *token.Proof) (resource.Cached, error) {
+	return c.look(ctx, h, proof, maxEntry+maxFillLag)
+}
+
+// Recent implements authz.Cache. One round trip when it finds the token.
+func (c *Cache) Recent(ctx context.Context, h token.Hash, read func(context.Context) (token.Live, error)) (token.Live, error) {
+	cached, err := c.look(ctx, h, nil, consent.Freshness)
+	if err == nil && cached.Found {
+		return cached.Live, nil
+	}
+	live, err := read(ctx)
+	if err != nil {
+		return token.Live{}, err
+	}
+	if cached.Lease != "" {
+		_ = c.Fill(ctx, cached.Lease, live) // it only makes the next one faster
+	}
+	return live, nil
+}
+
+// look finds entries of at most that age.
+func (c *Cache) look(ctx context.Context, h token.Hash, proof *token.Proof, age time.Duration) (resource.Cached, error) {
 	keys := []string{tokenKey(h), generationKey}
-	args := []any{prefix + "ended:", fresh(), milliseconds(generations), int64(0)}
+	args := []any{prefix + "ended:", fresh(), milliseconds(generations), int64(0), milliseconds(age)}
 	if proof != nil {
 		keys = append(keys, proofKey(proof))
 		args[3] = proof.ExpiresAt.UnixMilli()

@@ -6,6 +6,7 @@ import (
 	"log/slog"
 	"net"
 	"net/url"
+	"strconv"
 	"strings"
 	"syscall"
 	"testing"
@@ -146,7 +147,7 @@ func TestForeignBytesAreNoToken(t *testing.T) {
 		"garbage":          "garbage",
 		"of another token": string(token.AppendLive(nil, other)),
 	} {
-		m.HSet(key, "g", "g", "e", "1", "v", value)
+		m.HSet(key, "g", "g", "e", "1", "v", value, "l", strconv.FormatInt(time.Now().UnixMilli(), 10))
 		if got, err := c.Look(t.Context(), token.Hash{}, nil); err == nil || got.Found {
 			t.Errorf("%s: found %v, %v", name, got.Found, err)
 		}

@@ -2,17 +2,17 @@
 // read need not ask PostgreSQL who is asking.
 //
 // Redis is an accelerator that may be slow, down, emptied or out of date at
-// any time. No promise rests on it: PostgreSQL decides at release. So it
-// runs without persistence and without replicas to promote, and every call
-// is bounded to tens of milliseconds with no retry; after five failures in a
-// row no call is made for a second.
+// any time. PostgreSQL decides at release, and introspection believes Redis
+// for seconds only. So it runs without persistence and without replicas to
+// promote, and every call is bounded to tens of milliseconds with no retry;
+// after five failures in a row no call is made for a second.
 //
 // # Keys
 //
 // All keys share one hash tag, so that a script may touch several of them: in
 // a Redis Cluster they live on one shard. None holds a secret.
 //
-//	{headgate}:token:<hash>       hash g, e, v: grant, epoch, token.AppendLive form; 60 s at most
+//	{headgate}:token:<hash>       hash g, e, v, l: grant, epoch, token.AppendLive form, when it was looked for; 60 s at most
 //	{headgate}:ended:<grant>      the epoch below which its tokens are forgotten; 120 s
 //	{headgate}:proof:<key>        a DPoP proof that was used; until it is too old to be accepted
 //	{headgate}:generation         random, made once per life of the data; 24 h
@@ -20,6 +20,14 @@
 // A lost token is a miss. A lost tombstone lets a stale token be found for up
 // to 60 seconds, which the gate then withholds. A lost proof is caught by the
 // gate. A lost generation voids the fills under way.
+//
+// Introspection (Recent) has no gate behind it. It takes no entry that is
+// older than consent.Freshness by the clock of Redis, and whoever ends a grant
+// waits for that long unless the tombstone is in place. So a Redis that loses
+// everything is harmless, and one that forgets tombstones but keeps tokens is
+// not: its eviction policy must not be a random one (any LRU or LFU policy,
+// volatile-ttl and noeviction do), it must not load old snapshots, and its
+// clock must not be set back by more than a second.
 //
 // The package must not know HTTP or what a read is. It uses nothing that
 // Redis 7.0 lacks.

@@ -237,8 +237,10 @@ type Store interface {
 	// RevokeRefresh a refresh token and every access token issued under its
 	// grant. Both raise the grant's epoch, so that no instance serves from
 	// an older snapshot, and return the grant id and the new epoch.
-	// ErrNotFound for a token that is unknown, of another recipient, or
-	// already dead: nothing changes.
+	// ErrNotFound for a token that is unknown or of another recipient;
+	// ErrRevoked, with the grant and its present epoch, for one that is dead
+	// already, so that whoever asks again is told no sooner than whoever
+	// asked first. With an error nothing changes.
 	RevokeAccess(ctx context.Context, who consent.RecipientID, h Hash) (consent.GrantID, int64, error)
 	// RevokeRefresh: see RevokeAccess.
 	RevokeRefresh(ctx context.Context, who consent.RecipientID, h Hash) (consent.GrantID, int64, error)

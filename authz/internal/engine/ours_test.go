@@ -70,18 +70,29 @@ func (r *recorder) RevokeAccess(ctx context.Context, who consent.RecipientID, h 
 	return r.Memory.RevokeAccess(ctx, who, h)
 }
 
+func (r *recorder) Live(ctx context.Context, h token.Hash) (token.Live, error) {
+	if r.broken {
+		return token.Live{}, consent.ErrUnavailable
+	}
+	return r.Memory.Live(ctx, h)
+}
+
 func newOurs(t testing.TB, apps []app) *ours {
 	t.Helper()
 	o := &ours{at: time.Now()}
 	o.store = &recorder{Memory: authztest.NewMemory(o.now)}
 	for _, a := range apps {
 		clusters := fdx.NewClusters(fdx.AccountBasic, fdx.Transactions)
+		role := consent.RoleRecipient
+		if a.id == "server" {
+			role = consent.RoleResourceServer
+		}
 		jwks := a.jwks(t)
 		if a.jwksURI != "" {
 			jwks = []byte(`{"keys":[]}`)
 		}
 		must(t, o.store.PutRecipient(t.Context(), consent.Recipient{
-			ID: consent.RecipientID(a.id), Status: consent.RecipientActive, Name: a.id, LegalName: a.id,
+			ID: consent.RecipientID(a.id), Role: role, Status: consent.RecipientActive, Name: a.id, LegalName: a.id,
 			AuthMethod: consent.PrivateKeyJWT, AssertionAlg: string(a.alg), JWKS: jwks, RedirectURIs: []string{a.redirect},
 			Scopes: fdx.ScopesOf(clusters), Purposes: []consent.Purpose{{Code: "general", Label: "l", Clusters: clusters}},
 			Durations: []consent.DurationType{consent.TimeBound}, MaxDays: 90, LookbackDays: 90, DPoPBound: true,

@@ -151,6 +151,7 @@ func apps(remote string) []app {
 	return []app{
 		named("app", func(*app) {}),
 		named("other", func(*app) {}),
+		named("server", func(*app) {}),
 		named("no-use", func(a *app) { a.use = "" }),
 		named("eddsa", func(a *app) { a.alg, a.key, a.public = jose.EdDSA, k.ed, k.ed.Public() }),
 		named("rs256", func(a *app) { a.alg, a.key, a.public = jose.RS256, k.rsa, k.rsa.Public() }),
@@ -541,6 +542,19 @@ var overrides = []struct {
 		access := r.redeem(r.code(nil)).text("access_token")
 		r.s.breakStore()
 		return r.s.post("/revoke", r.signed("app", url.Values{"token": {access}}, nil), nil).seen()
+	}},
+	{"20 an outage is no revocation", "200 inactive", "503 temporarily_unavailable", func(r *run) string {
+		form := url.Values{"token": {r.redeem(r.code(nil)).text("access_token")}}
+		header := http.Header{"Authorization": {"Basic c2VydmVyOnNlY3JldA=="}}
+		if !r.stock() {
+			form, header = r.signed("server", form, nil), nil
+		}
+		r.s.breakStore()
+		a := r.s.post("/introspect", form, header)
+		if active, said := a.body["active"]; said && active == false {
+			return fmt.Sprint(a.status, " inactive")
+		}
+		return a.seen()
 	}},
 	{"21 somebody else's used code withdraws nothing", "400 invalid_grant", "200", func(r *run) string {
 		code := r.code(func(f url.Values) { f.Set("scope", basic+" offline_access") })

@@ -20,6 +20,7 @@ import (
 	"github.com/ory/fosite/handler/openid"
 	"github.com/ory/fosite/storage"
 	"github.com/ory/fosite/token/jwt"
+	"golang.org/x/crypto/bcrypt"
 )
 
 // stock is fosite as its own documentation composes it, over its own store.
@@ -44,6 +45,14 @@ func (s *exampleStore) RevokeAccessToken(ctx context.Context, id string) error {
 		return errStore
 	}
 	return s.MemoryStore.RevokeAccessToken(ctx, id)
+}
+
+// GetAccessTokenSession breaks where only introspection asks for a session.
+func (s *exampleStore) GetAccessTokenSession(ctx context.Context, signature string, sess fosite.Session) (fosite.Requester, error) {
+	if s.broken && sess != nil {
+		return nil, errStore
+	}
+	return s.MemoryStore.GetAccessTokenSession(ctx, signature, sess)
 }
 
 func (s *exampleStore) GetAuthorizeCodeSession(ctx context.Context, code string, sess fosite.Session) (fosite.Requester, error) {
@@ -103,6 +112,12 @@ func newStock(t testing.TB, apps []app) *stock {
 		}
 		s.store.Clients[a.id] = c
 	}
+	// Introspection takes no assertion, only a password or a token.
+	secret, err := bcrypt.GenerateFromPassword([]byte("secret"), bcrypt.MinCost)
+	if err != nil {
+		t.Fatal(err)
+	}
+	s.store.Clients["server"] = &fosite.DefaultClient{ID: "server", Secret: secret}
 	config := &fosite.Config{
 		GlobalSecret: []byte("0123456789abcdef0123456789abcdef"), TokenURL: issuer + "/token", IDTokenIssuer: issuer,
 		IsPushedAuthorizeEnforced: true,
@@ -119,7 +134,7 @@ func newStock(t testing.TB, apps []app) *stock {
 	},
 		compose.OAuth2AuthorizeExplicitFactory, compose.OAuth2RefreshTokenGrantFactory,
 		compose.OpenIDConnectExplicitFactory, compose.OpenIDConnectRefreshFactory,
-		compose.OAuth2TokenRevocationFactory, compose.OAuth2PKCEFactory, compose.PushedAuthorizeHandlerFactory)
+		compose.OAuth2TokenRevocationFactory, compose.OAuth2TokenIntrospectionFactory, compose.OAuth2PKCEFactory, compose.PushedAuthorizeHandlerFactory)
 	return s
 }
 
@@ -158,6 +173,13 @@ func (s *stock) serve(w http.ResponseWriter, r *http.Request) {
 			return
 		}
 		s.provider.WriteAccessResponse(ctx, w, ar, resp)
+	case "/introspect":
+		resp, err := s.provider.NewIntrospectionRequest(ctx, r, person())
+		if err != nil {
+			s.provider.WriteIntrospectionError(ctx, w, err)
+			return
+		}
+		s.provider.WriteIntrospectionResponse(ctx, w, resp)
 	case "/revoke":
 		s.provider.WriteRevocationResponse(ctx, w, s.provider.NewRevocationRequest(ctx, r))
 	}

@@ -104,7 +104,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	p.closers = append(p.closers, p.db.Close)
-	var cache consent.Cache
+	var cache cache
 	if c.RedisURLFile != "" {
 		address, err := config.Secret(c.RedisURLFile)
 		if err != nil {
@@ -115,7 +115,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 			return nil, err
 		}
 		p.closers = append(p.closers, func() { _ = r.Close() })
-		cache = r
+		cache.told, cache.recent = r, r
 	}
 	bank, closeBank, err := openBank(ctx, c.BankDSNFile)
 	if err != nil {
@@ -131,7 +131,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	stop, err := consent.NewService(consent.ServiceConfig{
-		Store: p.db.Grants(), Cache: cache,
+		Store: p.db.Grants(), Cache: cache.told,
 		CacheFailed: func(err error) { log.Warn("cache not told of a stop", slog.String("cause", err.Error())) },
 	})
 	if err != nil {
@@ -141,7 +141,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	server, err := newServer(c, p.db, cache, p.keys, stop, pages, sessions, log)
+	server, err := newServer(c, p.db, cache.recent, p.keys, stop, pages, sessions, log)
 	if err != nil {
 		return nil, err
 	}
@@ -172,6 +172,12 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	}
 	p.mtls = web.NewServer(p.health.Around(handler), asking, log)
 	return p, nil
+}
+
+// cache is Redis in its two roles; both nil without one.
+type cache struct {
+	told   consent.Cache
+	recent authz.Cache
 }
 
 func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
@@ -209,7 +215,7 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log
 	return pages, sessions, err
 }
 
-func newServer(c Config, db *postgres.DB, cache consent.Cache, keys *certs.Rotator, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, log *slog.Logger) (*authz.Server, error) {
+func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, log *slog.Logger) (*authz.Server, error) {
 	hasher, err := config.Hasher(c.HashKeysFile)
 	if err != nil {
 		return nil, fmt.Errorf("hash_keys_file: %w", err)
@@ -241,7 +247,7 @@ func newServer(c Config, db *postgres.DB, cache consent.Cache, keys *certs.Rotat
 		Requests: db.Requests(), Tokens: db.Tokens(), Guard: db.Guard(),
 		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: keys, Subjects: subjects,
 		Provider: consent.Party{Name: c.BankName, Type: consent.PartyProvider, HomeURI: c.BankHomeURI},
-		Browsers: sessions, Pages: journeyPages{pages}, Told: cache,
+		Browsers: sessions, Pages: journeyPages{pages}, Cache: cache,
 		Log: log, Now: time.Now,
 	})
 }
