@@ -331,7 +331,7 @@ func (h *hunt) errors(attempt *recipient.Attempt, code recipient.Secret, tok rec
 	want(http.StatusBadRequest, h.ask(h.app.RefreshRequest(tok.RefreshToken[:40], tok.Key)))
 	r, err = h.app.RefreshRequest(tok.RefreshToken, tok.Key)
 	want(http.StatusBadRequest, h.ask(bend(r, err, func(r *recipient.Request) { r.Form.Set("grant_type", string(tok.RefreshToken)) })))
-	want(http.StatusOK, h.ask(h.app.RevokeRequest(code)))
+	want(http.StatusBadRequest, h.ask(h.app.RevokeRequest(code)))
 
 	// At the pages: somebody who does not exist, and addresses with secrets.
 	b := h.s.person(h.t)
