@@ -34,7 +34,11 @@ const issuerBase = "https://auth.bank.example"
 // server is the authorization server with the two clients that ask it.
 type server struct {
 	handler http.Handler
-	key     *ecdsa.PrivateKey // of both clients
+	browser http.Handler
+	journey consent.Authorizations
+	who     consent.ConsumerID
+	account fdx.AccountID
+	key     *ecdsa.PrivateKey // of both clients, and of DPoP
 }
 
 // The clients: one that obtains consent, one that introspects.
@@ -43,7 +47,8 @@ const (
 	asking  consent.RecipientID = "bench-ask"
 )
 
-func (s *stack) authorizationServer(ctx context.Context, cache authz.Cache) (*server, error) {
+// registerClients registers both with a fresh key.
+func (s *stack) registerClients(ctx context.Context) (*ecdsa.PrivateKey, error) {
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
 		return nil, err
@@ -66,6 +71,10 @@ func (s *stack) authorizationServer(ctx context.Context, cache authz.Cache) (*se
 			return nil, err
 		}
 	}
+	return key, nil
+}
+
+func (s *stack) authorizationServer(key *ecdsa.PrivateKey, cache authz.Cache) (*server, error) {
 	stop, err := consent.NewService(consent.ServiceConfig{Store: s.db.Grants(), Cache: s.cache})
 	if err != nil {
 		return nil, err
@@ -83,8 +92,18 @@ func (s *stack) authorizationServer(ctx context.Context, cache authz.Cache) (*se
 	if err != nil {
 		return nil, err
 	}
-	h, err := a.Protocol()
-	return &server{handler: h, key: key}, err
+	protocol, err := a.Protocol()
+	if err != nil {
+		return nil, err
+	}
+	browser, err := a.Browser()
+	if err != nil {
+		return nil, err
+	}
+	return &server{
+		handler: protocol, browser: browser, key: key,
+		journey: s.db.Authorizations(), who: s.access.Consumer(), account: s.access.Accounts()[0].ID,
+	}, nil
 }
 
 // noKeys signs nothing: no line asks for anything signed.
@@ -101,29 +120,85 @@ func (noKeys) Sign(context.Context, string, string, any) (string, error) {
 	return "", errors.New("no keys")
 }
 
-// nobody stands for the browser side, which no line touches.
-type nobody struct {
-	authz.Browsers
-	authz.Pages
-}
+// nobody stands for the browser side: one browser, and pages that nobody
+// sees.
+type nobody struct{ authz.Pages }
+
+// Middleware implements authz.Browsers.
+func (nobody) Middleware(next http.Handler) http.Handler { return next }
+
+// Browser implements authz.Browsers.
+func (nobody) Browser(context.Context) string { return "browser" }
+
+// Path implements authz.Pages.
+func (nobody) Path(id consent.AuthorizationID, _ consent.Step) string { return "/" + string(id) }
 
 // operation is a request that a client makes again and again.
 type operation struct {
 	client consent.RecipientID
 	path   string
-	want   int                    // status
-	form   func(i int) url.Values // of the ith request, without client authentication
+	want   int // status
+	// forms prepares n requests, without client authentication. What they
+	// use up takes long to make, so of those there are no more than most; 0
+	// is no limit.
+	forms func(ctx context.Context, n int) ([]url.Values, error)
+	most  int
+	dpop  bool
 }
 
-// assertion returns a fresh client assertion (RFC 7523).
-func (s *server) assertion(id consent.RecipientID, now time.Time) (string, error) {
-	claims, err := json.Marshal(map[string]any{
-		"iss": id, "sub": id, "aud": issuerBase, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
-	})
+// always prepares requests that differ in nothing.
+func always(form func(i int) url.Values) func(context.Context, int) ([]url.Values, error) {
+	return func(_ context.Context, n int) ([]url.Values, error) {
+		all := make([]url.Values, n)
+		for i := range all {
+			all[i] = form(i)
+		}
+		return all, nil
+	}
+}
+
+// message is a prepared request.
+type message struct{ body, proof string }
+
+// prepare signs what the forms need.
+func (s *server) prepare(o operation, forms []url.Values) ([]message, error) {
+	now := time.Now()
+	all := make([]message, len(forms))
+	for i, f := range forms {
+		// RFC 7523.
+		assertion, err := s.sign(`{"alg":"ES256","kid":"1"}`, map[string]any{
+			"iss": o.client, "sub": o.client, "aud": issuerBase, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
+		})
+		if err != nil {
+			return nil, err
+		}
+		f.Set("client_assertion", assertion)
+		f.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
+		all[i].body = f.Encode()
+		if !o.dpop {
+			continue
+		}
+		jwk, err := json.Marshal(jose.JSONWebKey{Key: s.key.Public()})
+		if err != nil {
+			return nil, err
+		}
+		all[i].proof, err = s.sign(`{"alg":"ES256","typ":"dpop+jwt","jwk":`+string(jwk)+`}`, map[string]any{
+			"jti": rand.Text(), "htm": http.MethodPost, "htu": issuerBase + o.path, "iat": now.Unix(),
+		})
+		if err != nil {
+			return nil, err
+		}
+	}
+	return all, nil
+}
+
+// sign returns a compact JWS with ES256.
+func (s *server) sign(header string, claims any) (string, error) {
+	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", err
 	}
-	input := encode([]byte(`{"alg":"ES256","kid":"1"}`)) + "." + encode(claims)
+	input := encode([]byte(header)) + "." + encode(payload)
 	digest := sha256.Sum256([]byte(input))
 	r, t, err := ecdsa.Sign(rand.Reader, s.key, digest[:])
 	if err != nil {
@@ -135,25 +210,8 @@ func (s *server) assertion(id consent.RecipientID, now time.Time) (string, error
 	return input + "." + encode(signature[:]), nil
 }
 
-// bodies prepares n requests.
-func (s *server) bodies(o operation, n int) ([]string, error) {
-	now := time.Now()
-	all := make([]string, n)
-	for i := range all {
-		f := o.form(i)
-		assertion, err := s.assertion(o.client, now)
-		if err != nil {
-			return nil, err
-		}
-		f.Set("client_assertion", assertion)
-		f.Set("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer")
-		all[i] = f.Encode()
-	}
-	return all, nil
-}
-
 // run has callers send the requests for d, or until they are used up.
-func (s *server) run(ctx context.Context, o operation, bodies []string, callers int, d time.Duration) (*measured, error) {
+func (s *server) run(ctx context.Context, o operation, messages []message, callers int, d time.Duration) (*measured, error) {
 	var next atomic.Int64
 	var wait sync.WaitGroup
 	times := make([]histogram, callers)
@@ -163,10 +221,10 @@ func (s *server) run(ctx context.Context, o operation, bodies []string, callers 
 		wait.Go(func() {
 			for now := start; now.Sub(start) < d && faults[c] == nil; {
 				i := int(next.Add(1)) - 1
-				if i >= len(bodies) {
+				if i >= len(messages) {
 					return
 				}
-				faults[c] = s.ask(ctx, o, bodies[i])
+				faults[c] = s.try(ctx, o, messages[i])
 				end := time.Now()
 				times[c].record(end.Sub(now))
 				now = end
@@ -184,37 +242,158 @@ func (s *server) run(ctx context.Context, o operation, bodies []string, callers 
 	return m, nil
 }
 
-func (s *server) ask(ctx context.Context, o operation, body string) error {
-	r := httptest.NewRequestWithContext(ctx, http.MethodPost, o.path, strings.NewReader(body))
+func (s *server) try(ctx context.Context, o operation, m message) error {
+	_, err := s.ask(ctx, o, m)
+	return err
+}
+
+func (s *server) ask(ctx context.Context, o operation, m message) (*httptest.ResponseRecorder, error) {
+	r := httptest.NewRequestWithContext(ctx, http.MethodPost, o.path, strings.NewReader(m.body))
 	r.Header.Set("Content-Type", "application/x-www-form-urlencoded")
+	if m.proof != "" {
+		r.Header.Set("DPoP", m.proof)
+	}
 	w := httptest.NewRecorder()
 	s.handler.ServeHTTP(w, r)
 	if w.Code != o.want || strings.Contains(w.Body.String(), `"active":false`) {
-		return fmt.Errorf("answered %d: %.*s", w.Code, shown, w.Body)
+		return nil, fmt.Errorf("%s answered %d: %.*s", o.path, w.Code, shown, w.Body)
 	}
-	return nil
+	return w, nil
+}
+
+// once makes one request and returns a member of its answer.
+func (s *server) once(ctx context.Context, o operation, form url.Values, member string) (string, error) {
+	m, err := s.prepare(o, []url.Values{form})
+	if err != nil {
+		return "", err
+	}
+	w, err := s.ask(ctx, o, m[0])
+	if err != nil {
+		return "", err
+	}
+	var body map[string]any
+	if err := json.Unmarshal(w.Body.Bytes(), &body); err != nil {
+		return "", err
+	}
+	text, _ := body[member].(string)
+	return text, nil
+}
+
+// The operations of a flow. The verifier is that of every code.
+var (
+	push   = operation{client: pushing, path: "/par", want: http.StatusCreated}
+	redeem = operation{client: pushing, path: "/token", want: http.StatusOK, dpop: true}
+)
+
+const verifier = "benchbenchbenchbenchbenchbenchbenchbenchbench"
+
+func authorization(int) url.Values {
+	challenge := sha256.Sum256([]byte(verifier))
+	return url.Values{
+		"response_type": {"code"}, "redirect_uri": {"https://bench.example/callback"},
+		"scope":          {"fdx:accountbasic:read fdx:transactions:read"},
+		"code_challenge": {encode(challenge[:])}, "code_challenge_method": {"S256"},
+	}
+}
+
+// redemption pushes a request, approves it and returns the form that redeems
+// its code.
+func (s *server) redemption(ctx context.Context) (url.Values, error) {
+	uri, err := s.once(ctx, push, authorization(0), "request_uri")
+	if err != nil {
+		return nil, err
+	}
+	open := s.get(ctx, "/authorize?"+url.Values{"client_id": {string(pushing)}, "request_uri": {uri}}.Encode())
+	a, err := s.journey.Authorization(ctx, consent.AuthorizationID(strings.TrimPrefix(open.Path, "/")), "browser")
+	if err != nil {
+		return nil, err
+	}
+	a.Consumer, a.AuthenticatedAt, a.Accounts = s.who, time.Now(), []fdx.AccountID{s.account}
+	a.Decision, a.Disclosure = consent.Approved, consent.Disclosure{Version: "bench", Locale: "en", Text: "To measure."}
+	if _, err := s.journey.Replace(ctx, a); err != nil {
+		return nil, err
+	}
+	code := s.get(ctx, "/authorize/"+string(a.ID)).Query().Get("code")
+	return url.Values{
+		"grant_type": {"authorization_code"}, "code": {code}, "redirect_uri": {"https://bench.example/callback"}, "code_verifier": {verifier},
+	}, nil
+}
+
+// get returns where a page of the browser host leads to.
+func (s *server) get(ctx context.Context, address string) *url.URL {
+	w := httptest.NewRecorder()
+	s.browser.ServeHTTP(w, httptest.NewRequestWithContext(ctx, http.MethodGet, address, nil))
+	u, err := url.Parse(w.Header().Get("Location"))
+	if err != nil {
+		return new(url.URL) // what follows fails
+	}
+	return u
+}
+
+// redemptions prepares n of them, on several connections.
+func (s *server) redemptions(ctx context.Context, n int) ([]url.Values, error) {
+	all, faults := make([]url.Values, n), make([]error, conns)
+	var wait sync.WaitGroup
+	for c := range faults {
+		wait.Go(func() {
+			for i := c; i < n && faults[c] == nil; i += len(faults) {
+				all[i], faults[c] = s.redemption(ctx)
+			}
+		})
+	}
+	wait.Wait()
+	return all, errors.Join(faults...)
+}
+
+// issued prepares n forms around a token of a flow each.
+func (s *server) issued(member string, form func(secret string) url.Values) func(context.Context, int) ([]url.Values, error) {
+	return func(ctx context.Context, n int) ([]url.Values, error) {
+		all, err := s.redemptions(ctx, n)
+		for i := range all {
+			var secret string
+			if err == nil {
+				secret, err = s.once(ctx, redeem, all[i], member)
+			}
+			all[i] = form(secret)
+		}
+		return all, err
+	}
 }
 
 // line returns the line of an operation.
 func (s *server) line(c Config, name, reference string, o operation) line {
+	messages := func(ctx context.Context, n int) ([]message, error) {
+		if o.most > 0 {
+			n = min(n, o.most)
+		}
+		forms, err := o.forms(ctx, n)
+		if err != nil {
+			return nil, err
+		}
+		return s.prepare(o, forms)
+	}
 	return line{name: name, reference: reference, measure: func(ctx context.Context, d time.Duration, begin func() error) (answer, error) {
-		first, err := s.bodies(o, c.Callers+int(warmRate*warm(d).Seconds()))
+		first := int(warmRate * warm(d).Seconds())
+		if o.most > 0 {
+			first = 0
+		}
+		warming, err := messages(ctx, c.Callers+first)
 		if err != nil {
 			return answer{}, err
 		}
-		m, err := s.run(ctx, o, first, c.Callers, warm(d))
+		m, err := s.run(ctx, o, warming, c.Callers, warm(d))
 		if err != nil {
 			return answer{}, err
 		}
 		rate := float64(m.times.total) / m.elapsed.Seconds()
-		bodies, err := s.bodies(o, c.Callers+int(ahead*rate*d.Seconds()))
+		measured, err := messages(ctx, c.Callers+int(ahead*rate*d.Seconds()))
 		if err != nil {
 			return answer{}, err
 		}
 		if err := begin(); err != nil {
 			return answer{}, err
 		}
-		if m, err = s.run(ctx, o, bodies, c.Callers, d); err != nil {
+		if m, err = s.run(ctx, o, measured, c.Callers, d); err != nil {
 			return answer{}, err
 		}
 		return m.answer(), nil
@@ -225,28 +404,42 @@ func (s *server) line(c Config, name, reference string, o operation) line {
 // with PAR, the least that a request of a client with an assertion can cost: a
 // signature to verify and one write.
 func (s *stack) issuing(ctx context.Context, c Config) ([]line, error) {
-	a, err := s.authorizationServer(ctx, s.cache)
+	key, err := s.registerClients(ctx)
 	if err != nil {
 		return nil, err
 	}
-	cold, err := s.authorizationServer(ctx, nil)
+	a, err := s.authorizationServer(key, s.cache)
 	if err != nil {
 		return nil, err
 	}
-	a.key = cold.key // the registrations' keys are those of the second
+	cold, err := s.authorizationServer(key, nil)
+	if err != nil {
+		return nil, err
+	}
+	secret, err := a.redemption(ctx)
+	if err != nil {
+		return nil, err
+	}
+	refresh, err := a.once(ctx, redeem, secret, "refresh_token")
+	if err != nil {
+		return nil, err
+	}
 	const par = "as-par"
-	introspect := operation{asking, "/introspect", http.StatusOK, func(i int) url.Values {
+	pushes, exchange, renew := push, redeem, redeem
+	pushes.forms = always(authorization)
+	exchange.forms, exchange.most = a.redemptions, 8*c.Callers
+	renew.forms = always(func(int) url.Values { return url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}} })
+	introspect := operation{client: asking, path: "/introspect", want: http.StatusOK, forms: always(func(i int) url.Values {
 		return url.Values{"token": {s.byKey.tokens[i%len(s.byKey.tokens)]}}
-	}}
+	})}
+	revoke := operation{client: pushing, path: "/revoke", want: http.StatusOK, most: 8 * c.Callers,
+		forms: a.issued("access_token", func(secret string) url.Values { return url.Values{"token": {secret}} })}
 	return []line{
-		a.line(c, par, par, operation{pushing, "/par", http.StatusCreated, func(int) url.Values {
-			return url.Values{
-				"response_type": {"code"}, "redirect_uri": {"https://bench.example/callback"},
-				"scope":          {"fdx:accountbasic:read fdx:transactions:read"},
-				"code_challenge": {encode(make([]byte, 32))}, "code_challenge_method": {"S256"},
-			}
-		}}),
+		a.line(c, par, par, pushes),
+		a.line(c, "as-code", par, exchange),
+		a.line(c, "as-refresh", par, renew),
 		a.line(c, "as-introspection-redis", par, introspect),
 		cold.line(c, "as-introspection-postgres", par, introspect),
+		a.line(c, "as-revocation", par, revoke),
 	}, nil
 }
