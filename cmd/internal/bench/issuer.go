@@ -416,19 +416,19 @@ func (s *stack) issuing(ctx context.Context, c Config) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
-	secret, err := a.redemption(ctx)
-	if err != nil {
-		return nil, err
-	}
-	refresh, err := a.once(ctx, redeem, secret, "refresh_token")
-	if err != nil {
+	// One grant per caller: refreshes of one grant wait for each other's lock.
+	var refresh []string
+	note := func(secret string) url.Values { refresh = append(refresh, secret); return nil }
+	if _, err := a.issued("refresh_token", note)(ctx, c.Callers); err != nil {
 		return nil, err
 	}
 	const par = "as-par"
 	pushes, exchange, renew := push, redeem, redeem
 	pushes.forms = always(authorization)
 	exchange.forms, exchange.most = a.redemptions, 8*c.Callers
-	renew.forms = always(func(int) url.Values { return url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh}} })
+	renew.forms = always(func(i int) url.Values {
+		return url.Values{"grant_type": {"refresh_token"}, "refresh_token": {refresh[i%len(refresh)]}}
+	})
 	introspect := operation{client: asking, path: "/introspect", want: http.StatusOK, forms: always(func(i int) url.Values {
 		return url.Values{"token": {s.byKey.tokens[i%len(s.byKey.tokens)]}}
 	})}
