@@ -57,6 +57,12 @@ func TestRun(t *testing.T) {
 		"memory-bare":                         "memory-bare",
 		"memory-certificate":                  "memory-bare",
 		"memory-dpop":                         "memory-bare",
+		"as-par":                              "as-par",
+		"as-code":                             "as-par",
+		"as-refresh":                          "as-par",
+		"as-revocation":                       "as-par",
+		"as-introspection-redis":              "as-par",
+		"as-introspection-postgres":           "as-par",
 		"introspection-postgres":              "introspection-postgres",
 		"introspection-redis":                 "introspection-postgres",
 	}

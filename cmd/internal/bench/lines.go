@@ -59,8 +59,12 @@ func (s *stack) lines(ctx context.Context, c Config, g *generator) ([]line, erro
 	if err != nil {
 		return nil, err
 	}
+	fromServer, err := s.issuing(ctx, c)
+	if err != nil {
+		return nil, err
+	}
 	const truth = "introspection-postgres"
-	return slices.Concat(fromSandbox, fromMemory, []line{
+	return slices.Concat(fromSandbox, fromMemory, fromServer, []line{
 		s.lookUp(c, truth, truth, nil),
 		s.lookUp(c, "introspection-redis", truth, s.cache),
 	}), nil
