@@ -55,6 +55,7 @@ func (s *Server) endpoints(e *gin.Engine, base string) {
 	e.POST(pathPush, gin.WrapF(s.endpoint(base, s.push)))
 	e.POST(pathToken, gin.WrapF(s.endpoint(base, s.token)))
 	e.POST(pathRevoke, gin.WrapF(s.endpoint(base, s.revoke)))
+	s.registration(e)
 }
 
 // Browser returns the handler of the authorization endpoint, for the host

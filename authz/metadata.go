@@ -16,6 +16,7 @@ type metadata struct {
 	RequirePush           bool        `json:"require_pushed_authorization_requests"`
 	Token                 string      `json:"token_endpoint"`
 	Revocation            string      `json:"revocation_endpoint"`
+	Registration          string      `json:"registration_endpoint,omitempty"`
 	Keys                  string      `json:"jwks_uri"`
 	Scopes                []fdx.Scope `json:"scopes_supported"`
 	ResponseTypes         []string    `json:"response_types_supported"`
@@ -39,6 +40,7 @@ const (
 	pathAuthorize = "/authorize"
 	pathToken     = "/token"
 	pathRevoke    = "/revoke"
+	pathRegister  = "/register"
 	pathKeys      = "/jwks"
 )
 
@@ -59,6 +61,9 @@ func (s *Server) metadata() ([]byte, error) {
 		ChallengeMethods: []string{"S256"}, ResponseIssuer: true,
 		DPoPAlgs: signingAlgs, DetailsTypes: []string{DetailsType},
 		UILocales: []string{"en", "es", "fr", "sv", "zh"},
+	}
+	if s.cfg.Registrations != nil {
+		m.Registration = s.cfg.Issuer + pathRegister
 	}
 	return json.Marshal(m)
 }

@@ -28,6 +28,9 @@ type tokenAnswer struct {
 // token answers POST /token.
 func (s *Server) token(q *request) (reply, error) {
 	ctx := q.Context()
+	if q.client.Role == consent.RoleResourceServer {
+		return reply{}, refuse("unauthorized_client", "a resource server obtains no tokens")
+	}
 	if err := s.proof(q, ""); err != nil {
 		return reply{}, err
 	}
