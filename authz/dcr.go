@@ -331,16 +331,24 @@ func (s *Server) statementFor(ctx context.Context, reg token.Registration, sent 
 	if err != nil {
 		return statement{}, nil, err
 	}
-	old, err := s.keptStatement(kept)
-	if err != nil || raw == "" || raw == kept {
-		sent["software_statement"] = record["software_statement"]
-		return old, nil, err
+	if kept == "" && raw == "" { // the operator's record came in between
+		return statement{}, nil, badStatement("software_statement is required")
+	}
+	var old statement
+	if kept != "" {
+		if old, err = s.keptStatement(kept); err != nil {
+			return statement{}, nil, err
+		}
+		if raw == "" || raw == kept {
+			sent["software_statement"] = record["software_statement"]
+			return old, nil, nil
+		}
 	}
 	st, err := s.checkStatement(ctx, raw)
 	if err != nil {
 		return statement{}, nil, err
 	}
-	if st.issuer != old.issuer || st.software != old.software {
+	if kept != "" && (st.issuer != old.issuer || st.software != old.software) {
 		return statement{}, nil, badStatement("the software statement is of another directory or about other software")
 	}
 	return st, []token.Proof{st.proof()}, nil
@@ -348,11 +356,9 @@ func (s *Server) statementFor(ctx context.Context, reg token.Registration, sent 
 
 // keptStatement reads a statement that was verified when it was stored.
 func (s *Server) keptStatement(raw string) (statement, error) {
-	parts := strings.Split(raw, ".")
-	if len(parts) != 3 {
-		return statement{}, badStatement("the registration has no software statement: send one")
-	}
-	payload, err := decodeSegment(parts[1])
+	_, rest, _ := strings.Cut(raw, ".")
+	text, _, _ := strings.Cut(rest, ".")
+	payload, err := decodeSegment(text)
 	if err != nil {
 		return statement{}, fmt.Errorf("read stored statement: %w", err)
 	}

@@ -2,6 +2,7 @@ package authz
 
 import (
 	"context"
+	"crypto/rand"
 	"crypto/sha256"
 	"encoding/binary"
 	"encoding/json"
@@ -48,6 +49,40 @@ type Directory struct {
 	// MaxAge bounds the life of a statement from its iat on; zero is
 	// StatementLife.
 	MaxAge time.Duration
+}
+
+// NewStatement returns the claims of a software statement of the operator,
+// good for that long from now on: client metadata as Registration reads it,
+// of which any member may be missing, as the client then says it itself.
+func NewStatement(issuer string, record []byte, now time.Time, life time.Duration) (map[string]any, error) {
+	if life <= 0 || life > OperatorStatementLife {
+		return nil, fmt.Errorf("statement: the life must be more than nothing and at most %s", OperatorStatementLife)
+	}
+	if err := checkBase("issuer", issuer); err != nil {
+		return nil, err
+	}
+	all, err := readMembers(record)
+	if err != nil {
+		return nil, fmt.Errorf("statement: %w", err)
+	}
+	claims := map[string]any{"iss": issuer, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(life).Unix()}
+	names := memberNames()
+	for name, value := range all {
+		if !names[name] || notFromClients[name] || name == "software_statement" {
+			return nil, fmt.Errorf("statement: %q is no member of a statement", name)
+		}
+		claims[name] = value
+	}
+	m, err := decodeMetadata(all, true)
+	if err != nil {
+		return nil, fmt.Errorf("statement: %w", err)
+	}
+	_, faults := m.recipient()
+	faults = slices.DeleteFunc(faults, func(err error) bool {
+		f, ok := errors.AsType[fault](err)
+		return ok && all[f.member] == nil // the client may bring it
+	})
+	return claims, errors.Join(faults...)
 }
 
 // checkDirectories says what is wrong with the configured directories.
