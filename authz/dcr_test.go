@@ -250,6 +250,70 @@ func TestRegistrationByStatement(t *testing.T) {
 	}
 }
 
+// What the operator's tool signs is what the server takes.
+func TestOperatorsStatement(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	part := []byte(`{"client_name":"App","redirect_uris":["` + callback + `"],"scope":"` + basicScope + `","jwks":` + string(set(t, keys().ec.Public())) + `}`)
+	claimed, err := authz.NewStatement(issuer, part, r.clock.now(), time.Hour)
+	must(t, err)
+	st, err := signer{t}.Sign(t.Context(), "ES256", authz.StatementType, claimed)
+	must(t, err)
+	m := r.enrol(st, nil)
+	if m.status() != consent.RecipientActive || m.as.text("scope") != basicScope {
+		t.Errorf("%s", m.as)
+	}
+	r.clock.advance(time.Hour)
+	claimed["jti"] = "later"
+	late, err := signer{t}.Sign(t.Context(), "ES256", authz.StatementType, claimed)
+	must(t, err)
+	if a := r.post(claims{"software_statement": late}); !a.is(http.StatusBadRequest, "invalid_software_statement") {
+		t.Errorf("after its time: %s", a)
+	}
+}
+
+// The operator's record replaces what a client registered, which then has no
+// statement any more.
+func TestClientAfterTheOperatorsRecord(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	m := r.enrol(r.statement(fastDirectory, nil), nil)
+	h, err := r.hasher.Hash(token.KindRegistration, m.access)
+	must(t, err)
+	reg, err := r.mem.Registration(t.Context(), h)
+	must(t, err)
+	record := []byte(`{"client_id":"` + m.id + `","client_name":"Newcomer","redirect_uris":["` + callback + `"],"jwks":` + string(set(t, keys().ec.Public())) + `}`)
+	reg.Recipient, err = authz.Registration(record)
+	must(t, err)
+	reg.Record, err = authz.Registered(reg.Recipient, record)
+	must(t, err)
+	reg.StatementIssuer, reg.StatementID = "", ""
+	must(t, r.mem.Update(t.Context(), reg))
+	if a := m.put(nil); !a.is(http.StatusBadRequest, "invalid_software_statement") {
+		t.Errorf("without a statement: %s", a)
+	}
+	st := r.statement(fastDirectory, nil)
+	if a := m.put(func(b claims) { b["software_statement"] = st }); a.status != http.StatusOK || m.status() != consent.RecipientActive {
+		t.Errorf("with a new one: %s", a)
+	}
+}
+
+func TestRegistrationOnTheCertificateHost(t *testing.T) {
+	t.Parallel()
+	r := newRegistry(t)
+	m := newMTLSWorld(t, func(c *authz.Config) {
+		c.Registrations = c.Recipients.(*stores).Memory
+		c.Directories = []authz.Directory{{Issuer: slowDirectory, Keys: certs.JWKS{Keys: []jose.JSONWebKey{{Key: keys().ec.Public()}}}}}
+	})
+	body, err := json.Marshal(claims{"software_statement": r.statement(slowDirectory, nil)})
+	must(t, err)
+	q := httptest.NewRequest(http.MethodPost, mtlsBase+"/register", strings.NewReader(string(body)))
+	q.Header.Set("Content-Type", "application/json")
+	if a := m.do(m.host, q); a.status != http.StatusCreated || !strings.HasPrefix(a.text("registration_client_uri"), issuer+"/register/") {
+		t.Errorf("%s", a)
+	}
+}
+
 func TestStatementTakesPrecedence(t *testing.T) {
 	t.Parallel()
 	r := newRegistry(t)
