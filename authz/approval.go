@@ -1,7 +1,9 @@
 package authz
 
 import (
+	"encoding/json"
 	"maps"
+	"reflect"
 	"slices"
 
 	"github.com/headgate/headgate/certs"
@@ -84,4 +86,17 @@ func thumbprints(r consent.Recipient) []string {
 		names = append(names, name)
 	}
 	return names
+}
+
+// sameMiddle reports whether a record names the intermediaries that another
+// one does, or none.
+func sameMiddle(record, approved json.RawMessage) bool {
+	type middle struct {
+		List []intermediary `json:"intermediaries"`
+	}
+	var a, b middle
+	if json.Unmarshal(record, &a) != nil || json.Unmarshal(approved, &b) != nil {
+		return false
+	}
+	return len(a.List) == 0 || reflect.DeepEqual(a, b)
 }

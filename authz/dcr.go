@@ -155,6 +155,9 @@ func (s *Server) approves(st statement, asked members, client consent.Recipient)
 	if !st.directory.AutoApprove || !s.cfg.Now().Before(st.until) {
 		return false
 	}
+	if asked["intermediaries"] != nil && st.claims["intermediaries"] == nil {
+		return false
+	}
 	approved, ok := vouched(asked, st.claims)
 	return ok && within(client, approved)
 }
@@ -291,7 +294,7 @@ func (s *Server) replace(r *http.Request, id string) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	client.Status = s.standing(reg.Recipient, client, st, sent)
+	client.Status = s.standing(reg, client, record, st, sent)
 	reg.Recipient, reg.Record, reg.StatementIssuer, reg.StatementID = client, record, st.issuer, st.id
 	switch err := s.cfg.Registrations.Update(r.Context(), reg, spend...); {
 	case errors.Is(err, consent.ErrConflict):
@@ -302,16 +305,17 @@ func (s *Server) replace(r *http.Request, id string) (reply, error) {
 	return s.registrationAnswer(http.StatusOK, reg, access)
 }
 
-// standing is the state after a change.
-func (s *Server) standing(before, after consent.Recipient, st statement, asked members) consent.RecipientStatus {
-	vouched := s.approves(st, asked, after)
+// standing is the state after a change, to client and record.
+func (s *Server) standing(before token.Registration, client consent.Recipient, record json.RawMessage, st statement, asked members) consent.RecipientStatus {
+	state, vouched := before.Recipient.Status, s.approves(st, asked, client)
 	switch {
-	case before.Status == consent.RecipientPending && vouched:
+	case state == consent.RecipientPending && vouched:
 		return consent.RecipientActive
-	case before.Status == consent.RecipientPending || !vouched && !within(after, before):
+	case state == consent.RecipientPending,
+		!vouched && !(within(client, before.Recipient) && sameMiddle(record, before.Record)):
 		return consent.RecipientPending
 	default:
-		return before.Status
+		return state
 	}
 }
 

@@ -208,6 +208,10 @@ func TestRegistrationByStatement(t *testing.T) {
 		}, claims{"client_name": "The Bank"}, consent.RecipientPending},
 		"waits with a purpose of its own": {func(r *registry) string { return r.statement(fastDirectory, nil) },
 			claims{"purposes": []claims{{"code": "x", "label": "y", "clusters": []string{"BALANCES"}}}}, consent.RecipientPending},
+		"waits with an intermediary of its own": {
+			func(r *registry) string { return r.statement(fastDirectory, nil) },
+			claims{"intermediaries": []claims{{"name": "Middle"}}}, consent.RecipientPending,
+		},
 		"waits with its own certificate": {func(r *registry) string {
 			return r.statement(fastDirectory, func(j *jwt) { delete(j.claims, "jwks"); delete(j.claims, "token_endpoint_auth_method") })
 		}, claims{"tls_client_auth_subject_dn": "CN=evil"}, consent.RecipientPending},
@@ -600,6 +604,7 @@ func TestReplacingARegistration(t *testing.T) {
 		"another purpose": {func(b claims) {
 			b["purposes"] = []claims{{"code": "x", "label": "y", "clusters": []string{"BALANCES"}}}
 		}, consent.RecipientPending},
+		"an intermediary":    {func(b claims) { b["intermediaries"] = []claims{{"name": "Middle"}} }, consent.RecipientPending},
 		"client credentials": {func(b claims) { b["grant_types"] = []string{"authorization_code", "client_credentials"} }, consent.RecipientPending},
 		"what the server gives": {func(b claims) {
 			b["registration_access_token"], b["client_id_issued_at"], b["status"] = "x", 1, "active"
