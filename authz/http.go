@@ -57,6 +57,7 @@ func (s *Server) endpoints(e *gin.Engine, base string) {
 	e.POST(pathRevoke, gin.WrapF(s.endpoint(base, s.revoke)))
 	asked := s.remembering()
 	e.POST(pathIntrospect, gin.WrapF(asked.endpoint(base, asked.introspect)))
+	s.registration(e)
 }
 
 // Browser returns the handler of the authorization endpoint, for the host

@@ -20,6 +20,7 @@ type metadata struct {
 	RequirePush           bool        `json:"require_pushed_authorization_requests"`
 	Token                 string      `json:"token_endpoint"`
 	Revocation            string      `json:"revocation_endpoint"`
+	Registration          string      `json:"registration_endpoint,omitempty"`
 	Keys                  string      `json:"jwks_uri"`
 	Scopes                []fdx.Scope `json:"scopes_supported"`
 	ResponseTypes         []string    `json:"response_types_supported"`
@@ -66,6 +67,7 @@ const (
 	pathAuthorize = "/authorize"
 	pathToken     = "/token"
 	pathRevoke    = "/revoke"
+	pathRegister  = "/register"
 	pathKeys      = "/jwks"
 
 	pathIntrospect = "/introspect"
@@ -106,6 +108,9 @@ func (s *Server) metadata() []byte {
 		Prompts: prompts, ACRs: []string{ACRPassword}, SubjectTypes: []string{"pairwise"},
 		IDTokenAlgs: ours, ResponseAlgs: ours,
 	}
+	if s.cfg.Registrations != nil {
+		m.Registration = s.cfg.Issuer + pathRegister
+	}
 	if base := s.cfg.MTLSBase; base != "" {
 		m.CertificateBound = true
 		m.Aliases = map[string]string{
@@ -113,6 +118,9 @@ func (s *Server) metadata() []byte {
 			"token_endpoint":                        base + pathToken,
 			"revocation_endpoint":                   base + pathRevoke,
 			"introspection_endpoint":                base + pathIntrospect,
+		}
+		if m.Registration != "" {
+			m.Aliases["registration_endpoint"] = base + pathRegister
 		}
 	}
 	document, err := json.Marshal(m)

@@ -16,6 +16,9 @@ type pushAnswer struct {
 // push answers POST /par.
 func (s *Server) push(q *request) (reply, error) {
 	ctx := q.Context()
+	if !q.client.MayAsk() {
+		return reply{}, refuse("unauthorized_client", "this client may not ask for new consents")
+	}
 	if err := s.bind(q); err != nil {
 		return reply{}, err
 	}

@@ -44,6 +44,13 @@ type Config struct {
 	// KeySets fetches keys that are registered by reference; nil knows none.
 	KeySets KeySets
 
+	// Registrations, when set, offers registration by software statement (RFC
+	// 7591, RFC 7592); nil offers none.
+	Registrations token.Registrations
+	// Directories sign software statements that are taken; the operator's own
+	// are taken always.
+	Directories []Directory
+
 	Recipients     consent.Recipients
 	Authorizations consent.Authorizations
 	Requests       token.Requests
@@ -149,7 +156,7 @@ func New(c Config) (*Server, error) {
 			faults = append(faults, fmt.Errorf("authz: Keys: %w", err))
 		}
 	}
-	faults = append(faults, checkBase("Issuer", c.Issuer), checkBase("BrowserBase", c.BrowserBase))
+	faults = append(faults, checkDirectories(c), checkBase("Issuer", c.Issuer), checkBase("BrowserBase", c.BrowserBase))
 	if c.MTLSBase != "" {
 		faults = append(faults, checkBase("MTLSBase", c.MTLSBase))
 	}

@@ -50,6 +50,9 @@ func (s *Server) presenting(q *request, id consent.RecipientID) (consent.Recipie
 
 // token answers POST /token.
 func (s *Server) token(q *request) (reply, error) {
+	if q.client.Role == consent.RoleResourceServer {
+		return reply{}, refuse("unauthorized_client", "a resource server obtains no tokens")
+	}
 	if err := s.bind(q); err != nil {
 		return reply{}, err
 	}

@@ -26,6 +26,25 @@ const (
 	RecipientClosed RecipientStatus = "closed"
 )
 
+// CanBecome reports whether a registration may go from this state to the
+// next one. To become what it is already is no change, and nothing leaves
+// RecipientClosed. What holds consents is suspended before it is closed, so
+// that everything has stopped before the first grant ends.
+func (s RecipientStatus) CanBecome(next RecipientStatus) bool {
+	switch s {
+	case RecipientPending:
+		return next == RecipientActive || next == RecipientClosed
+	case RecipientActive:
+		return next == RecipientPending || next == RecipientRestricted || next == RecipientSuspended
+	case RecipientRestricted:
+		return next == RecipientPending || next == RecipientActive || next == RecipientSuspended
+	case RecipientSuspended:
+		return next == RecipientActive || next == RecipientRestricted || next == RecipientClosed
+	default:
+		return false
+	}
+}
+
 // MayAsk reports whether new consents may be obtained in this state.
 func (s RecipientStatus) MayAsk() bool { return s == RecipientActive }
 
@@ -127,6 +146,9 @@ type Recipient struct {
 	DPoPBound bool
 	Profile   Profile
 }
+
+// MayAsk reports whether the client may ask consumers for new consents.
+func (r Recipient) MayAsk() bool { return r.Role != RoleResourceServer && r.Status.MayAsk() }
 
 // Party returns the recipient as it is copied into a grant.
 func (r Recipient) Party() Party {

@@ -29,6 +29,9 @@ type Memory struct {
 	access  map[token.Hash]token.Access
 	clients map[token.Hash]token.ClientAccess
 	proofs  map[[32]byte]time.Time
+	// What clients registered, and how often anything about them changed.
+	registered map[consent.RecipientID]token.Registration
+	changes    int
 }
 
 var (
@@ -48,6 +51,8 @@ func NewMemory(now func() time.Time) *Memory {
 		access:  map[token.Hash]token.Access{},
 		clients: map[token.Hash]token.ClientAccess{},
 		proofs:  map[[32]byte]time.Time{},
+
+		registered: map[consent.RecipientID]token.Registration{},
 	}
 }
 

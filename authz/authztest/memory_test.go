@@ -38,3 +38,11 @@ func TestMemoryGuard(t *testing.T) {
 	t.Parallel()
 	authztest.Guard(t, func(*testing.T) token.Guard { return authztest.NewMemory(time.Now) })
 }
+
+func TestMemoryRegistrations(t *testing.T) {
+	t.Parallel()
+	authztest.Registrations(t, func(*testing.T) authztest.Registered {
+		m := authztest.NewMemory(time.Now)
+		return authztest.Registered{Registrations: m, Recipients: m, Grants: m, Guard: m}
+	})
+}

@@ -20,7 +20,7 @@ type cli struct {
 	Demo      demoCmd      `cmd:"" help:"Bring everything up on free ports and walk a recipient through consent, read, stop."`
 	Bench     benchCmd     `cmd:"" help:"Measure what enforcement costs, as ratios in one run; writes bench.json."`
 	Migrate   migrateCmd   `cmd:"" help:"Create or update the database schema."`
-	Recipient recipientCmd `cmd:"" help:"Register and list data recipients."`
+	Recipient recipientCmd `cmd:"" help:"Register data recipients and resource servers, and say what they may do."`
 	Bank      bankCmd      `cmd:"" help:"Load bank files into the sandbox bank."`
 	Revoke    revokeCmd    `cmd:"" help:"End a grant on the bank's decision."`
 	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`

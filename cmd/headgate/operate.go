@@ -2,16 +2,11 @@ package main
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/json"
 	"errors"
 	"fmt"
-	"io"
-	"os"
 	"strings"
 	"time"
 
-	"github.com/headgate/headgate/authz"
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/cmd/internal/dev"
 	"github.com/headgate/headgate/consent"
@@ -69,6 +64,27 @@ func (t target) open(ctx context.Context) (*postgres.DB, error) {
 	return db, nil
 }
 
+// service returns what ends grants, which tells Redis if there is one. done
+// releases it.
+func (t target) service(db *postgres.DB) (s *consent.Service, done func(), err error) {
+	url, err := t.redisURL()
+	if err != nil {
+		return nil, nil, err
+	}
+	var cache consent.Cache
+	done = func() {}
+	if url != "" {
+		r, err := redis.Open(redis.Config{URL: url, Log: slog.New(slog.DiscardHandler)})
+		if err != nil {
+			return nil, nil, err
+		}
+		done = func() { _ = r.Close() } // the command ends
+		cache = r
+	}
+	s, err = consent.NewService(consent.ServiceConfig{Store: db.Grants(), Cache: cache})
+	return s, done, err
+}
+
 type migrateCmd struct {
 	target
 }
@@ -86,73 +102,6 @@ func (c migrateCmd) Run(ctx context.Context) error {
 	return nil
 }
 
-type recipientCmd struct {
-	Add  recipientAddCmd  `cmd:"" help:"Register a recipient from a JSON record and print its client id."`
-	List recipientListCmd `cmd:"" help:"List registered recipients."`
-}
-
-type recipientAddCmd struct {
-	target
-	File string `short:"f" required:"" help:"JSON record of the recipient (client metadata, RFC 7591); - reads standard input." placeholder:"FILE"`
-}
-
-// Run registers a recipient. A record with a client_id that is known already
-// replaces that registration.
-func (c recipientAddCmd) Run(ctx context.Context) error {
-	var record []byte
-	var err error
-	if c.File == "-" {
-		record, err = io.ReadAll(io.LimitReader(os.Stdin, 1<<20))
-	} else {
-		record, err = os.ReadFile(c.File)
-	}
-	if err != nil {
-		return err
-	}
-	r, err := authz.Registration(record)
-	if err != nil {
-		return err
-	}
-	if r.ID == "" {
-		r.ID = consent.RecipientID("app-" + strings.ToLower(rand.Text()))
-	}
-	db, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	if err := db.Recipients().PutRecipient(ctx, r); err != nil {
-		return err
-	}
-	fmt.Println(r.ID)
-	return nil
-}
-
-type recipientListCmd struct {
-	target
-	JSON bool `help:"Print JSON."`
-}
-
-// Run lists the registrations.
-func (c recipientListCmd) Run(ctx context.Context) error {
-	db, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	all, err := db.Recipients().ListRecipients(ctx)
-	if err != nil {
-		return err
-	}
-	if c.JSON {
-		return json.NewEncoder(os.Stdout).Encode(all)
-	}
-	for _, r := range all {
-		fmt.Printf("%-24s %-10s %-16s %s\n", r.ID, r.Status, r.AuthMethod, r.Name)
-	}
-	return nil
-}
-
 type revokeCmd struct {
 	target
 	Grant string `arg:"" help:"Id of the grant."`
@@ -166,23 +115,11 @@ func (c revokeCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer db.Close()
-	url, err := c.redisURL()
+	s, done, err := c.service(db)
 	if err != nil {
 		return err
 	}
-	var cache consent.Cache
-	if url != "" {
-		r, err := redis.Open(redis.Config{URL: url, Log: slog.New(slog.DiscardHandler)})
-		if err != nil {
-			return err
-		}
-		defer r.Close() //nolint:errcheck // the command ends
-		cache = r
-	}
-	s, err := consent.NewService(consent.ServiceConfig{Store: db.Grants(), Cache: cache})
-	if err != nil {
-		return err
-	}
+	defer done()
 	g, err := s.StopByProvider(ctx, consent.GrantID(c.Grant), consent.ReasonBusinessRule)
 	switch {
 	case errors.Is(err, consent.ErrNotFound):

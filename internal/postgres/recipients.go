@@ -31,11 +31,18 @@ SELECT ` + recipientColumns + ` FROM recipient WHERE recipient_id = $1`
 const sqlListRecipients = `
 SELECT ` + recipientColumns + ` FROM recipient ORDER BY recipient_id`
 
-const sqlPutRecipient = `
+const sqlAddRecipient = `
 INSERT INTO recipient (` + recipientColumns + `)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
-ON CONFLICT (recipient_id) DO UPDATE SET
-    status = EXCLUDED.status, name = EXCLUDED.name, legal_name = EXCLUDED.legal_name,
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`
+
+// What is closed stays as it is.
+const sqlPutRecipient = sqlAddRecipient + `
+ON CONFLICT (recipient_id) DO UPDATE SET status = EXCLUDED.status, ` + replaceRecipient + `
+WHERE recipient.status <> 'closed'`
+
+// replaceRecipient replaces everything but the state.
+const replaceRecipient = `
+    name = EXCLUDED.name, legal_name = EXCLUDED.legal_name,
     home_uri = EXCLUDED.home_uri, logo_uri = EXCLUDED.logo_uri, registry = EXCLUDED.registry,
     registry_id = EXCLUDED.registry_id, auth_method = EXCLUDED.auth_method,
     assertion_alg = EXCLUDED.assertion_alg, jwks = EXCLUDED.jwks,
@@ -121,30 +128,45 @@ func (s Recipients) ListRecipients(ctx context.Context) ([]consent.Recipient, er
 
 // PutRecipient stores a registration, in place of the one with the same id if
 // there is one. Once it has stored a suspension, the gate lets nothing
-// through to that recipient and no token is issued to it. One round trip.
+// through to that recipient and no token is issued to it. One that is closed
+// is consent.ErrClosed. One round trip.
 func (s Recipients) PutRecipient(ctx context.Context, r consent.Recipient) error {
-	if r.ID == "" {
-		return errors.New("put recipient: an id is required")
-	}
-	purposes, err := encode(r.Purposes)
-	subject, err2 := encode(r.CertSubject)
-	profile, err3 := encode(r.Profile)
-	if err := errors.Join(err, err2, err3); err != nil {
+	args, err := recipientArgs(r)
+	if err != nil {
 		return fmt.Errorf("put recipient: %w", err)
 	}
-	role := r.Role
-	if role == "" {
-		role = consent.RoleRecipient
-	}
 	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
-		_, err := c.Exec(ctx, sqlPutRecipient, string(r.ID), string(r.Status), r.Name, r.LegalName,
-			r.HomeURI, r.LogoURI, r.Registry, r.RegistryID, string(r.AuthMethod), r.AssertionAlg,
-			[]byte(r.JWKS), r.JWKSURI, subject, words(r.RedirectURIs), words(r.Scopes), purposes,
-			words(r.Durations), r.MaxDays, r.LookbackDays, r.DPoPBound, string(role), profile)
+		tag, err := c.Exec(ctx, sqlPutRecipient, args...)
+		if err == nil && tag.RowsAffected() == 0 {
+			return consent.ErrClosed
+		}
 		return err
 	})
 	if err != nil {
 		return fmt.Errorf("put recipient: %w", err)
 	}
 	return nil
+}
+
+// recipientArgs returns the values of recipientColumns.
+func recipientArgs(r consent.Recipient) ([]any, error) {
+	if r.ID == "" {
+		return nil, errors.New("an id is required")
+	}
+	purposes, err := encode(r.Purposes)
+	subject, err2 := encode(r.CertSubject)
+	profile, err3 := encode(r.Profile)
+	if err := errors.Join(err, err2, err3); err != nil {
+		return nil, err
+	}
+	role := r.Role
+	if role == "" {
+		role = consent.RoleRecipient
+	}
+	return []any{
+		string(r.ID), string(r.Status), r.Name, r.LegalName,
+		r.HomeURI, r.LogoURI, r.Registry, r.RegistryID, string(r.AuthMethod), r.AssertionAlg,
+		[]byte(r.JWKS), r.JWKSURI, subject, words(r.RedirectURIs), words(r.Scopes), purposes,
+		words(r.Durations), r.MaxDays, r.LookbackDays, r.DPoPBound, string(role), profile,
+	}, nil
 }

@@ -39,6 +39,25 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 		"PutRecipient": func(ctx context.Context) error {
 			return db.Recipients().PutRecipient(ctx, consenttest.Registrations()[0])
 		},
+		"Register": func(ctx context.Context) error { return db.Registrations().Register(ctx, operators("u")) },
+		"Registration": func(ctx context.Context) error {
+			_, err := db.Registrations().Registration(ctx, token.Hash{})
+			return err
+		},
+		"ByID":   func(ctx context.Context) error { _, err := db.Registrations().ByID(ctx, "r"); return err },
+		"Update": func(ctx context.Context) error { return db.Registrations().Update(ctx, operators("u")) },
+		"Enrol":  func(ctx context.Context) error { _, err := db.Registrations().Enrol(ctx, operators("u")); return err },
+		"Move": func(ctx context.Context) error {
+			return db.Registrations().Move(ctx, "r", consent.RecipientPending, consent.RecipientActive, time.Time{})
+		},
+		"ActiveGrants": func(ctx context.Context) error {
+			_, err := db.Registrations().ActiveGrants(ctx, "r", "", 1)
+			return err
+		},
+		"CountActiveGrants": func(ctx context.Context) error {
+			_, err := db.Registrations().CountActiveGrants(ctx, "r")
+			return err
+		},
 		"Open": func(ctx context.Context) error { _, err := db.Authorizations().Open(ctx, a); return err },
 		"Authorization": func(ctx context.Context) error {
 			_, err := db.Authorizations().Authorization(ctx, a.ID, "b")

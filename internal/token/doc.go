@@ -1,6 +1,6 @@
 // Package token owns the form of every artefact that Headgate hands out as a
-// secret string: access and refresh tokens, authorization codes and
-// request_uris. It makes them, checks their form, turns them into the keyed
+// secret string: access and refresh tokens, authorization codes,
+// request_uris and registration access tokens. It makes them, checks their form, turns them into the keyed
 // hash under which alone they are stored, and defines the records that
 // stores keep for them.
 //
@@ -12,5 +12,6 @@
 // The package must not know HTTP, SQL or Redis, and it never writes a token
 // into an error.
 //
-// Specs: RFC 6749 sections 1.4, 1.5, 4.1.2; RFC 9126 section 2.2.
+// Specs: RFC 6749 sections 1.4, 1.5, 4.1.2; RFC 9126 section 2.2; RFC 7592
+// section 3.
 package token

@@ -23,6 +23,8 @@ const (
 	KindRefresh Kind = "hgrt_"
 	KindCode    Kind = "hgac_"
 	KindClient  Kind = "hgct_" // a client's own access token
+	// KindRegistration is a registration access token (RFC 7592 section 3).
+	KindRegistration Kind = "hgrg_"
 	// KindPushed follows RFC 9126 section 2.2.
 	KindPushed Kind = "urn:ietf:params:oauth:request_uri:hg_"
 )
@@ -148,7 +150,7 @@ func (h *Hasher) Hash(kind Kind, s string) (Hash, error) {
 
 // Kind returns the kind that s claims to be by its prefix.
 func (h *Hasher) Kind(s string) (Kind, bool) {
-	for _, k := range []Kind{KindAccess, KindRefresh, KindCode, KindClient, KindPushed} {
+	for _, k := range []Kind{KindAccess, KindRefresh, KindCode, KindClient, KindRegistration, KindPushed} {
 		if strings.HasPrefix(s, string(k)) {
 			return k, true
 		}
