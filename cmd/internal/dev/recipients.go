@@ -8,6 +8,7 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"path/filepath"
@@ -93,7 +94,8 @@ func register(ctx context.Context, home string, ca *devca.CA, store registrar) (
 		if err != nil {
 			return nil, fmt.Errorf("demo recipient %s: %w", d.id, err)
 		}
-		if err := store.PutRecipient(ctx, r); err != nil {
+		// One that was removed stays removed.
+		if err := store.PutRecipient(ctx, r); err != nil && !errors.Is(err, consent.ErrClosed) {
 			return nil, fmt.Errorf("register %s: %w", d.id, err)
 		}
 		out = append(out, client)
