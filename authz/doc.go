@@ -1,6 +1,6 @@
 // Package authz is the authorization server: pushed authorization requests,
-// the authorize dispatcher, token, revocation and metadata endpoints, under
-// FAPI 2.0.
+// the authorize dispatcher, token, revocation, registration and metadata
+// endpoints, under FAPI 2.0.
 //
 // It owns the protocol towards recipients: client authentication, the
 // profile's checks as pure functions, what is said in which error, and the
@@ -11,6 +11,6 @@
 // Every refusal that can happen at PAR happens at PAR: a consumer never sees
 // what the recipient has to mend.
 //
-// Specs: FAPI 2.0 Security Profile, RFC 6749, RFC 7009, RFC 7523, RFC 7636,
-// RFC 8414, RFC 9126, RFC 9207, RFC 9396, RFC 9449.
+// Specs: FAPI 2.0 Security Profile, RFC 6749, RFC 7009, RFC 7523, RFC 7591,
+// RFC 7592, RFC 7636, RFC 8414, RFC 9126, RFC 9207, RFC 9396, RFC 9449.
 package authz
