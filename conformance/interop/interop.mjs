@@ -1,6 +1,7 @@
 // An independent client walks a running stack. What it needs from dev.json,
 // and what each step shows, is in README.md.
-import { parseArgs } from 'node:util'
+import { execFile } from 'node:child_process'
+import { parseArgs, promisify } from 'node:util'
 import { readFile } from 'node:fs/promises'
 import { randomUUID } from 'node:crypto'
 import * as oauth from 'oauth4webapi'
@@ -55,6 +56,16 @@ async function unauthorized(what, call) {
     return
   }
   throw new Error(`${what} was accepted`)
+}
+
+// vouchedFor has the operator approve a client, with the command of
+// --approve, if it has to wait for that; until then it may do nothing.
+async function vouchedFor(app, registration) {
+  if (registration.status !== 'pending') return
+  await refused('invalid_client', 'a client that waits for approval', () => push(app, { response_type: 'code' }))
+  need(flags.approve, 'a client that waits for approval: --approve', 'the command line')
+  const [command, ...args] = flags.approve.split(' ')
+  await promisify(execFile)(command, [...args, registration.client_id])
 }
 
 function recipient(what, match) {
@@ -357,6 +368,7 @@ const steps = {
       auth: oauth.PrivateKeyJwt(one.private),
       fetch: stack.fetch,
     }))
+    await vouchedFor(app, made)
     await readAccounts(app, await consent(app))
 
     let answer = await manage('GET', uri, token)
@@ -372,6 +384,7 @@ const steps = {
     token = updated.registration_access_token ?? token
     await refused('invalid_client', 'the key before the update', () => push(app, { response_type: 'code' }))
     app.auth = oauth.PrivateKeyJwt(two.private)
+    await vouchedFor(app, updated)
     await readAccounts(app, await consent(app))
 
     answer = await manage('GET', uri, `${token.slice(0, -4)}AAAA`)
@@ -444,11 +457,11 @@ function say(error) {
 
 const { values: flags, positionals } = parseArgs({
   allowPositionals: true,
-  options: { only: { type: 'string' }, nonces: { type: 'string' } },
+  options: { only: { type: 'string' }, nonces: { type: 'string' }, approve: { type: 'string' } },
 })
 const names = flags.only ? [flags.only] : Object.keys(steps)
 if (positionals.length !== 1 || !names.every((name) => Object.hasOwn(steps, name)) || !['on', 'off', undefined].includes(flags.nonces)) {
-  console.error(`usage: interop.mjs DEV_JSON [--only ${Object.keys(steps).join('|')}] [--nonces on|off]`)
+  console.error(`usage: interop.mjs DEV_JSON [--only ${Object.keys(steps).join('|')}] [--nonces on|off] [--approve 'COMMAND...']`)
   process.exit(2)
 }
 try {

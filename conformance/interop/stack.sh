@@ -29,7 +29,7 @@ walk() {
 		sleep 0.2
 	done
 	status=0
-	"$here/run.sh" "$work/$mode/dev.json" --nonces "$mode" || status=1
+	"$here/run.sh" "$work/$mode/dev.json" --nonces "$mode" --approve "$headgate recipient approve --yes --home $work/$mode" || status=1
 	kill "$pid"
 	wait "$pid" || :
 	pid=

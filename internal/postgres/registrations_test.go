@@ -12,6 +12,7 @@ import (
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/consenttest"
 	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/resource"
 )
 
 func TestTokenRegistrations(t *testing.T) {
@@ -71,6 +72,44 @@ func TestClosedRegistrationStaysClosed(t *testing.T) {
 	}
 	if got, err := db.Recipients().Recipient(ctx, "gone"); err != nil || got.Status != consent.RecipientClosed {
 		t.Errorf("is %s (%v)", got.Status, err)
+	}
+}
+
+// What a step says counts at the gate and for tokens from then on.
+func TestMoveCountsAtOnce(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	s, gate := db.Registrations(), newGate(t, db, GateConfig{})
+	r := operators("mover")
+	r.Access = token.Hash{7}
+	if err := s.Register(ctx, r); err != nil {
+		t.Fatal(err)
+	}
+	g := consenttest.NewGrant("c", time.Now())
+	g.Recipient = "mover"
+	if err := db.Grants().Create(ctx, g); err != nil {
+		t.Fatal(err)
+	}
+	at := consent.RecipientActive
+	for _, step := range []struct {
+		to   consent.RecipientStatus
+		want resource.Verdict
+	}{
+		{consent.RecipientRestricted, resource.Released}, {consent.RecipientSuspended, resource.Withheld},
+		{consent.RecipientActive, resource.Released}, {consent.RecipientPending, resource.Withheld}, {consent.RecipientClosed, resource.Withheld},
+	} {
+		if err := s.Move(ctx, "mover", at, step.to, time.Time{}); err != nil {
+			t.Fatal(err)
+		}
+		expect(t, gate, resource.Release{Record: newRecord(g)}, step.want)
+		client := token.ClientAccess{Hash: randomHash(), Recipient: "mover", KeyThumbprint: "k", IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Minute)}
+		if err := db.Tokens().IssueClient(ctx, client); (err == nil) != step.to.MayRead() {
+			t.Errorf("%s: a token for itself: %v", step.to, err)
+		}
+		at = step.to
+	}
+	if n := count(t, db, `SELECT count(*) FROM registration WHERE access_hash IS NOT NULL`); n != 0 {
+		t.Error("a closed registration keeps the hash of its token")
 	}
 }
 

@@ -103,6 +103,9 @@ func TestRoundTrips(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	if _, err := db.Registrations().Enrol(ctx, operators("enrolled")); err != nil {
+		t.Fatal(err)
+	}
 	for name, c := range map[string]struct {
 		before func()
 		call   func() error
@@ -177,9 +180,24 @@ func TestRoundTrips(t *testing.T) {
 			}
 			return err
 		}, 2},
-		"Spend": {nothing, func() error { return db.Guard().Spend(ctx, *newProof()) }, 1},
-		"Reads": {nothing, func() error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 5); return err }, 1},
-		"Sweep": {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 9},
+		"Register": {nothing, func() error {
+			r := operators(consent.RecipientID(randomHash().String()))
+			r.Access = randomHash()
+			return db.Registrations().Register(ctx, r, *newProof())
+		}, 3},
+		"ByID":  {nothing, func() error { _, err := db.Registrations().ByID(ctx, consenttest.Recipient); return err }, 1},
+		"Enrol": {nothing, func() error { _, err := db.Registrations().Enrol(ctx, operators("enrolled")); return err }, 4},
+		"Update": {nothing, func() error {
+			r, err := db.Registrations().ByID(ctx, "enrolled")
+			if err == nil {
+				err = db.Registrations().Update(ctx, r, *newProof())
+			}
+			return err
+		}, 1 + 4},
+		"ActiveGrants": {nothing, func() error { _, err := db.Registrations().ActiveGrants(ctx, "enrolled", "", 5); return err }, 1},
+		"Spend":        {nothing, func() error { return db.Guard().Spend(ctx, *newProof()) }, 1},
+		"Reads":        {nothing, func() error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 5); return err }, 1},
+		"Sweep":        {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 9},
 		"Release": {approve, func() error {
 			v, err := gate.Release(ctx, resource.Release{Record: newRecord(a.Grant), Proof: newProof()})
 			if err == nil && v != resource.Released {

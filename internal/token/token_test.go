@@ -29,7 +29,7 @@ func hasher(t testing.TB, ids ...string) *token.Hasher {
 func TestOnlyAnUntouchedTokenOfItsKindIsWellFormed(t *testing.T) {
 	t.Parallel()
 	h := hasher(t, "k1")
-	for _, kind := range []token.Kind{token.KindAccess, token.KindRefresh, token.KindCode, token.KindClient, token.KindPushed} {
+	for _, kind := range []token.Kind{token.KindAccess, token.KindRefresh, token.KindCode, token.KindClient, token.KindRegistration, token.KindPushed} {
 		tok, want := h.New(kind)
 		s := tok.Reveal()
 		if got, err := h.Hash(kind, s); err != nil || got != want || want.IsZero() {
@@ -52,7 +52,7 @@ func TestOnlyAnUntouchedTokenOfItsKindIsWellFormed(t *testing.T) {
 				t.Errorf("%s: %s: %v", kind, name, err)
 			}
 		}
-		for _, other := range []token.Kind{token.KindAccess, token.KindRefresh, token.KindCode, token.KindClient, token.KindPushed} {
+		for _, other := range []token.Kind{token.KindAccess, token.KindRefresh, token.KindCode, token.KindClient, token.KindRegistration, token.KindPushed} {
 			if _, err := h.Hash(other, s); other != kind && !errors.Is(err, token.ErrMalformed) {
 				t.Errorf("%s as %s: %v", kind, other, err)
 			}
@@ -162,7 +162,7 @@ func TestLiveIsActiveOnlyWhenEverythingSaysSo(t *testing.T) {
 
 func FuzzHash(f *testing.F) {
 	h := hasher(f, "k1")
-	for _, k := range []token.Kind{token.KindAccess, token.KindRefresh, token.KindCode, token.KindClient, token.KindPushed} {
+	for _, k := range []token.Kind{token.KindAccess, token.KindRefresh, token.KindCode, token.KindClient, token.KindRegistration, token.KindPushed} {
 		tok, _ := h.New(k)
 		f.Add(string(k), tok.Reveal())
 		f.Add(string(k), tok.Reveal()[1:])

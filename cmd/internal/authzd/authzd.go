@@ -14,6 +14,7 @@ import (
 	"net/http"
 	"net/netip"
 	"net/url"
+	"os"
 	"strconv"
 	"strings"
 	"sync"
@@ -57,6 +58,7 @@ type Config struct {
 	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL; empty runs without Redis"`
 	HashKeysFile    string        `json:"hash_keys_file" help:"file with the token hash keys, the same for every process"`
 	SigningKeysFile string        `json:"signing_keys_file" help:"file with the private signing keys (JWKS)"`
+	Directories     []string      `json:"directories" default:"" help:"who signs software statements that are taken besides the operator: each ISSUER=JWKS_URI, or ISSUER=FILE with a JWKS; a + before the issuer approves its clients at once"`
 	SealKeysFile    string        `json:"seal_keys_file" help:"file with the keys that encrypt what is stored on behalf of recipients and people, the same for every instance; 'headgate keys new' makes it"`
 	RotateKeys      time.Duration `json:"rotate_keys" default:"0s" help:"how often a new signing key takes over by itself, such as 2160h; 0 leaves it to 'headgate keys rotate'"`
 	SubjectKeyFile  string        `json:"subject_key_file" help:"file with the secret from which recipients' subject identifiers are made, the same for every process; never changed; 'headgate keys new' makes it"`
@@ -240,7 +242,12 @@ func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator
 	if err != nil {
 		return nil, err
 	}
+	directories, err := newDirectories(c.Directories)
+	if err != nil {
+		return nil, fmt.Errorf("directories: %w", err)
+	}
 	return authz.New(authz.Config{
+		Registrations: db.Registrations(), Directories: directories,
 		Issuer: c.Issuer, BrowserBase: c.BrowserBase, MTLSBase: c.MTLSBase,
 		Certificates: certificates, KeySets: keySets, Nonces: nonces,
 		Recipients: db.Recipients(), Authorizations: db.Authorizations(),
@@ -278,6 +285,32 @@ func newKeySets(c Config) (*outbound.KeySets, error) {
 		return nil, err
 	}
 	return outbound.NewKeySets(outbound.KeySetsConfig{Client: client})
+}
+
+// newDirectories reads who may sign software statements.
+func newDirectories(list []string) ([]authz.Directory, error) {
+	var all []authz.Directory
+	for _, entry := range list {
+		issuer, where, ok := strings.Cut(entry, "=")
+		if !ok || where == "" {
+			return nil, errors.New("each must be ISSUER=JWKS_URI or ISSUER=FILE")
+		}
+		var d authz.Directory
+		d.Issuer, d.AutoApprove = strings.CutPrefix(issuer, "+")
+		if strings.HasPrefix(where, "https://") {
+			d.JWKSURI = where
+		} else {
+			file, err := os.ReadFile(where)
+			if err != nil {
+				return nil, err
+			}
+			if d.Keys, err = certs.ParseJWKS(file); err != nil {
+				return nil, fmt.Errorf("%s: %w", where, err)
+			}
+		}
+		all = append(all, d)
+	}
+	return all, nil
 }
 
 // journeyPages gives the authorization server the pages without either

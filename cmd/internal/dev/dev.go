@@ -12,6 +12,7 @@ import (
 	"strconv"
 	"time"
 
+	"github.com/headgate/headgate/authz"
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/certs/devca"
 	"github.com/headgate/headgate/cmd/internal/authzd"
@@ -233,6 +234,15 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 	if s.File.Recipients, err = register(ctx, s.home, ca, db.Recipients()); err != nil {
 		return err
 	}
+	serves, err := registerCore(ctx, s.home, ca, db.Recipients())
+	if err != nil {
+		return err
+	}
+	s.File.ResourceServers = []Recipient{serves}
+	s.File.SoftwareStatement = filepath.Join(s.home, "keys", "software-statement.jwt")
+	if err := newStatement(ctx, s.File.Issuer, keys.SigningKeys, s.File.SoftwareStatement); err != nil {
+		return err
+	}
 
 	nonces := ""
 	if o.Nonces {
@@ -269,6 +279,32 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 	go func() { s.ended <- a.Run(run, sockets[portIssuer], sockets[portPages], sockets[portMTLS]) }()
 	go func() { s.ended <- g.Run(run, sockets[portGateway]) }()
 	return nil
+}
+
+// statement is what the software statement of the stack says of whoever
+// registers with it.
+const statement = `{
+	"client_name": "Newcomer", "software_id": "newcomer",
+	"redirect_uris": ["https://interop.example/callback"],
+	"scope": "fdx:accountbasic:read fdx:accountdetailed:read fdx:balances:read fdx:transactions:read",
+	"purposes": [{"code": "trying", "label": "To try how registration works", "clusters": ["ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "TRANSACTIONS"]}]
+}`
+
+// newStatement writes a software statement that the operator signs.
+func newStatement(ctx context.Context, issuer, signingKeys, file string) error {
+	keys, err := certs.LoadSigningKeys(signingKeys)
+	if err != nil {
+		return err
+	}
+	claims, err := authz.NewStatement(issuer, []byte(statement), time.Now(), 24*time.Hour)
+	if err != nil {
+		return err
+	}
+	text, err := keys.Sign(ctx, "ES256", authz.StatementType, claims)
+	if err != nil {
+		return err
+	}
+	return certs.WritePrivate(file, []byte(text+"\n"))
 }
 
 // log opens a process's log file; one line per request goes there.

@@ -8,15 +8,19 @@ import (
 	"crypto/rand"
 	"crypto/rsa"
 	"encoding/json"
+	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"strings"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/headgate/headgate/authz"
 	"github.com/headgate/headgate/certs/devca"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
 )
 
 // demo is a recipient that every development stack has.
@@ -25,6 +29,8 @@ type demo struct {
 	alg                             jose.SignatureAlgorithm // "" for mutual TLS
 	redirects                       []string
 	clusters                        []string
+	// more are further members of its record.
+	more map[string]any
 }
 
 var demos = []demo{
@@ -33,6 +39,11 @@ var demos = []demo{
 		label: "To show your spending in one place and help you plan the month", alg: jose.ES256,
 		redirects: []string{"https://budgetbee.example/callback"},
 		clusters:  []string{"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "TRANSACTIONS"},
+		more: map[string]any{
+			"scope": "openid fdx:accountbasic:read fdx:accountdetailed:read fdx:balances:read fdx:transactions:read " +
+				"grant_management_query grant_management_revoke",
+			"grant_types": []string{"authorization_code", "refresh_token", "client_credentials"},
+		},
 	},
 	{
 		id: "loanlink", name: "LoanLink", legal: "LoanLink Lending Ltd", purpose: "affordability",
@@ -46,7 +57,17 @@ var demos = []demo{
 		redirects: []string{"https://wealthview.example/callback"},
 		clusters:  []string{"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "INVESTMENTS", "TRANSACTIONS"},
 	},
+	{
+		id: "signedfirst", name: "SignedFirst", legal: "SignedFirst GmbH", purpose: "accounting",
+		label: "To keep the books of your business", alg: jose.ES256,
+		redirects: []string{"https://signedfirst.example/callback"},
+		clusters:  []string{"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "TRANSACTIONS"},
+		more:      map[string]any{"require_signed_request_object": true, "response_modes": []string{"jwt"}},
+	},
 }
+
+// core is the bank's own server that asks what tokens are worth.
+var core = demo{id: "meadow-core", name: "Meadow Core", legal: "Meadow Bank", alg: jose.ES256}
 
 // registrar stores registrations.
 type registrar interface {
@@ -58,47 +79,74 @@ type registrar interface {
 func register(ctx context.Context, home string, ca *devca.CA, store registrar) ([]Recipient, error) {
 	var out []Recipient
 	for _, d := range demos {
-		client := Recipient{ClientID: d.id, AuthMethod: string(consent.PrivateKeyJWT), RedirectURIs: d.redirects}
 		record := map[string]any{
-			"client_id": d.id, "client_name": d.name, "client_uri": "https://" + d.id + ".example/",
-			"redirect_uris":   d.redirects,
+			"client_uri": "https://" + d.id + ".example/", "redirect_uris": d.redirects,
 			"duration_period": 365, "lookback_period": 730, "duration_type": []string{"TIME_BOUND", "ONE_TIME", "PERSISTENT"},
 			"registry_references": []map[string]string{{"registered_entity_name": d.legal, "registered_entity_id": "DEMO-" + d.id, "registry": "PRIVATE"}},
 			"purposes":            []map[string]any{{"code": d.purpose, "label": d.label, "clusters": d.clusters}},
 		}
-		pair, err := ca.Client(d.id)
+		client, err := enrol(ctx, home, ca, store, d, record)
+		if errors.Is(err, consent.ErrClosed) {
+			continue // removed by whoever tries the stack out, for good
+		}
 		if err != nil {
 			return nil, err
-		}
-		client.CertFile, client.KeyFile = pair.CertFile, pair.KeyFile
-		if d.alg == "" {
-			client.AuthMethod = string(consent.TLSClientAuth)
-			record["tls_client_auth_subject_dn"] = "CN=" + d.id
-		} else {
-			client.PrivateJWKS, err = secretFile(filepath.Join(home, "recipients", d.id+".jwks.json"), func() ([]byte, error) { return newJWKS(d.alg) })
-			if err != nil {
-				return nil, err
-			}
-			public, err := publicJWKS(client.PrivateJWKS)
-			if err != nil {
-				return nil, err
-			}
-			record["jwks"] = json.RawMessage(public)
-		}
-		text, err := json.Marshal(record)
-		if err != nil {
-			return nil, err
-		}
-		r, err := authz.Registration(text)
-		if err != nil {
-			return nil, fmt.Errorf("demo recipient %s: %w", d.id, err)
-		}
-		if err := store.PutRecipient(ctx, r); err != nil {
-			return nil, fmt.Errorf("register %s: %w", d.id, err)
 		}
 		out = append(out, client)
 	}
 	return out, nil
+}
+
+// registerCore registers the bank's own resource server.
+func registerCore(ctx context.Context, home string, ca *devca.CA, store registrar) (Recipient, error) {
+	scopes := fdx.ScopesOf(fdx.NewClusters(fdx.AllClusters()...))
+	names := make([]string, len(scopes))
+	for i, sc := range scopes {
+		names[i] = string(sc)
+	}
+	return enrol(ctx, home, ca, store, core, map[string]any{"role": string(consent.RoleResourceServer), "scope": strings.Join(names, " ")})
+}
+
+// enrol makes the keys or the certificate of a client, completes its record
+// and registers it.
+func enrol(ctx context.Context, home string, ca *devca.CA, store registrar, d demo, record map[string]any) (Recipient, error) {
+	client := Recipient{ClientID: d.id, AuthMethod: string(consent.PrivateKeyJWT), RedirectURIs: d.redirects}
+	record["client_id"], record["client_name"] = d.id, d.name
+	maps.Copy(record, d.more)
+	pair, err := ca.Client(d.id)
+	if err != nil {
+		return Recipient{}, err
+	}
+	client.CertFile, client.KeyFile = pair.CertFile, pair.KeyFile
+	if d.alg == "" {
+		client.AuthMethod = string(consent.TLSClientAuth)
+		record["tls_client_auth_subject_dn"] = "CN=" + d.id
+	} else {
+		client.PrivateJWKS, err = secretFile(filepath.Join(home, "recipients", d.id+".jwks.json"), func() ([]byte, error) { return newJWKS(d.alg) })
+		if err != nil {
+			return Recipient{}, err
+		}
+		public, err := publicJWKS(client.PrivateJWKS)
+		if err != nil {
+			return Recipient{}, err
+		}
+		record["jwks"] = json.RawMessage(public)
+	}
+	text, err := json.Marshal(record)
+	if err != nil {
+		return Recipient{}, err
+	}
+	r, err := authz.Registration(text)
+	if err != nil {
+		return Recipient{}, fmt.Errorf("demo client %s: %w", d.id, err)
+	}
+	if err := store.PutRecipient(ctx, r); err != nil {
+		return Recipient{}, fmt.Errorf("register %s: %w", d.id, err)
+	}
+	client.Scope, _ = record["scope"].(string)
+	client.SignedRequests, client.ResponseModes = r.Profile.SignedRequests, r.Profile.ResponseModes
+	client.CertBound = !r.DPoPBound
+	return client, nil
 }
 
 func newJWKS(alg jose.SignatureAlgorithm) ([]byte, error) {

@@ -30,6 +30,11 @@ type File struct {
 	RedisURL    string      `json:"redis_url"`
 	Recipients  []Recipient `json:"recipients"`
 	Personas    []Persona   `json:"personas"`
+	// ResourceServers are the bank's own clients that introspect.
+	ResourceServers []Recipient `json:"resource_servers"`
+	// SoftwareStatement is a file with a software statement of the operator's,
+	// good for one registration within a day.
+	SoftwareStatement string `json:"software_statement_file"`
 }
 
 // Recipient is a demo recipient with everything that its client needs.
@@ -40,6 +45,12 @@ type Recipient struct {
 	CertFile     string   `json:"cert_file"`
 	KeyFile      string   `json:"key_file"`
 	RedirectURIs []string `json:"redirect_uris"`
+
+	// How it speaks, where that is not the default.
+	Scope          string   `json:"scope,omitempty"`
+	SignedRequests bool     `json:"require_signed_request_object,omitempty"`
+	ResponseModes  []string `json:"response_modes,omitempty"`
+	CertBound      bool     `json:"tls_client_certificate_bound_access_tokens,omitempty"`
 }
 
 // Persona is somebody who can sign in.
