@@ -324,9 +324,19 @@ func (c recipientRestrictCmd) Run(ctx context.Context) error {
 type recipientSuspendCmd struct{ one }
 
 // Run stops a client. When it has printed the new state, no read that starts
-// later is given data.
+// later is given data; when it returns, no introspection that starts later
+// says that a token of the client is active.
 func (c recipientSuspendCmd) Run(ctx context.Context) error {
-	return c.to(ctx, consent.RecipientSuspended)
+	if err := c.to(ctx, consent.RecipientSuspended); err != nil {
+		return err
+	}
+	fmt.Fprintln(os.Stderr, "waiting until no cached introspection can say otherwise ...")
+	select {
+	case <-ctx.Done():
+		return fmt.Errorf("the client is suspended; introspection follows within %s", consent.Freshness)
+	case <-time.After(consent.Freshness + time.Second):
+		return nil
+	}
 }
 
 // to takes a client to a state in which it may less, whatever it changed
