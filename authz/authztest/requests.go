@@ -30,6 +30,13 @@ func Requests(t *testing.T, open func(*testing.T) Stores) {
 		"a code of another grant is refused":                      approveForeignCode,
 		"a refusal makes no grant":                                refuseMakesNothing,
 		"of many decisions one decides":                           decisionRace,
+		"a change takes the place of the version before":          changeWrites,
+		"a change withdraws what was issued before":               changeWithdraws,
+		"a change of anything but the present version is refused": changeRefused,
+		"of many changes one changes":                             changeRace,
+		"a change and an end leave nothing usable":                changeAgainstEnd,
+		"a change and a redemption leave no old token":            changeAgainstRedeem,
+		"a change and a renewal leave no old token":               changeAgainstRenew,
 	}
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) {
