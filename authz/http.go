@@ -55,6 +55,8 @@ func (s *Server) endpoints(e *gin.Engine, base string) {
 	e.POST(pathPush, gin.WrapF(s.endpoint(base, s.push)))
 	e.POST(pathToken, gin.WrapF(s.endpoint(base, s.token)))
 	e.POST(pathRevoke, gin.WrapF(s.endpoint(base, s.revoke)))
+	e.GET(pathGrants+"/:id", gin.WrapF(s.protected(base, ScopeGrantQuery, s.queryGrant)))
+	e.DELETE(pathGrants+"/:id", gin.WrapF(s.protected(base, ScopeGrantRevoke, s.revokeGrant)))
 }
 
 // Browser returns the handler of the authorization endpoint, for the host

@@ -45,6 +45,11 @@ type metadata struct {
 	SubjectTypes         []string `json:"subject_types_supported"`
 	IDTokenAlgs          []string `json:"id_token_signing_alg_values_supported"`
 	ResponseAlgs         []string `json:"authorization_signing_alg_values_supported"`
+
+	// Grant Management for OAuth 2.0 section 7.1.
+	GrantEndpoint       string   `json:"grant_management_endpoint"`
+	GrantActions        []string `json:"grant_management_actions_supported"`
+	GrantActionRequired bool     `json:"grant_management_action_required"`
 }
 
 // The paths of the endpoints, below the issuer except for authorize, which
@@ -55,6 +60,7 @@ const (
 	pathToken     = "/token"
 	pathRevoke    = "/revoke"
 	pathKeys      = "/jwks"
+	pathGrants    = "/grants" // the grant id follows
 )
 
 func (s *Server) metadata() ([]byte, error) {
@@ -81,6 +87,7 @@ func (s *Server) metadata() ([]byte, error) {
 		ClaimsParameter: true, Claims: []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr"},
 		Prompts: prompts, ACRs: []string{ACRPassword}, SubjectTypes: []string{"pairwise"},
 		IDTokenAlgs: ours, ResponseAlgs: ours,
+		GrantEndpoint: s.cfg.Issuer + pathGrants, GrantActions: grantActions,
 	}
 	return json.Marshal(m)
 }
