@@ -92,6 +92,13 @@ func TestRoundTrips(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	change := func() {
+		approve()
+		g := a.Grant
+		g.Epoch++
+		prepare()
+		a.Grant, a.Code.Grant = g, g.ID
+	}
 	nothing := func() {}
 	for name, c := range map[string]struct {
 		before func()
@@ -111,6 +118,7 @@ func TestRoundTrips(t *testing.T) {
 		}, 1},
 		"Pushed":  {prepare, func() error { _, err := s.Requests.Pushed(ctx, a.Pushed); return err }, 1},
 		"Approve": {prepare, func() error { return s.Requests.Approve(ctx, a) }, 5},
+		"change":  {change, func() error { return s.Requests.Approve(ctx, a) }, 6},
 		"Refuse":  {prepare, func() error { return s.Requests.Refuse(ctx, a.Pushed, a.Authorization) }, 4},
 		"Code":    {approve, func() error { _, err := s.Tokens.Code(ctx, a.Code.Hash); return err }, 1},
 		"Redeem":  {approve, func() error { _, err := s.Tokens.Redeem(ctx, issued); return err }, 1},
