@@ -538,3 +538,36 @@ func TestGrantManagementMetadata(t *testing.T) {
 		t.Errorf("metadata: %s", a)
 	}
 }
+
+// Whatever is sent, a request is about no grant, or about an active one of
+// this client.
+func FuzzGrantManagement(f *testing.F) {
+	w := newWorld(f)
+	app := w.client("app")
+	mine := app.tokens(nil).text("grant_id")
+	foreign := w.client("other").tokens(nil).text("grant_id")
+	for _, action := range []string{"", "create", "merge", "replace", "update", " merge"} {
+		for _, id := range []string{"", mine, foreign, mine + " ", "\xff"} {
+			f.Add(action, id)
+		}
+	}
+	f.Fuzz(func(t *testing.T, action, id string) {
+		w.t = t
+		var kept *token.Pushed
+		w.stores.amend = func(p *token.Pushed) { kept = p }
+		a := app.push(func(f url.Values) { f.Set("grant_management_action", action); f.Set("grant_id", id) })
+		switch {
+		case a.status != http.StatusCreated:
+			if !a.is(http.StatusBadRequest, "invalid_request") && !a.is(http.StatusBadRequest, "invalid_grant_id") {
+				t.Fatal(a)
+			}
+		case (action == "" || action == "create") && id == "":
+			if kept.Request.Change.Asked() {
+				t.Fatalf("kept %+v", kept.Request.Change)
+			}
+		case action != "merge" && action != "replace" || id != mine ||
+			kept.Request.Change != consent.Change{Action: consent.Action(action), Grant: consent.GrantID(mine), Epoch: 1}:
+			t.Fatalf("%q %q: kept %+v", action, id, kept.Request.Change)
+		}
+	})
+}
