@@ -1,6 +1,6 @@
 // Package authz is the authorization server: pushed authorization requests,
-// the authorize dispatcher, token, revocation and metadata endpoints, under
-// FAPI 2.0.
+// the authorize dispatcher, token, revocation, grant management and metadata
+// endpoints, under FAPI 2.0.
 //
 // It owns the protocol towards recipients: client authentication, the
 // profile's checks as pure functions, what is said in which error, and the
@@ -12,6 +12,6 @@
 // what the recipient has to mend.
 //
 // Specs: FAPI 2.0 Security Profile and Message Signing, JARM, OpenID Connect
-// Core (code flow, ID token), RFC 6749, RFC 7009, RFC 7523, RFC 7636,
+// Core (code flow, ID token), Grant Management for OAuth 2.0, RFC 6749, RFC 7009, RFC 7523, RFC 7636,
 // RFC 8414, RFC 9126, RFC 9207, RFC 9396, RFC 9449.
 package authz

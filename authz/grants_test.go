@@ -1,6 +1,8 @@
 package authz_test
 
 import (
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"net/http"
@@ -15,6 +17,7 @@ import (
 	"github.com/google/uuid"
 
 	"github.com/headgate/headgate/authz"
+	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/token"
@@ -570,4 +573,47 @@ func FuzzGrantManagement(f *testing.F) {
 			t.Fatalf("%q %q: kept %+v", action, id, kept.Request.Change)
 		}
 	})
+}
+
+// The API is on the certificate host too, with a token that is bound to a
+// certificate.
+func TestGrantManagementOnTheCertificateHost(t *testing.T) {
+	t.Parallel()
+	m := newMTLSWorld(t, nil)
+	app := m.client("app")
+	mine := app.tokens(nil).text("grant_id")
+	held := m.ca.client(t, tlsName, keys().ec.Public())
+	secret, hash := m.hasher.New(token.KindClient)
+	now := m.clock.now().UTC().Truncate(time.Second)
+	must(t, m.mem.IssueClient(t.Context(), token.ClientAccess{
+		Hash: hash, Recipient: "app", Scopes: []string{authz.ScopeGrantQuery, authz.ScopeGrantRevoke},
+		CertThumbprint: certs.CertificateThumbprint(held), IssuedAt: now, ExpiresAt: now.Add(15 * time.Minute),
+	}))
+	call := func(method string, cert *x509.Certificate) answer {
+		r := httptest.NewRequest(method, mtlsBase+"/grants/"+mine, nil)
+		r.Header.Set("Authorization", "Bearer "+m.secret(secret.Reveal()))
+		r.TLS = &tls.ConnectionState{}
+		if cert != nil {
+			r.TLS.PeerCertificates = []*x509.Certificate{cert}
+		}
+		return m.do(m.host, r)
+	}
+	for name, cert := range map[string]*x509.Certificate{
+		"no certificate": nil,
+		"another":        m.ca.client(t, tlsName, keys().ec.Public()),
+		"not ours":       newAuthority(t).client(t, tlsName, keys().ec.Public()),
+	} {
+		if a := call(http.MethodGet, cert); !a.is(http.StatusUnauthorized, "invalid_token") {
+			t.Errorf("%s: %s", name, a)
+		}
+	}
+	if a := call(http.MethodGet, held); a.status != http.StatusOK {
+		t.Errorf("query: %s", a)
+	}
+	if a := call(http.MethodDelete, held); a.status != http.StatusNoContent {
+		t.Errorf("revoke: %s", a)
+	}
+	if a := call(http.MethodDelete, held); !a.is(http.StatusNotFound, "invalid_grant_id") {
+		t.Errorf("again: %s", a)
+	}
 }

@@ -194,3 +194,30 @@ func inOrder(t *testing.T, text string, want ...string) {
 		rest = rest[i+len(s):]
 	}
 }
+
+func TestChangePagesInEveryLanguage(t *testing.T) {
+	t.Parallel()
+	for _, lang := range languages {
+		for _, action := range []consent.Action{consent.ActionReplace, consent.ActionMerge} {
+			t.Run(lang+" "+string(action), func(t *testing.T) {
+				t.Parallel()
+				w := newWorld(t)
+				w.changing(action)
+				p := w.person(lang)
+				accounts := p.toAccounts()
+				p.tick(accounts, "account_1")
+				review := p.press(accounts, "accounts_continue")
+				reviewText(t, review)
+				p.press(review, "consent_deny")
+				for _, page := range []*browser.Page{accounts, review, p.open("/consent/" + string(w.auth().ID) + "/done")} {
+					sound(t, page)
+					for _, hole := range []string{"accounts.", "review.", "done.", "<no value>", "{{"} {
+						if strings.Contains(page.Text(), hole) {
+							t.Errorf("%s shows %q:\n%s", page, hole, page.Text())
+						}
+					}
+				}
+			})
+		}
+	}
+}

@@ -54,6 +54,6 @@ type Requests interface {
 type Approval struct {
 	Pushed        Hash
 	Authorization consent.Authorization // as it is after the approval
-	Grant         consent.Grant
+	Grant         consent.Grant         // new in epoch 1, else the next version of one
 	Code          Code
 }
