@@ -31,6 +31,9 @@ type visit struct {
 	client  consent.Recipient
 	pushed  token.Pushed
 	journey consent.Authorization
+	// changes is the grant that the journey changes, if it changes one, since
+	// changing found it.
+	changes consent.Grant
 }
 
 // visit serves a request of a browser. An error that comes back is one that
@@ -177,7 +180,17 @@ func (s *Server) next(v *visit) error {
 	case want.subject != "" && v.journey.Consumer != "" && want.subject != s.subject(v.client.ID, v.journey.Consumer):
 		// OpenID Connect Core section 3.1.2.2: no answer about anybody else.
 		return s.deny(v, loginRequired, "the person who signed in is not the one that the claims parameter names")
-	case step == consent.StepIssue:
+	}
+	if v.journey.Request.Change.Asked() {
+		no, err := s.changing(v, now)
+		switch {
+		case err != nil:
+			return err
+		case no != nil:
+			return s.deny(v, no.Code, no.Text)
+		}
+	}
+	if step == consent.StepIssue {
 		return s.approve(v, want, now)
 	}
 	return s.show(v, step)
@@ -187,18 +200,31 @@ func (s *Server) next(v *visit) error {
 // answers the app. now is the time at which the approval was found to stand.
 func (s *Server) approve(v *visit, want asked, now time.Time) error {
 	ctx := v.Context()
-	grant := v.journey.Grant(consent.NewGrantID(), []consent.Party{v.client.Party(), s.cfg.Provider}, now)
+	grant := s.granting(v, now)
 	code, record, err := s.engine.Issue(ctx, v.client, v.pushed, grant, want.identity(v.journey))
 	if err != nil {
 		return fmt.Errorf("issue code: %w", err)
 	}
-	return s.answer(v, response{code: code}, func(a consent.Authorization) error {
+	err = s.answer(v, response{code: code}, func(a consent.Authorization) error {
 		err := s.cfg.Requests.Approve(ctx, token.Approval{Pushed: v.pushed.Hash, Authorization: a, Grant: grant, Code: record})
 		if err == nil {
 			web.Fields(ctx).Grant, web.Fields(ctx).Result = string(grant.ID), "approved"
+			if grant.Epoch > 1 {
+				// The change is made; only who hangs up ends the wait earlier.
+				if err := s.cfg.Stop.Settle(ctx, grant.ID, grant.Epoch); err != nil {
+					web.Fields(ctx).Cause = err
+				}
+			}
 		}
 		return err
 	})
+	switch {
+	case errors.Is(err, consent.ErrEnded): // between changing and now
+		return s.deny(v, lapsed().Code, lapsed().Text)
+	case errors.Is(err, consent.ErrMayNotAsk): // stopped between loading it and now
+		return s.deny(v, unauthorizedClient, "this client may not ask for data now")
+	}
+	return err
 }
 
 // deny answers the app with a refusal. No grant is made.

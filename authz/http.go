@@ -58,6 +58,8 @@ func (s *Server) endpoints(e *gin.Engine, base string) {
 	asked := s.remembering()
 	e.POST(pathIntrospect, gin.WrapF(asked.endpoint(base, asked.introspect)))
 	s.registration(e)
+	e.GET(pathGrants+"/:id", gin.WrapF(s.protected(base, ScopeGrantQuery, s.queryGrant)))
+	e.DELETE(pathGrants+"/:id", gin.WrapF(s.protected(base, ScopeGrantRevoke, s.revokeGrant)))
 }
 
 // Browser returns the handler of the authorization endpoint, for the host

@@ -58,6 +58,11 @@ type metadata struct {
 	SubjectTypes         []string `json:"subject_types_supported"`
 	IDTokenAlgs          []string `json:"id_token_signing_alg_values_supported"`
 	ResponseAlgs         []string `json:"authorization_signing_alg_values_supported"`
+
+	// Grant Management for OAuth 2.0 section 7.1.
+	GrantEndpoint       string   `json:"grant_management_endpoint"`
+	GrantActions        []string `json:"grant_management_actions_supported"`
+	GrantActionRequired bool     `json:"grant_management_action_required"`
 }
 
 // The paths of the endpoints, below the issuer except for authorize, which
@@ -69,6 +74,7 @@ const (
 	pathRevoke    = "/revoke"
 	pathRegister  = "/register"
 	pathKeys      = "/jwks"
+	pathGrants    = "/grants" // the grant id follows
 
 	pathIntrospect = "/introspect"
 )
@@ -107,6 +113,7 @@ func (s *Server) metadata() []byte {
 		ClaimsParameter: true, Claims: []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr"},
 		Prompts: prompts, ACRs: []string{ACRPassword}, SubjectTypes: []string{"pairwise"},
 		IDTokenAlgs: ours, ResponseAlgs: ours,
+		GrantEndpoint: s.cfg.Issuer + pathGrants, GrantActions: grantActions,
 	}
 	if s.cfg.Registrations != nil {
 		m.Registration = s.cfg.Issuer + pathRegister
@@ -118,6 +125,7 @@ func (s *Server) metadata() []byte {
 			"token_endpoint":                        base + pathToken,
 			"revocation_endpoint":                   base + pathRevoke,
 			"introspection_endpoint":                base + pathIntrospect,
+			"grant_management_endpoint":             base + pathGrants,
 		}
 		if m.Registration != "" {
 			m.Aliases["registration_endpoint"] = base + pathRegister

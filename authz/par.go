@@ -30,6 +30,9 @@ func (s *Server) push(q *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if request.Change, err = s.change(q, params, request); err != nil {
+		return reply{}, err
+	}
 	uri, hash, err := s.engine.Push(ctx, q.client, params)
 	if err != nil {
 		return reply{}, err

@@ -26,6 +26,7 @@ const (
 var pushedParams = []string{
 	"response_type", "redirect_uri", "scope", "state", "nonce", "code_challenge", "code_challenge_method",
 	"response_mode", "prompt", "max_age", "acr_values", "claims", "login_hint", "ui_locales", "dpop_jkt",
+	"grant_management_action", "grant_id",
 }
 
 var (

@@ -82,8 +82,8 @@ func (a Authorization) Next(now time.Time) Step {
 	}
 }
 
-// Grant returns the grant that an approved authorization makes at now. The
-// caller supplies the parties. It panics when the step is not StepIssue,
+// Grant returns the grant that an approved authorization makes at now; Changed
+// is for one that changes a grant. The caller supplies the parties. It panics when the step is not StepIssue,
 // because no caller may reach it otherwise.
 func (a Authorization) Grant(id GrantID, parties []Party, now time.Time) Grant {
 	if a.Next(now) != StepIssue {

@@ -32,6 +32,7 @@ type EventKind string
 // The events of a grant's life.
 const (
 	EventGranted       EventKind = "granted"
+	EventChanged       EventKind = "changed" // the person agreed to another share
 	EventRevoked       EventKind = "revoked"
 	EventExpired       EventKind = "expired"
 	EventTokensRevoked EventKind = "tokens_revoked"

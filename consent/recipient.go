@@ -3,6 +3,7 @@ package consent
 import (
 	"context"
 	"encoding/json"
+	"errors"
 
 	"github.com/headgate/headgate/fdx"
 )
@@ -51,6 +52,9 @@ func (s RecipientStatus) MayAsk() bool { return s == RecipientActive }
 // MayRead reports whether data may be read under grants that exist. An
 // unknown state may nothing.
 func (s RecipientStatus) MayRead() bool { return s == RecipientActive || s == RecipientRestricted }
+
+// ErrMayNotAsk: the recipient may not obtain new consents now.
+var ErrMayNotAsk = errors.New("consent: recipient may not ask for consent")
 
 // Role is what a registered client is.
 type Role string

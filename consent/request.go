@@ -19,6 +19,9 @@ type Request struct {
 	// of the person.
 	Account  fdx.Clusters `json:"account"`
 	Customer fdx.Clusters `json:"customer"`
+	// Change is the grant that the answer changes; the zero value makes a new
+	// one.
+	Change Change `json:"change,omitzero"`
 }
 
 // Clusters returns everything that is asked for.

@@ -104,35 +104,63 @@ func (m *Memory) Approve(ctx context.Context, a token.Approval) error {
 	if a.Code.Grant != a.Grant.ID || a.Code.Recipient != a.Grant.Recipient {
 		return errors.New("authztest: the code is not of the grant")
 	}
-	// Everything that can fail comes before the first change. Grants appear
-	// under m.mu only or under ids of their own.
-	if _, err := m.Grant(ctx, a.Grant.ID); err == nil {
-		return consent.ErrConflict
-	}
-	if a.Grant.Status != consent.StatusActive || a.Grant.Epoch != 1 {
-		return errors.New("authztest: a new grant is ACTIVE in epoch 1")
-	}
+	// Everything that can fail comes before the first change.
 	if _, exists := m.codes[a.Code.Hash]; exists {
 		return errTwice
 	}
-	if err := m.decide(ctx, a.Pushed, a.Authorization); err != nil {
+	err := m.decide(a.Pushed, func() error {
+		if r, err := m.Recipient(ctx, a.Grant.Recipient); err != nil || !r.Status.MayAsk() {
+			return consent.ErrMayNotAsk
+		}
+		return m.Memory.Approve(a.Authorization, a.Grant)
+	})
+	if err != nil {
 		return err
+	}
+	if a.Grant.Epoch > 1 {
+		m.withdraw(a.Grant.ID)
 	}
 	c := a.Code
 	c.Scopes, c.Session = slices.Clone(c.Scopes), slices.Clone(c.Session)
 	m.codes[c.Hash] = c
-	return m.Create(ctx, a.Grant)
+	return nil
+}
+
+// withdraw withdraws all codes and tokens of a grant; m.mu is held.
+func (m *Memory) withdraw(id consent.GrantID) {
+	now := m.now().UTC()
+	for h, c := range m.codes {
+		if c.Grant == id && c.UsedAt.IsZero() && now.Before(c.ExpiresAt) {
+			c.ExpiresAt = now
+			m.codes[h] = c
+		}
+	}
+	for h, f := range m.refresh {
+		if f.Grant == id && f.RevokedAt.IsZero() {
+			f.RevokedAt = now
+			m.refresh[h] = f
+		}
+	}
+	for h, t := range m.access {
+		if t.Grant == id && t.RevokedAt.IsZero() {
+			t.RevokedAt = now
+			m.access[h] = t
+		}
+	}
 }
 
 // Refuse implements token.Requests.
 func (m *Memory) Refuse(ctx context.Context, pushed token.Hash, a consent.Authorization) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	return m.decide(ctx, pushed, a)
+	return m.decide(pushed, func() error {
+		_, err := m.Replace(ctx, a)
+		return err
+	})
 }
 
-// decide consumes the request and replaces the authorization; m.mu is held.
-func (m *Memory) decide(ctx context.Context, h token.Hash, a consent.Authorization) error {
+// decide consumes the request if write succeeds; m.mu is held.
+func (m *Memory) decide(h token.Hash, write func() error) error {
 	p, ok := m.pushed[h]
 	if !ok {
 		return token.ErrNotFound
@@ -140,7 +168,7 @@ func (m *Memory) decide(ctx context.Context, h token.Hash, a consent.Authorizati
 	if !p.ConsumedAt.IsZero() {
 		return consent.ErrConsumed
 	}
-	if _, err := m.Replace(ctx, a); err != nil {
+	if err := write(); err != nil {
 		return err
 	}
 	p.ConsumedAt = m.now().UTC()

@@ -28,8 +28,16 @@ func Requests(t *testing.T, open func(*testing.T) Stores) {
 		"an approval of an unknown request writes nothing":        approveUnknown,
 		"an approval under a grant id that exists writes nothing": approveTwiceGranted,
 		"a code of another grant is refused":                      approveForeignCode,
+		"an approval for who may not ask writes nothing":          approveMayNotAsk,
 		"a refusal makes no grant":                                refuseMakesNothing,
 		"of many decisions one decides":                           decisionRace,
+		"a change takes the place of the version before":          changeWrites,
+		"a change withdraws what was issued before":               changeWithdraws,
+		"a change of anything but the present version is refused": changeRefused,
+		"of many changes one changes":                             changeRace,
+		"a change and an end leave nothing usable":                changeAgainstEnd,
+		"a change and a redemption leave no old token":            changeAgainstRedeem,
+		"a change and a renewal leave no old token":               changeAgainstRenew,
 	}
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) {
@@ -246,5 +254,33 @@ func decisionRace(t *testing.T, s Stores) {
 	consenttest.OneWinner(t, errs, consent.ErrConsumed)
 	if grants, err := s.Grants.GrantsOf(ctx, consumer); err != nil || len(grants) > 1 {
 		t.Errorf("got %d grants (%v), want at most 1", len(grants), err)
+	}
+}
+
+// An approval for a recipient that was stopped meanwhile writes nothing, and
+// the request can still be refused.
+func approveMayNotAsk(t *testing.T, s Stores) {
+	ctx := context.Background()
+	for status := range mayRead {
+		who := register(t, s, consent.RecipientActive)
+		a := newDecision(t, s).approval()
+		a.Grant.Recipient, a.Code.Recipient = who, who
+		setStatus(t, s, who, status)
+		err := s.Requests.Approve(ctx, a)
+		if status == consent.RecipientActive {
+			if err != nil {
+				t.Errorf("%s: %v", status, err)
+			}
+			continue
+		}
+		if !errors.Is(err, consent.ErrMayNotAsk) {
+			t.Errorf("%s: got %v, want ErrMayNotAsk", status, err)
+		}
+		if _, err := s.Grants.Grant(ctx, a.Grant.ID); !errors.Is(err, consent.ErrNotFound) {
+			t.Errorf("%s: a grant was made: %v", status, err)
+		}
+		if _, err := s.Requests.Opened(ctx, a.Pushed); err != nil {
+			t.Errorf("%s: the request was used up: %v", status, err)
+		}
 	}
 }

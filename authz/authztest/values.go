@@ -45,10 +45,12 @@ func second(t time.Time) time.Time { return t.UTC().Truncate(time.Second) }
 
 func newPushed() token.Pushed {
 	h := newHash()
+	request := consenttest.NewAuthorization("", "", time.Now()).Request
+	request.Change = consent.Change{Action: consent.ActionReplace, Grant: consent.NewGrantID(), Epoch: 7}
 	return token.Pushed{
 		Hash: h, Recipient: consenttest.Recipient,
 		Params:        map[string]string{"state": "a\u0000b \"c\" å", "response_type": "code", "nonce": ""},
-		Request:       consenttest.NewAuthorization("", "", time.Now()).Request,
+		Request:       request,
 		KeyThumbprint: "thumbprint", ExpiresAt: second(time.Now()).Add(time.Minute),
 	}
 }

@@ -34,7 +34,9 @@ func Authorizations(t *testing.T, open func(*testing.T) consent.Authorizations) 
 }
 
 func newAuthorization() consent.Authorization {
-	return NewAuthorization("pushed-"+uuid.NewString(), "browser-"+uuid.NewString(), time.Now())
+	a := NewAuthorization("pushed-"+uuid.NewString(), "browser-"+uuid.NewString(), time.Now())
+	a.Request.Change = consent.Change{Action: consent.ActionMerge, Grant: consent.NewGrantID(), Epoch: 7}
+	return a
 }
 
 func openAuthorization(t *testing.T, s consent.Authorizations) consent.Authorization {

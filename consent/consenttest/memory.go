@@ -46,6 +46,11 @@ func NewMemory(now func() time.Time) *Memory {
 func (m *Memory) Create(_ context.Context, g consent.Grant) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.create(g)
+}
+
+// create is Create; m.mu is held.
+func (m *Memory) create(g consent.Grant) error {
 	if g.Status != consent.StatusActive || g.Epoch != 1 {
 		return errors.New("consenttest: a new grant is ACTIVE in epoch 1")
 	}
@@ -180,6 +185,11 @@ func (m *Memory) Authorization(_ context.Context, id consent.AuthorizationID, br
 func (m *Memory) Replace(_ context.Context, a consent.Authorization) (consent.Authorization, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
+	return m.replace(a, func() error { return nil })
+}
+
+// replace is Replace after write, if that succeeds; m.mu is held.
+func (m *Memory) replace(a consent.Authorization, write func() error) (consent.Authorization, error) {
 	old, ok := m.authorizations[a.ID]
 	if !ok {
 		return consent.Authorization{}, consent.ErrNotFound
@@ -192,9 +202,46 @@ func (m *Memory) Replace(_ context.Context, a consent.Authorization) (consent.Au
 			return consent.Authorization{}, consent.ErrConflict
 		}
 	}
+	if err := write(); err != nil {
+		return consent.Authorization{}, err
+	}
 	a.Version++
 	m.authorizations[a.ID] = cloneAuthorization(a)
 	return cloneAuthorization(a), nil
+}
+
+// Approve replaces an authorization and stores the grant that it makes or, in
+// a later epoch than the first, changes, all or nothing, as a store of requests
+// does. The errors are those of Replace and Create, and ErrEnded when the
+// version before is not the present one of the same recipient and consumer, or
+// is over.
+func (m *Memory) Approve(a consent.Authorization, g consent.Grant) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	_, err := m.replace(a, func() error {
+		if g.Epoch > 1 {
+			return m.change(g)
+		}
+		return m.create(g)
+	})
+	return err
+}
+
+// change puts g in the place of the version before; m.mu is held.
+func (m *Memory) change(g consent.Grant) error {
+	if g.Status != consent.StatusActive {
+		return errors.New("consenttest: a changed grant is ACTIVE")
+	}
+	now := m.now().UTC()
+	old, ok := m.grants[g.ID]
+	if !ok || old.Epoch != g.Epoch-1 || old.Recipient != g.Recipient || old.Consumer != g.Consumer ||
+		old.StatusAt(now) != consent.StatusActive {
+		return consent.ErrEnded
+	}
+	g.CreatedAt, g.UpdatedAt = old.CreatedAt, now
+	m.grants[g.ID] = cloneGrant(g)
+	m.tell(g, consent.EventChanged, consent.ActorConsumer, "")
+	return nil
 }
 
 // Recipient implements consent.Recipients.

@@ -336,7 +336,8 @@ func TestDates(t *testing.T) {
 // version. A stored disclosure names its version, so the wording of a version
 // never changes: whoever changes a word adds a version.
 var wordings = map[string]string{
-	"2026-11": "d6637b0f53190b1822d2f8537eb28a8e",
+	"2026-11":    "d6637b0f53190b1822d2f8537eb28a8e",
+	"2026-11-22": "4e7198834fcbc7a35c7e7ea167143e94",
 }
 
 func TestDisclosureVersionNamesTheWording(t *testing.T) {
@@ -347,6 +348,9 @@ func TestDisclosureVersionNamesTheWording(t *testing.T) {
 	}
 	app := consent.Recipient{Name: "BudgetBee", LegalName: "BudgetBee Ltd", Registry: "FDX", RegistryID: "BB-1"}
 	rows := []accountRow{{Name: "Everyday account", Number: "4321"}}
+	was := func(a consent.Action, t *text) earlier {
+		return earlier{Change: consent.Change{Action: a}, Agreed: "1 March", Accounts: rows, Data: clusterRows(t, fdx.NewClusters(fdx.Balances, fdx.Bills)), Ends: "2 March"}
+	}
 	h := sha256.New()
 	for _, text := range c.texts {
 		for _, duration := range []consent.DurationType{consent.OneTime, consent.Persistent} {
@@ -358,7 +362,9 @@ func TestDisclosureVersionNamesTheWording(t *testing.T) {
 				if days == 0 {
 					q.Account = fdx.NewClusters(fdx.AccountBasic, fdx.CustomerContact)
 				}
-				h.Write([]byte(newReview(text, bankName, app, q, rows, time.Unix(1795255200, 0)).Disclosure().Text))
+				for _, e := range []earlier{{}, was(consent.ActionReplace, text), was(consent.ActionMerge, text)} {
+					h.Write([]byte(newReview(text, bankName, app, q, rows, e, time.Unix(1795255200, 0)).Disclosure().Text))
+				}
 			}
 		}
 	}

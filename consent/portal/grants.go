@@ -97,7 +97,7 @@ func eventRows(t *text, events []consent.Event, bank string) []eventRow {
 	for _, e := range events {
 		key := "grant." + string(e.Kind)
 		if !t.has(key) {
-			key = "grant.changed"
+			key = "grant.other"
 		}
 		row := eventRow{t.Moment(e.At), t.T(key)}
 		if e.Kind == consent.EventRevoked {

@@ -271,6 +271,7 @@ func faulty(t *text, title, fault string) string {
 type accountsPage struct {
 	journeyPage
 	Title string
+	Lead  string
 	Rows  []accountRow
 	// Eligible is how many of them can be chosen.
 	Eligible int
@@ -285,8 +286,10 @@ func (p *Portal) getAccounts(j *journey) {
 		p.down(j, fmt.Errorf("list accounts: %w", err))
 		return
 	}
-	// Only what this person chose in this journey is ticked, never more.
-	left, all := stillEligible(j.a.Accounts, choices)
+	left, all, ok := p.ticked(j, choices)
+	if !ok {
+		return
+	}
 	notice := ""
 	if !all {
 		notice = j.t.T("accounts.gone")
@@ -294,10 +297,28 @@ func (p *Portal) getAccounts(j *journey) {
 	p.showAccounts(j, http.StatusOK, choices, left, "", notice)
 }
 
+// ticked returns the accounts that are ticked: only what this person chose, in
+// this journey or, until then, in what it replaces; never more. It also
+// reports whether all that was chosen can still be shared. ok is as for
+// changed.
+func (p *Portal) ticked(j *journey, choices []consent.AccountChoice) (ids []fdx.AccountID, all, ok bool) {
+	chosen := j.a.Accounts
+	if len(chosen) == 0 {
+		g, ok := p.changed(j)
+		if !ok {
+			return nil, false, false
+		}
+		chosen = kept(j.a.Request.Change, g)
+	}
+	ids, all = stillEligible(chosen, choices)
+	return ids, all, true
+}
+
 func (p *Portal) showAccounts(j *journey, status int, choices []consent.AccountChoice, ticked []fdx.AccountID, fault, notice string) {
 	v := accountsPage{
 		journeyPage: p.journeyPage(j, consent.StepAccounts, ""),
 		Title:       j.t.T("accounts.title"),
+		Lead:        choosing(j.t, j.name, j.a.Request.Change),
 		Rows:        accountRows(j.t, choices, ticked), Eligible: len(eligible(choices)),
 	}
 	v.Fault, v.Field, v.Notice = fault, fieldPrefix+"1", notice
@@ -320,7 +341,10 @@ func (p *Portal) postAccounts(j *journey, form url.Values) {
 		p.down(j, fmt.Errorf("list accounts: %w", err))
 		return
 	}
-	before, _ := stillEligible(j.a.Accounts, choices)
+	before, _, ok := p.ticked(j, choices)
+	if !ok {
+		return
+	}
 	if !marked {
 		p.showAccounts(j, http.StatusConflict, choices, before, "", j.t.T("stale"))
 		return
@@ -377,6 +401,10 @@ func (p *Portal) reviewed(j *journey, at time.Time) (review, bool) {
 		see(j.Context, j.path(consent.StepAccounts))
 		return review{}, false
 	}
+	was, ok := p.earlier(j, choices)
+	if !ok {
+		return review{}, false
+	}
 	var rows []accountRow
 	for _, row := range accountRows(j.t, choices, j.a.Accounts) {
 		if row.Checked {
@@ -385,7 +413,7 @@ func (p *Portal) reviewed(j *journey, at time.Time) (review, bool) {
 	}
 	app := j.app
 	app.Name = j.name
-	return newReview(j.t, p.c.UI.Bank(), app, j.a.Request, rows, at), true
+	return newReview(j.t, p.c.UI.Bank(), app, j.a.Request, rows, was, at), true
 }
 
 func (p *Portal) showReview(j *journey, status int, notice string) {
@@ -452,6 +480,7 @@ type donePage struct {
 	App    string
 	Shared bool
 	Title  string
+	Again  string // what somebody can do who shared nothing
 	Back   string // the app's home; empty when it has none
 	// Accounts, Ends and Over are empty when not known here.
 	Accounts, Ends, Over string
@@ -466,6 +495,10 @@ func (p *Portal) getDone(j *journey) {
 	v := donePage{
 		page: page{text: j.t}, App: j.name,
 		Shared: j.a.Decision == consent.Approved, Back: webAddress(j.app.HomeURI), Title: j.t.T("done.not"),
+		Again: j.t.T("done.again", "App", j.name),
+	}
+	if j.a.Request.Change.Asked() { // neither says whether anything is shared
+		v.Title, v.Again = j.t.T("done.unchanged"), j.t.T("done.retry", "App", j.name)
 	}
 	if v.Shared {
 		v.Title = j.t.T("done.shared", "App", j.name)

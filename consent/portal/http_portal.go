@@ -241,20 +241,7 @@ func (p *Portal) shares(v *visit, g consent.Grant) []accountRow {
 		web.Fields(v.Request.Context()).Cause = fmt.Errorf("list accounts: %w", err)
 		return nil
 	}
-	byID := map[string]accountRow{}
-	for _, row := range accountRows(v.t, choices, nil) {
-		byID[string(row.ID)] = row
-	}
-	var rows []accountRow
-	for _, id := range g.Accounts() {
-		row, known := byID[string(id)]
-		if !known {
-			row = accountRow{Name: v.t.T("fact.gone")}
-		}
-		row.Notes = nil // they are about choosing
-		rows = append(rows, row)
-	}
-	return rows
+	return heldAccounts(v.t, g, choices)
 }
 
 // Stop.

@@ -11,13 +11,15 @@ import (
 // disclosureVersion names the wording and the order of the review page. It
 // changes with every change of review.go, review.html or a catalogue key
 // under "review." or "data.".
-const disclosureVersion = "2026-11"
+const disclosureVersion = "2026-11-22"
 
 // review is everything that a person decides on, in the order in which it is
 // shown. Page and stored disclosure are both made from this one value.
 type review struct {
 	Lang     string
 	Question string
+	Now      titled // empty unless this changes what is shared already
+	Facts    []fact // about what is shared already
 	Who      titled
 	Accounts titled
 	Rows     []accountRow
@@ -46,8 +48,8 @@ type clusterRow struct {
 }
 
 // newReview says in t's language what a decides on at the given time. rows
-// are the chosen accounts.
-func newReview(t *text, bank string, app consent.Recipient, q consent.Request, rows []accountRow, at time.Time) review {
+// are the chosen accounts, was is what a yes changes.
+func newReview(t *text, bank string, app consent.Recipient, q consent.Request, rows []accountRow, was earlier, at time.Time) review {
 	name := plain(app.Name, maxName)
 	v := review{
 		Lang:     t.Lang,
@@ -79,6 +81,7 @@ func newReview(t *text, bank string, app consent.Recipient, q consent.Request, r
 		v.Long.Lines = append(v.Long.Lines, t.T("review.until", "Date", t.Date(q.ExpiresAt(at))))
 	}
 	v.Long.Lines = append(v.Long.Lines, lookback(t, name, q.LookbackDays, at))
+	v.changes(t, name, was)
 	return v
 }
 
@@ -141,6 +144,12 @@ func (v review) Disclosure() consent.Disclosure {
 		line(s.Lines...)
 	}
 	line(v.Question)
+	if v.Now.Title != "" {
+		section(v.Now)
+		for _, f := range v.Facts {
+			line(f.Name, f.Text)
+		}
+	}
 	section(v.Who)
 	section(v.Accounts)
 	for _, r := range v.Rows {

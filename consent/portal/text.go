@@ -122,6 +122,14 @@ func (t *text) has(key string) bool {
 	return err == nil
 }
 
+// list joins the entries of a list.
+func (t *text) list(entries []string) string {
+	if t.Lang == "zh" {
+		return strings.Join(entries, "、")
+	}
+	return strings.Join(entries, ", ")
+}
+
 // Number returns n with the language's grouping.
 func (t *text) Number(n int) string { return t.num.Sprintf("%d", n) }
 

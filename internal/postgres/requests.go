@@ -38,11 +38,30 @@ WHERE request_hash = $1 AND consumed_at IS NULL`
 const sqlPushedExists = `
 SELECT request_hash FROM pushed_request WHERE request_hash = $1`
 
+const sqlMayAsk = `
+SELECT recipient_id FROM recipient WHERE recipient_id = $1 AND status = 'active' FOR SHARE`
+
 const sqlInsertCode = `
 INSERT INTO oauth_code (
     code_hash, grant_id, recipient_id, request_id, redirect_uri, challenge,
     key_thumbprint, scopes, session, issued_at, expires_at)
 VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11)`
+
+// Whoever gave the grant, and to whom, is compared although it never changes:
+// a change must not be able to hand a grant over.
+const sqlChangeGrant = `
+UPDATE consent_grant
+SET epoch = $4 + 1, purpose = $5, duration_type = $6, duration_days = $7, lookback_days = $8,
+    resources = $9, parties = $10, disclosure_version = $11, disclosure_locale = $12, disclosure_text = $13,
+    expires_at = $14, updated_at = clock_timestamp()
+WHERE grant_id = $1 AND recipient_id = $2 AND consumer_id = $3 AND epoch = $4
+  AND status = 'ACTIVE' AND expires_at > clock_timestamp()`
+
+// A withdrawn code is like one whose time is over: it was not used, so that
+// its coming back is no sign of theft.
+const sqlWithdrawCodes = `
+UPDATE oauth_code SET expires_at = clock_timestamp()
+WHERE grant_id = $1 AND used_at IS NULL AND expires_at > clock_timestamp()`
 
 // Push implements token.Requests. One round trip.
 func (s Requests) Push(ctx context.Context, p token.Pushed, spend ...token.Proof) error {
@@ -134,11 +153,17 @@ func (s Requests) load(ctx context.Context, h token.Hash) (p token.Pushed, open 
 }
 
 // Approve implements token.Requests; token.ErrNotFound for an unknown
-// request, consent.ErrConflict also for a grant id that exists. Five round
-// trips, at the pace of a person.
+// request, consent.ErrConflict also for a grant id that exists. Six round
+// trips, seven for a change, at the pace of a person.
 func (s Requests) Approve(ctx context.Context, a token.Approval) error {
 	var b pgx.Batch
-	err := queueGrant(&b, a.Grant)
+	write := func(context.Context, pgx.Tx) error { return nil }
+	var err error
+	if a.Grant.Epoch > 1 {
+		write, err = queueChange(&b, a.Grant)
+	} else {
+		err = queueGrant(&b, a.Grant)
+	}
 	if err != nil {
 		return fmt.Errorf("approve: %w", err)
 	}
@@ -153,6 +178,14 @@ func (s Requests) Approve(ctx context.Context, a token.Approval) error {
 		if err := s.db.decide(ctx, tx, a.Pushed, a.Authorization); err != nil {
 			return err
 		}
+		// Held until the commit: who stops the recipient meanwhile waits, and
+		// then finds this grant among those to end.
+		if err := missingOr(ctx, tx, nil, consent.ErrMayNotAsk, sqlMayAsk, string(a.Grant.Recipient)); err != nil {
+			return err
+		}
+		if err := write(ctx, tx); err != nil {
+			return err
+		}
 		return tx.SendBatch(ctx, &b).Close()
 	})
 	if violates(err, "consent_grant_pkey") {
@@ -162,6 +195,38 @@ func (s Requests) Approve(ctx context.Context, a token.Approval) error {
 		return fmt.Errorf("approve: %w", err)
 	}
 	return nil
+}
+
+// queueChange returns what puts the next version of a grant in the place of
+// the one before, and adds to b what goes with it. The write waits for tokens
+// that are being issued under the grant and keeps new ones out, so that the
+// statements of b see every token there will ever be of the version before;
+// an end of the grant waits as well, or has been first (see Grants.End).
+func queueChange(b *pgx.Batch, g consent.Grant) (write func(context.Context, pgx.Tx) error, err error) {
+	if g.Status != consent.StatusActive {
+		return nil, errors.New("postgres: a changed grant is ACTIVE")
+	}
+	resources, err := encode(g.Resources)
+	if err != nil {
+		return nil, err
+	}
+	parties, err := encode(g.Parties)
+	if err != nil {
+		return nil, err
+	}
+	b.Queue(sqlWithdrawCodes, string(g.ID))
+	b.Queue(sqlRevokeAccessOfGrant, string(g.ID))
+	b.Queue(sqlRevokeRefreshOfGrant, string(g.ID))
+	queueEvent(b, g.ID, g.Epoch, consent.EventChanged, consent.ActorConsumer, "")
+	return func(ctx context.Context, tx pgx.Tx) error {
+		tag, err := tx.Exec(ctx, sqlChangeGrant, string(g.ID), string(g.Recipient), string(g.Consumer), g.Epoch-1,
+			g.Purpose, string(g.Duration), g.DurationDays, g.LookbackDays, resources, parties,
+			g.Disclosure.Version, g.Disclosure.Locale, g.Disclosure.Text, g.ExpiresAt)
+		if err == nil && tag.RowsAffected() == 0 {
+			err = consent.ErrEnded
+		}
+		return err
+	}, nil
 }
 
 // Refuse implements token.Requests; otherwise as Approve. Four round trips.

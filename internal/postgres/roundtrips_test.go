@@ -92,6 +92,13 @@ func TestRoundTrips(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	change := func() {
+		approve()
+		g := a.Grant
+		g.Epoch++
+		prepare()
+		a.Grant, a.Code.Grant = g, g.ID
+	}
 	nothing := func() {}
 	var own token.ClientAccess
 	ownToken := func() {
@@ -123,7 +130,8 @@ func TestRoundTrips(t *testing.T) {
 			return s.Requests.Push(ctx, token.Pushed{Hash: randomHash(), ExpiresAt: until})
 		}, 1},
 		"Pushed":  {prepare, func() error { _, err := s.Requests.Pushed(ctx, a.Pushed); return err }, 1},
-		"Approve": {prepare, func() error { return s.Requests.Approve(ctx, a) }, 5},
+		"Approve": {prepare, func() error { return s.Requests.Approve(ctx, a) }, 6},
+		"change":  {change, func() error { return s.Requests.Approve(ctx, a) }, 7},
 		"Refuse":  {prepare, func() error { return s.Requests.Refuse(ctx, a.Pushed, a.Authorization) }, 4},
 		"Code":    {approve, func() error { _, err := s.Tokens.Code(ctx, a.Code.Hash); return err }, 1},
 		"Redeem":  {approve, func() error { _, err := s.Tokens.Redeem(ctx, issued); return err }, 1},
@@ -132,7 +140,7 @@ func TestRoundTrips(t *testing.T) {
 		"RevokeAccess": {redeem, func() error {
 			_, _, err := s.Tokens.RevokeAccess(ctx, a.Grant.Recipient, issued.Access.Hash)
 			return err
-		}, 6},
+		}, 7},
 		"RevokeRefresh": {redeem, func() error {
 			_, _, err := s.Tokens.RevokeRefresh(ctx, a.Grant.Recipient, issued.Refresh.Hash)
 			return err

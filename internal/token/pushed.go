@@ -29,8 +29,19 @@ type Requests interface {
 	// Approve consumes the pushed request, replaces the authorization,
 	// creates the grant with its event and outbox rows, and stores the code:
 	// all or nothing. consent.ErrConsumed when the request was decided
-	// before, consent.ErrConflict when the authorization was replaced
-	// meanwhile. The pushed request's ExpiresAt is not looked at again: it
+	// before, consent.ErrMayNotAsk when the recipient is not active any more,
+	// consent.ErrConflict when the authorization was replaced
+	// meanwhile.
+	//
+	// A grant of a later epoch than the first is the next version of one that
+	// is stored, and takes its place: the same recipient's and consumer's, in
+	// the epoch before, active at the store's clock, else consent.ErrEnded.
+	// All earlier codes, refresh and access tokens of the grant are withdrawn
+	// in the same step, and the event is EventChanged. When it was made stays
+	// and UpdatedAt is the store's own time. Between a change and an end the
+	// end wins, and of two changes of one version one.
+	//
+	// The pushed request's ExpiresAt is not looked at again: it
 	// bounds how long the request may be opened, and the authorization's own
 	// time bounds the person.
 	Approve(ctx context.Context, a Approval) error
@@ -44,6 +55,6 @@ type Requests interface {
 type Approval struct {
 	Pushed        Hash
 	Authorization consent.Authorization // as it is after the approval
-	Grant         consent.Grant
+	Grant         consent.Grant         // new in epoch 1, else the next version of one
 	Code          Code
 }
