@@ -28,7 +28,8 @@ func TestTapCountsRoundTrips(t *testing.T) {
 				t.Fatal(err)
 			}
 			defer server.Close()
-			go answerPairs(server)
+			arrived := make(chan struct{})
+			go answerPairs(server, arrived)
 			tap, through, err := tapInto(c.address(server.Addr()))
 			if err != nil {
 				t.Fatal(err)
@@ -53,6 +54,7 @@ func TestTapCountsRoundTrips(t *testing.T) {
 					if _, err := io.WriteString(client, half); err != nil {
 						t.Fatal(err)
 					}
+					<-arrived // or the tap may hear both at once
 				}
 				if _, err := io.ReadFull(client, make([]byte, 4)); err != nil {
 					t.Fatal(err)
@@ -71,17 +73,20 @@ func TestTapCountsRoundTrips(t *testing.T) {
 	}
 }
 
-// answerPairs reads two bytes and answers with four, again and again, over one
-// connection.
-func answerPairs(server net.Listener) {
+// answerPairs reads two bytes, tells of each, and answers with four, again and
+// again, over one connection.
+func answerPairs(server net.Listener, arrived chan<- struct{}) {
 	c, err := server.Accept()
 	if err != nil {
 		return
 	}
 	defer c.Close()
 	for {
-		if _, err := io.ReadFull(c, make([]byte, 2)); err != nil {
-			return
+		for range 2 {
+			if _, err := io.ReadFull(c, make([]byte, 1)); err != nil {
+				return
+			}
+			arrived <- struct{}{}
 		}
 		if _, err := io.Copy(c, strings.NewReader("done")); err != nil {
 			return
