@@ -91,6 +91,14 @@ func run(ctx context.Context, c Config, each time.Duration, rounds int) (err err
 	if err == nil {
 		report.Lines, err = measure(ctx, c, lines, s.meter(), each, rounds)
 	}
+	if err == nil {
+		c.say("counting round trips, with one caller")
+		var counts map[string]RoundTrips
+		counts, err = s.count(ctx, c, g, min(each, counting))
+		for i, l := range report.Lines {
+			report.Lines[i].RoundTrips = counts[l.Name]
+		}
+	}
 	if err := errors.Join(err, g.close()); err != nil {
 		return err
 	}

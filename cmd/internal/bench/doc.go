@@ -1,8 +1,9 @@
 // Package bench measures what enforcement costs: the same page of
 // transactions read without any check, with a certificate-bound token and
 // with a DPoP-bound one, with the gate and without it, from PostgreSQL and
-// from memory, side by side in one run and as ratios. docs/performance.md says
-// what each line is and how to read it.
+// from memory, and the endpoints of the authorization server, side by side in
+// one run and as ratios. Round trips are counted, one caller at a time.
+// docs/performance.md says what each line is and how to read it.
 //
 // It owns the composition that is measured (the gateway's own constructors
 // over a private PostgreSQL that writes as safely as a production one, and a

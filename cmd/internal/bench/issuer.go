@@ -6,6 +6,8 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"crypto/sha256"
+	"crypto/tls"
+	"crypto/x509"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -29,52 +31,82 @@ import (
 // process, without TLS: what is measured is the server and its stores. Client
 // assertions are signed beforehand, because that is the clients' work.
 
-const issuerBase = "https://auth.bank.example"
+const (
+	issuerBase = "https://auth.bank.example"
+	mtlsBase   = "https://mtls.auth.bank.example"
+)
 
-// server is the authorization server with the two clients that ask it.
+// server is the authorization server with the clients that ask it.
 type server struct {
+	clients
 	handler http.Handler
+	mtls    http.Handler
 	browser http.Handler
 	journey consent.Authorizations
 	who     consent.ConsumerID
 	account fdx.AccountID
-	key     *ecdsa.PrivateKey // of both clients, and of DPoP
 }
 
-// The clients: one that obtains consent, one that introspects.
+// clients is what the clients authenticate with.
+type clients struct {
+	key         *ecdsa.PrivateKey // of those that sign assertions, and of DPoP
+	certificate *x509.Certificate // of the other
+}
+
+// The clients: one that obtains consent, and two that introspect, by
+// private_key_jwt and by self_signed_tls_client_auth.
 const (
-	pushing consent.RecipientID = "bench-push"
-	asking  consent.RecipientID = "bench-ask"
+	pushing   consent.RecipientID = "bench-push"
+	asking    consent.RecipientID = "bench-ask"
+	certified consent.RecipientID = "bench-ask-certificate"
 )
 
-// registerClients registers both with a fresh key.
-func (s *stack) registerClients(ctx context.Context) (*ecdsa.PrivateKey, error) {
+// registerClients registers them, with a fresh key and with the certificate
+// that reads are made with, too.
+func (s *stack) registerClients(ctx context.Context, _ Config) error {
+	pair, err := tls.LoadX509KeyPair(s.byCert.pair.CertFile, s.byCert.pair.KeyFile)
+	if err != nil {
+		return err
+	}
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {
-		return nil, err
+		return err
 	}
-	jwks, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: key.Public(), KeyID: "1"}}})
+	s.apps = clients{key: key, certificate: pair.Leaf}
+	ownKey, err := keySet(key.Public())
 	if err != nil {
-		return nil, err
+		return err
+	}
+	certificateKey, err := keySet(pair.Leaf.PublicKey)
+	if err != nil {
+		return err
 	}
 	client := consent.Recipient{
 		ID: pushing, Status: consent.RecipientActive, Name: "Bench", LegalName: "Bench Ltd", HomeURI: "https://bench.example/",
-		AuthMethod: consent.PrivateKeyJWT, AssertionAlg: "ES256", JWKS: jwks, DPoPBound: true,
+		AuthMethod: consent.PrivateKeyJWT, AssertionAlg: "ES256", JWKS: ownKey, DPoPBound: true,
 		RedirectURIs: []string{"https://bench.example/callback"}, Scopes: fdx.ScopesOf(clusters()),
 		Purposes:  []consent.Purpose{{Code: "bench", Label: "To measure", Clusters: clusters()}},
 		Durations: []consent.DurationType{consent.TimeBound}, MaxDays: 365, LookbackDays: lookback,
 	}
 	resourceServer := client
 	resourceServer.ID, resourceServer.Role = asking, consent.RoleResourceServer
-	for _, r := range []consent.Recipient{client, resourceServer} {
+	byCertificate := resourceServer
+	byCertificate.ID, byCertificate.DPoPBound = certified, false
+	byCertificate.AuthMethod, byCertificate.AssertionAlg, byCertificate.JWKS = consent.SelfSignedTLS, "", certificateKey
+	for _, r := range []consent.Recipient{client, resourceServer, byCertificate} {
 		if err := s.db.Recipients().PutRecipient(ctx, r); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	return key, nil
+	return nil
 }
 
-func (s *stack) authorizationServer(key *ecdsa.PrivateKey, cache authz.Cache) (*server, error) {
+// keySet returns the JWKS of a public key.
+func keySet(public any) (json.RawMessage, error) {
+	return json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: public, KeyID: "1"}}})
+}
+
+func (s *stack) authorizationServer(cache authz.Cache) (*server, error) {
 	stop, err := consent.NewService(consent.ServiceConfig{Store: s.db.Grants(), Cache: s.cache})
 	if err != nil {
 		return nil, err
@@ -84,9 +116,9 @@ func (s *stack) authorizationServer(key *ecdsa.PrivateKey, cache authz.Cache) (*
 		return nil, err
 	}
 	a, err := authz.New(authz.Config{
-		Issuer: issuerBase, BrowserBase: "https://bank.example",
+		Issuer: issuerBase, BrowserBase: "https://bank.example", MTLSBase: mtlsBase,
 		Recipients: s.db.Recipients(), Authorizations: s.db.Authorizations(), Requests: s.db.Requests(), Tokens: s.db.Tokens(), Guard: s.db.Guard(),
-		Hasher: s.hasher, Stop: stop, DPoP: proofs, Keys: noKeys{}, Browsers: nobody{}, Pages: nobody{}, Cache: cache,
+		Hasher: s.hasher, Stop: stop, DPoP: proofs, Keys: noKeys{}, Subjects: make([]byte, 32), Browsers: nobody{}, Pages: nobody{}, Cache: cache,
 		Log: s.log, Now: time.Now,
 	})
 	if err != nil {
@@ -96,12 +128,16 @@ func (s *stack) authorizationServer(key *ecdsa.PrivateKey, cache authz.Cache) (*
 	if err != nil {
 		return nil, err
 	}
+	mtls, err := a.MTLS()
+	if err != nil {
+		return nil, err
+	}
 	browser, err := a.Browser()
 	if err != nil {
 		return nil, err
 	}
 	return &server{
-		handler: protocol, browser: browser, key: key,
+		clients: s.apps, handler: protocol, mtls: mtls, browser: browser,
 		journey: s.db.Authorizations(), who: s.access.Consumer(), account: s.access.Accounts()[0].ID,
 	}, nil
 }
@@ -165,6 +201,11 @@ func (s *server) prepare(o operation, forms []url.Values) ([]message, error) {
 	now := time.Now()
 	all := make([]message, len(forms))
 	for i, f := range forms {
+		if o.client == certified { // RFC 8705 section 2.2
+			f.Set("client_id", string(o.client))
+			all[i].body = f.Encode()
+			continue
+		}
 		// RFC 7523.
 		assertion, err := s.sign(`{"alg":"ES256","kid":"1"}`, map[string]any{
 			"iss": o.client, "sub": o.client, "aud": issuerBase, "jti": rand.Text(), "iat": now.Unix(), "exp": now.Add(5 * time.Minute).Unix(),
@@ -253,8 +294,12 @@ func (s *server) ask(ctx context.Context, o operation, m message) (*httptest.Res
 	if m.proof != "" {
 		r.Header.Set("DPoP", m.proof)
 	}
+	h := s.handler
+	if o.client == certified {
+		h, r.TLS = s.mtls, &tls.ConnectionState{PeerCertificates: []*x509.Certificate{s.certificate}}
+	}
 	w := httptest.NewRecorder()
-	s.handler.ServeHTTP(w, r)
+	h.ServeHTTP(w, r)
 	if w.Code != o.want || strings.Contains(w.Body.String(), `"active":false`) {
 		return nil, fmt.Errorf("%s answered %d: %.*s", o.path, w.Code, shown, w.Body)
 	}
@@ -360,7 +405,8 @@ func (s *server) issued(member string, form func(secret string) url.Values) func
 	}
 }
 
-// line returns the line of an operation.
+// line returns the line of an operation. It is measured half as long as a
+// read: what is sent is prepared message by message, and takes as long again.
 func (s *server) line(c Config, name, reference string, o operation) line {
 	messages := func(ctx context.Context, n int) ([]message, error) {
 		if o.most > 0 {
@@ -373,6 +419,7 @@ func (s *server) line(c Config, name, reference string, o operation) line {
 		return s.prepare(o, forms)
 	}
 	return line{name: name, reference: reference, measure: func(ctx context.Context, d time.Duration, begin func() error) (answer, error) {
+		d /= 2
 		first := int(warmRate * warm(d).Seconds())
 		if o.most > 0 {
 			first = 0
@@ -404,15 +451,11 @@ func (s *server) line(c Config, name, reference string, o operation) line {
 // with PAR, the least that a request of a client with an assertion can cost: a
 // signature to verify and one write.
 func (s *stack) issuing(ctx context.Context, c Config) ([]line, error) {
-	key, err := s.registerClients(ctx)
+	a, err := s.authorizationServer(s.cache)
 	if err != nil {
 		return nil, err
 	}
-	a, err := s.authorizationServer(key, s.cache)
-	if err != nil {
-		return nil, err
-	}
-	cold, err := s.authorizationServer(key, nil)
+	cold, err := s.authorizationServer(nil)
 	if err != nil {
 		return nil, err
 	}
@@ -432,6 +475,8 @@ func (s *stack) issuing(ctx context.Context, c Config) ([]line, error) {
 	introspect := operation{client: asking, path: "/introspect", want: http.StatusOK, forms: always(func(i int) url.Values {
 		return url.Values{"token": {s.byKey.tokens[i%len(s.byKey.tokens)]}}
 	})}
+	introspectByCertificate := introspect
+	introspectByCertificate.client = certified
 	revoke := operation{client: pushing, path: "/revoke", want: http.StatusOK, most: 8 * c.Callers,
 		forms: a.issued("access_token", func(secret string) url.Values { return url.Values{"token": {secret}} })}
 	return []line{
@@ -439,7 +484,8 @@ func (s *stack) issuing(ctx context.Context, c Config) ([]line, error) {
 		a.line(c, "as-code", par, exchange),
 		a.line(c, "as-refresh", par, renew),
 		a.line(c, "as-introspection-redis", par, introspect),
-		cold.line(c, "as-introspection-postgres", par, introspect),
+		a.line(c, "as-introspection-certificate", par, introspectByCertificate),
+		cold.line(c, "as-introspection-postgres", par, introspectByCertificate),
 		a.line(c, "as-revocation", par, revoke),
 	}, nil
 }

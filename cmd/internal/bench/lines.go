@@ -23,7 +23,7 @@ type line struct {
 }
 
 // warm returns how long a line runs before the clock starts.
-func warm(d time.Duration) time.Duration { return min(d/4, time.Second) }
+func warm(d time.Duration) time.Duration { return min(d/4, time.Second/2) }
 
 // endpoint is a gateway that a line reads from.
 type endpoint struct {
@@ -63,11 +63,7 @@ func (s *stack) lines(ctx context.Context, c Config, g *generator) ([]line, erro
 	if err != nil {
 		return nil, err
 	}
-	const truth = "introspection-postgres"
-	return slices.Concat(fromSandbox, fromMemory, fromServer, []line{
-		s.lookUp(c, truth, truth, nil),
-		s.lookUp(c, "introspection-redis", truth, s.cache),
-	}), nil
+	return slices.Concat(fromSandbox, fromMemory, fromServer), nil
 }
 
 // reads returns the lines of one bank: the one without checks and one for each
@@ -141,22 +137,4 @@ func (s *stack) read(ctx context.Context, c Config, g *generator, h http.Handler
 		return g.measure()
 	}
 	return line{name: e.name, reference: e.reference, measure: measure}, body, nil
-}
-
-// lookUp returns a line that looks tokens up in this process.
-func (s *stack) lookUp(c Config, name, reference string, cache *redis.Cache) line {
-	l := look{hasher: s.hasher, cache: cache, db: s.db}
-	return line{name: name, reference: reference, measure: func(ctx context.Context, d time.Duration, begin func() error) (answer, error) {
-		if _, err := l.run(ctx, s.byCert.tokens, c.Callers, warm(d)); err != nil {
-			return answer{}, err
-		}
-		if err := begin(); err != nil {
-			return answer{}, err
-		}
-		m, err := l.run(ctx, s.byCert.tokens, c.Callers, d)
-		if err != nil {
-			return answer{}, err
-		}
-		return m.answer(), nil
-	}}
 }

@@ -66,6 +66,8 @@ type stack struct {
 	hasher *token.Hasher
 	byCert credentials
 	byKey  credentials
+	sealer *certs.Sealer
+	apps   clients // of the authorization server
 
 	path    string          // of the page, with query
 	access  resource.Access // what the page is of
@@ -81,7 +83,7 @@ func start(ctx context.Context, c Config) (_ *stack, err error) {
 		}
 	}()
 	steps := []func(context.Context, Config) error{
-		s.startServices, s.openStores, s.fillBank, s.makeCertificates, s.issueTokens, s.takePage,
+		s.startServices, s.openStores, s.fillBank, s.makeCertificates, s.issueTokens, s.registerClients, s.takePage,
 	}
 	for _, step := range steps {
 		if err := step(ctx, c); err != nil {
@@ -179,21 +181,9 @@ func (s *stack) openStores(ctx context.Context, c Config) error {
 	if err := errors.Join(postgres.Migrate(ctx, dsn), sandbox.Migrate(ctx, dsn)); err != nil {
 		return err
 	}
-	sealer, err := newSealer()
-	if err != nil {
+	if s.sealer, err = newSealer(); err != nil {
 		return err
 	}
-	if s.db, err = postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: conns, Sealer: sealer, Name: "bench gateway"}); err != nil {
-		return err
-	}
-	s.later(func() error { s.db.Close(); return nil })
-	s.gate = postgres.NewGate(s.db, postgres.GateConfig{})
-	s.later(func() error { s.gate.Close(); return nil })
-	if s.cache, err = redis.Open(redis.Config{URL: s.redis.URL(), Log: s.log}); err != nil {
-		return err
-	}
-	s.later(s.cache.Close)
-
 	gone, err := services.StartRedis(ctx, services.RedisConfig{})
 	if err != nil {
 		return err
@@ -203,7 +193,21 @@ func (s *stack) openStores(ctx context.Context, c Config) error {
 		return err
 	}
 	s.later(s.absent.Close)
+	return s.connect(ctx, dsn, s.redis.URL(), conns)
+}
 
+// connect opens the stores, with that many connections in each pool.
+func (s *stack) connect(ctx context.Context, dsn, redisURL string, conns int) (err error) {
+	if s.db, err = postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: conns, Sealer: s.sealer, Name: "bench gateway"}); err != nil {
+		return err
+	}
+	s.later(func() error { s.db.Close(); return nil })
+	s.gate = postgres.NewGate(s.db, postgres.GateConfig{})
+	s.later(func() error { s.gate.Close(); return nil })
+	if s.cache, err = redis.Open(redis.Config{URL: redisURL, Log: s.log}); err != nil {
+		return err
+	}
+	s.later(s.cache.Close)
 	if s.bank, err = sandbox.Open(ctx, dsn+"&pool_max_conns="+strconv.Itoa(conns)); err != nil {
 		return err
 	}

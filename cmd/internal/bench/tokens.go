@@ -49,6 +49,15 @@ type credentials struct {
 	keys [][]byte
 }
 
+// first returns the first token alone.
+func (c credentials) first() credentials {
+	c.tokens, c.hashes = c.tokens[:1], c.hashes[:1]
+	if c.keys != nil {
+		c.keys = c.keys[:1]
+	}
+	return c
+}
+
 // issuer stores registration, grants and tokens as the authorization server
 // would, through the same stores, without its protocol.
 type issuer struct {
