@@ -9,7 +9,7 @@ import (
 
 type benchCmd struct {
 	Home    string `help:"Folder that bench.json is written to." default:".headgate" type:"path"`
-	Seconds int    `help:"Seconds per line and round." default:"4"`
+	Seconds int    `help:"Seconds per line and round." default:"3"`
 	Callers int    `help:"Connections that ask at the same time." default:"64"`
 }
 
