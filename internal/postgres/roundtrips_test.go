@@ -140,7 +140,7 @@ func TestRoundTrips(t *testing.T) {
 		"RevokeAccess": {redeem, func() error {
 			_, _, err := s.Tokens.RevokeAccess(ctx, a.Grant.Recipient, issued.Access.Hash)
 			return err
-		}, 7},
+		}, 6},
 		"RevokeRefresh": {redeem, func() error {
 			_, _, err := s.Tokens.RevokeRefresh(ctx, a.Grant.Recipient, issued.Refresh.Hash)
 			return err
