@@ -4,6 +4,7 @@ import (
 	"net/http"
 	"time"
 
+	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/token"
 )
 
@@ -18,6 +19,9 @@ func (s *Server) push(q *request) (reply, error) {
 	ctx := q.Context()
 	if err := s.bind(q); err != nil {
 		return reply{}, err
+	}
+	if q.client.Role == consent.RoleResourceServer || !q.client.Status.MayAsk() {
+		return reply{}, refuse(unauthorizedClient, "this client may not ask for data, or not now")
 	}
 	form, err := s.parameters(q)
 	if err != nil {
