@@ -16,11 +16,11 @@ type pushAnswer struct {
 // push answers POST /par.
 func (s *Server) push(q *request) (reply, error) {
 	ctx := q.Context()
-	if !q.client.MayAsk() {
-		return reply{}, refuse("unauthorized_client", "this client may not ask for new consents")
-	}
 	if err := s.bind(q); err != nil {
 		return reply{}, err
+	}
+	if !q.client.MayAsk() {
+		return reply{}, refuse(unauthorizedClient, "this client may not ask for data, or not now")
 	}
 	form, err := s.parameters(q)
 	if err != nil {

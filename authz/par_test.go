@@ -460,3 +460,25 @@ func TestDetailsTypesAreThoseRegistered(t *testing.T) {
 		}
 	}
 }
+
+// Who may not obtain consent learns it here; the person would only be sent
+// back.
+func TestWhoMayNotAskMayNotPush(t *testing.T) {
+	t.Parallel()
+	for name, bend := range map[string]func(*consent.Recipient){
+		"a restricted client": func(r *consent.Recipient) { r.Status = consent.RecipientRestricted },
+		"a resource server":   func(r *consent.Recipient) { r.Role = consent.RoleResourceServer },
+	} {
+		w := newWorld(t)
+		w.change("app", bend)
+		c := w.client("app")
+		header := c.proof("/par", nil)
+		if a := w.post("/par", c.signed(c.request()), header); !a.is(http.StatusBadRequest, "unauthorized_client") {
+			t.Errorf("%s: %s", name, a)
+		}
+		w.change("app", func(r *consent.Recipient) { r.Status, r.Role = consent.RecipientActive, "" })
+		if a := w.post("/par", c.signed(c.request()), header); !a.is(http.StatusBadRequest, "invalid_dpop_proof") {
+			t.Errorf("%s: the proof of a refused push was not spent: %s", name, a)
+		}
+	}
+}

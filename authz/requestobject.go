@@ -175,5 +175,7 @@ func parameter(name string, raw json.RawMessage) (string, bool) {
 	if text[0] != '"' || json.Unmarshal(raw, &text) != nil {
 		return "", false
 	}
-	return text, !strings.Contains(text, "\x00") // no form can carry one
+	// No form can carry a NUL. A lone surrogate is read as U+FFFD, which would
+	// come back to the client in place of what it sent.
+	return text, !strings.ContainsAny(text, "\x00\uFFFD")
 }

@@ -125,6 +125,8 @@ func refusedObjects(t *testing.T, c client) map[string]string {
 		"over 32 KiB":               raw("{" + whole + `,"x":"` + strings.Repeat("a", 25<<10) + `"}`),
 		"exp beyond all time":       raw(strings.Replace("{"+whole+"}", fmt.Sprint(now.Unix()+60), "1e300", 1)),
 		"exp no number of Go":       raw(strings.Replace("{"+whole+"}", fmt.Sprint(now.Unix()+60), "1e999", 1)),
+		"state a lone surrogate":    raw("{" + whole + `,"state":"a\ud800b"}`),
+		"nonce a lone surrogate":    raw("{" + whole + `,"nonce":"\udfff"}`),
 		"a client assertion":        c.assertion(nil),
 		"a DPoP proof":              c.proof("/par", nil).Get("DPoP"),
 		"another client's":          c.w.client("other").object(nil),

@@ -9,6 +9,7 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -31,6 +32,42 @@ func TestServerHasEveryLimit(t *testing.T) {
 	if s.ReadHeaderTimeout != 5*time.Second || s.ReadTimeout != 10*time.Second || s.WriteTimeout != 15*time.Second ||
 		s.IdleTimeout != 75*time.Second || s.MaxHeaderBytes != 16<<10 || s.ErrorLog == nil {
 		t.Errorf("limits: %+v", s)
+	}
+}
+
+// RFC 9112 section 6.3: what stands behind a request with both a length and
+// chunks may be part of it in the eyes of a proxy.
+func TestNothingIsReadBehindChunks(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		headers, body string
+		want          int64
+	}{
+		"a length":            {"Content-Length: 3\r\n", "a=b", 2}, // a connection is kept
+		"chunks":              {"Transfer-Encoding: chunked\r\n", "0\r\n\r\n", 1},
+		"a length and chunks": {"Content-Length: 50\r\nTransfer-Encoding: chunked\r\n", "0\r\n\r\n", 1},
+	} {
+		var served atomic.Int64
+		s := web.NewServer(http.HandlerFunc(func(_ http.ResponseWriter, r *http.Request) {
+			served.Add(1)
+			_, _ = io.Copy(io.Discard, r.Body)
+		}), nil, slog.New(slog.DiscardHandler))
+		l := listen(t)
+		go func() { _ = s.Serve(l) }()
+		conn, err := net.Dial("tcp", l.Addr().String())
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, err = io.WriteString(conn, "POST / HTTP/1.1\r\nHost: a\r\n"+c.headers+"\r\n"+c.body+"GET / HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n")
+		if err != nil {
+			t.Fatal(err)
+		}
+		_, _ = io.Copy(io.Discard, conn) // until the server hangs up
+		if n := served.Load(); n != c.want {
+			t.Errorf("%s: %d requests were served, want %d", name, n, c.want)
+		}
+		_ = conn.Close()
+		_ = s.Close()
 	}
 }
 

@@ -23,7 +23,7 @@ const (
 // and health ports may do.
 func NewServer(h http.Handler, tls *tls.Config, log *slog.Logger) *http.Server {
 	return &http.Server{
-		Handler: h,
+		Handler: closing(h),
 		// Of its own: net/http writes into it when it starts to serve.
 		TLSConfig:         tls.Clone(),
 		ReadHeaderTimeout: readHeaderTimeout,
@@ -33,4 +33,18 @@ func NewServer(h http.Handler, tls *tls.Config, log *slog.Logger) *http.Server {
 		MaxHeaderBytes:    maxHeaderBytes,
 		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
 	}
+}
+
+// closing ends the connection after a request whose body came in chunks. A
+// Content-Length beside them does not count, and net/http takes it away; but a
+// proxy that went by it would take what we read next for a part of this
+// request, whoever sent it (RFC 9112 sections 6.1 and 6.3). HTTP/2 has no
+// chunks.
+func closing(next http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if len(r.TransferEncoding) > 0 {
+			w.Header().Set("Connection", "close")
+		}
+		next.ServeHTTP(w, r)
+	})
 }

@@ -236,7 +236,10 @@ func (s *storage) CreateAccessTokenSession(ctx context.Context, sig string, r fo
 	for _, sc := range r.GetGrantedScopes() {
 		u.access.Scopes = append(u.access.Scopes, fdx.Scope(sc))
 	}
-	if len(u.resources) == 0 {
+	if u.resources != nil && len(u.resources) == 0 { // nothing is not everything
+		return u.fail(&Error{Code: ServerError, Text: "the token would reach nothing"})
+	}
+	if u.resources == nil {
 		return nil
 	}
 	u.access.Resources = u.resources
