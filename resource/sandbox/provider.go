@@ -18,6 +18,11 @@ import (
 
 var _ resource.Provider = (*Store)(nil)
 
+// Operations implements resource.Provider.
+func (s *Store) Operations() []fdx.OperationID {
+	return []fdx.OperationID{fdx.SearchForAccounts, fdx.GetAccount, fdx.SearchForAccountTransactions}
+}
+
 // A consumer of the gateway is a customer of the sandbox under the same id.
 // Every read asks again whether the customer still holds the account: what a
 // customer has lost, the recipients have lost with it.
