@@ -17,7 +17,7 @@ import (
 // Store is the bank's data in PostgreSQL. It implements resource.Provider and
 // is safe for concurrent use.
 type Store struct {
-	resource.NotOffered // documents: it has none yet
+	resource.NotOffered // images and terms: it has none
 
 	pool *pgxpool.Pool
 	now  func() time.Time
