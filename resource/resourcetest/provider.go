@@ -20,7 +20,8 @@ type ProviderFixture struct {
 	// Now is the time at which the checks ask.
 	Now time.Time
 	// Consumer holds Accounts, at least three. Busy is one of them and has
-	// at least 12 transactions in the year before Now, on at least 3 days.
+	// at least 12 transactions in the year before Now, on at least 3 days,
+	// and, if the provider lists statements, at least 3 of these.
 	Consumer consent.ConsumerID
 	Accounts []fdx.AccountID
 	Busy     fdx.AccountID
@@ -248,6 +249,8 @@ func Provider(t *testing.T, f ProviderFixture) {
 			}
 		})
 	})
+
+	f.families(t, year)
 }
 
 // Everything is a share of these accounts of a consumer with every cluster
