@@ -107,7 +107,8 @@ type Provider interface {
 	Availability(ctx context.Context) (fdx.Availability, error)
 
 	// Accounts returns one page of the accounts in the Access, whole.
-	// Accounts that the bank no longer knows are left out.
+	// Accounts that the bank no longer knows are left out; one that may not
+	// be read now has its descriptor alone.
 	Accounts(ctx context.Context, a Access, p PageRequest) (Page[fdx.Account], error)
 
 	// Account returns the one account of the Access, or ErrNoAccount.

@@ -112,7 +112,7 @@ func (b *Bank) Lock(id fdx.AccountID) {
 
 var errPlace = errors.New("resourcetest: not a place in this list")
 
-// Accounts implements resource.Provider. A locked account stays in the list.
+// Accounts implements resource.Provider.
 func (b *Bank) Accounts(ctx context.Context, a resource.Access, p resource.PageRequest) (resource.Page[fdx.Account], error) {
 	if err := ctx.Err(); err != nil {
 		return resource.Page[fdx.Account]{}, err
@@ -138,7 +138,11 @@ func (b *Bank) Accounts(ctx context.Context, a resource.Access, p resource.PageR
 			page.Next = strconv.Itoa(last)
 			break
 		}
-		page.Items = append(page.Items, clone(account.fdx))
+		listed := clone(account.fdx)
+		if account.locked {
+			fdx.FilterAccount(&listed, fdx.NewClusters(fdx.AccountBasic))
+		}
+		page.Items = append(page.Items, listed)
 		last = i
 	}
 	return page, nil

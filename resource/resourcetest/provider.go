@@ -88,6 +88,18 @@ func Provider(t *testing.T, f ProviderFixture) {
 				t.Error("a caller's change reached another caller")
 			}
 		})
+		t.Run("lists no more of a locked account than its descriptor", func(t *testing.T) {
+			if f.Locked == "" {
+				return
+			}
+			for _, a := range f.accounts(t, []fdx.AccountID{f.Locked}, 100) {
+				descriptor := clone(a)
+				fdx.FilterAccount(&descriptor, fdx.NewClusters(fdx.AccountBasic))
+				if !reflect.DeepEqual(a, descriptor) || a.ID() != f.Locked {
+					t.Error("a locked account shows more")
+				}
+			}
+		})
 		t.Run("ends with its context", func(t *testing.T) {
 			if _, err := f.Provider.Accounts(cancelled(t), f.access(t, f.Accounts), resource.PageRequest{Limit: 10}); err == nil {
 				t.Error("answered without a context")

@@ -27,9 +27,7 @@ import (
 
 // Everything that the personas have comes through the gateway: no operation on
 // no account ends in a fault of the bank.
-func TestPersonasThroughTheGateway(t *testing.T) {
-	t.Parallel()
-	s := seeded(t)
+func throughTheGateway(t *testing.T, s *Store) {
 	now := func() time.Time { return today }
 	truth := resourcetest.NewTruth(now)
 	hasher, err := token.NewHasher([]token.Key{{ID: "k1", Secret: bytes.Repeat([]byte{1}, 32)}})

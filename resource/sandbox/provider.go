@@ -94,7 +94,11 @@ func (s *Store) accounts(ctx context.Context, holder consent.ConsumerID, ids []s
 			if err != nil {
 				return err
 			}
-			index[r.id] = len(out)
+			if r.locked {
+				fdx.FilterAccount(&a, fdx.NewClusters(fdx.AccountBasic))
+			} else {
+				index[r.id] = len(out)
+			}
 			out = append(out, placedAccount{r.seq, a, r.locked})
 			r = accountRow{}
 			return nil

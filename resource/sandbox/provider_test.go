@@ -24,9 +24,18 @@ func seeded(t *testing.T) *Store {
 	return s
 }
 
-func TestProviderContract(t *testing.T) {
+// One bank with all personas serves everything that only reads: loading it is
+// most of the work.
+func TestPersonas(t *testing.T) {
 	t.Parallel()
 	s := seeded(t)
+	t.Run("keep the contract", func(t *testing.T) { providerContract(t, s) })
+	t.Run("have more than transactions", func(t *testing.T) { familiesOfPersonas(t, s) })
+	t.Run("come through the gateway", func(t *testing.T) { throughTheGateway(t, s) })
+	t.Run("pages cost the same", func(t *testing.T) { pagesCostTheSame(t, s) })
+}
+
+func providerContract(t *testing.T, s *Store) {
 	for _, who := range []struct {
 		username string
 		busy     int
@@ -51,9 +60,7 @@ func TestProviderContract(t *testing.T) {
 }
 
 // What the personas' accounts have besides their transactions.
-func TestFamiliesOfPersonas(t *testing.T) {
-	t.Parallel()
-	s := seeded(t)
+func familiesOfPersonas(t *testing.T, s *Store) {
 	ctx, page := t.Context(), resource.PageRequest{Limit: 100}
 	access := func(username string, places ...int) resource.Access {
 		held := accountsOf(t, s, username)
@@ -204,9 +211,7 @@ func TestPlaces(t *testing.T) {
 }
 
 // Page 600 costs what page 1 costs: as few blocks are read.
-func TestPagesCostTheSame(t *testing.T) {
-	t.Parallel()
-	s := seeded(t)
+func pagesCostTheSame(t *testing.T, s *Store) {
 	who, id := consent.ConsumerID(customer(t, s, "heavy").ID), accountsOf(t, s, "heavy")[0].Account.ID()
 	const limit = 50
 	at := place{}
