@@ -12,29 +12,37 @@ import (
 // accountClusters are the clusters whose fields an account can carry.
 var accountClusters = fdx.NewClusters(fdx.AccountBasic, fdx.AccountDetailed, fdx.Balances, fdx.Bills, fdx.Investments, fdx.ScheduledPayments)
 
+var accountEntities = []string{
+	"DepositAccount", "LineOfCreditAccount", "LoanAccount", "InvestmentAccount", "AnnuityAccount",
+	"InsuranceAccount", "CommercialAccount", "DigitalWalletAccount", "BuyNowPayLaterAccount",
+}
+
 // searchForAccounts lists the accounts of a grant.
 var searchForAccounts = operation[fdx.Account]{
-	id:    "searchForAccounts",
-	any:   fdx.NewClusters(fdx.AccountBasic),
-	parse: parseAccounts,
-	fetch: func(ctx context.Context, p Provider, a Access, page PageRequest) (Page[fdx.Account], error) {
-		return p.Accounts(ctx, a, page)
+	id: fdx.SearchForAccounts, path: "/accounts",
+	any: fdx.NewClusters(fdx.AccountBasic), through: accountClusters,
+	entities: accountEntities,
+	parse:    parseAccounts,
+	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.Account], error) {
+		return p.Accounts(ctx, a, q.page)
 	},
-	filter:  filterAccount,
-	account: func(item *fdx.Account, _ Access) fdx.AccountID { return item.ID() },
+	filter:   filterAccount,
+	accounts: accountsOfAccount,
+	// An account that the bank could not tell all about says so itself.
+	partial: func(item *fdx.Account) bool { return item.Descriptor().Error != fdx.AccountError{} },
 	answer: func(items []fdx.Account, page fdx.PageMetadata, links fdx.Links) any {
 		return fdx.AccountsAnswer{Page: page, Links: links, Accounts: items}
 	},
 	none: fdx.ErrDataNotFound,
 }
 
-func parseAccounts(_ string, v url.Values, _ time.Time) (question, *fdx.Error) {
+func parseAccounts(_ target, v url.Values, _ time.Time) (question, *fdx.Error) {
 	asked, err := fdx.ParseAccountsQuery(v)
 	if err != nil {
 		return question{}, err
 	}
 	q := question{
-		need:  Need{Accounts: asked.AccountIDs, Through: accountClusters},
+		need:  Need{Accounts: asked.AccountIDs},
 		limit: asked.Limit, pageKey: asked.PageKey,
 		kept: keep(v, "resultType", "accountIds", "limit"),
 	}
@@ -53,35 +61,47 @@ func parseAccounts(_ string, v url.Values, _ time.Time) (question, *fdx.Error) {
 // getAccount returns one account. ACCOUNT_BASIC alone does not open it: what
 // it lets through is in the list, and recipients rely on a balance here.
 var getAccount = operation[fdx.Account]{
-	id:    "getAccount",
-	any:   fdx.NewClusters(fdx.AccountDetailed, fdx.Balances, fdx.Bills, fdx.Investments, fdx.ScheduledPayments),
-	parse: parseAccount,
-	fetch: func(ctx context.Context, p Provider, a Access, _ PageRequest) (Page[fdx.Account], error) {
-		account, err := p.Account(ctx, a)
-		return Page[fdx.Account]{Items: []fdx.Account{account}}, err
+	id: fdx.GetAccount, path: "/accounts/:accountId",
+	any:      fdx.NewClusters(fdx.AccountDetailed, fdx.Balances, fdx.Bills, fdx.Investments, fdx.ScheduledPayments),
+	through:  accountClusters,
+	entities: accountEntities,
+	parse:    parseAccount,
+	fetch: func(ctx context.Context, p Provider, a Access, _ ask) (Page[fdx.Account], error) {
+		return one(p.Account(ctx, a))
 	},
-	filter:  filterAccount,
-	account: func(item *fdx.Account, _ Access) fdx.AccountID { return item.ID() },
-	answer:  func(items []fdx.Account, _ fdx.PageMetadata, _ fdx.Links) any { return items[0] },
+	filter:   filterAccount,
+	accounts: accountsOfAccount,
+	answer:   first[fdx.Account],
 }
 
-func parseAccount(account string, _ url.Values, _ time.Time) (question, *fdx.Error) {
-	id, err := fdx.ParseAccountID(account)
+// parseAccount reads a request for one thing that belongs to an account.
+func parseAccount(t target, _ url.Values, _ time.Time) (question, *fdx.Error) {
+	id, err := fdx.ParseAccountID(t.account)
 	if err != nil {
 		return question{}, fdx.ErrAccountNotFound // as for any id that is not there
 	}
-	return question{need: Need{Account: id, Through: accountClusters}, limit: 1}, nil
+	return question{need: Need{Account: id}, limit: 1}, nil
 }
 
+// one is a page of a single record.
+func one[T any](item T, err error) (Page[T], error) {
+	return Page[T]{Items: []T{item}}, err
+}
+
+// first answers with a single record as it is.
+func first[T any](items []T, _ fdx.PageMetadata, _ fdx.Links) any { return items[0] }
+
 // filterAccount lets through what the access holds of an account.
-func filterAccount(item *fdx.Account, a Access) bool {
+func filterAccount(item *fdx.Account, a Access, _ links) verdict {
 	clusters := a.clusters(item.ID())
 	if clusters.Empty() {
-		return false
+		return outside
 	}
 	fdx.FilterAccount(item, clusters)
-	return true
+	return kept
 }
+
+func accountsOfAccount(item *fdx.Account) []fdx.AccountID { return []fdx.AccountID{item.ID()} }
 
 // keep returns the named parameters, for the link to the next page.
 func keep(v url.Values, names ...string) url.Values {

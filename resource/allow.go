@@ -23,6 +23,14 @@ type Need struct {
 	// Window is what the request asks for; the zero Window when the
 	// operation has none.
 	Window fdx.Window
+	// Lookback asks for all days that the grant lets look back on, in place
+	// of a Window: for something that has a day which the request does not
+	// name.
+	Lookback bool
+	// Holders: the request is about the people behind the accounts, and so
+	// the clusters on the CUSTOMER entry of the grant count for each of its
+	// accounts.
+	Holders bool
 }
 
 // Denial says why a read is not allowed.
@@ -42,7 +50,8 @@ type Denial struct {
 //
 // Permission takes all three: the grant is active, the token has the scope,
 // and the account's entry in the grant holds the cluster. ACCOUNT_DETAILED
-// implies ACCOUNT_BASIC, and nothing else about accounts implies anything. An
+// implies ACCOUNT_BASIC, CUSTOMER_PERSONAL implies CUSTOMER_CONTACT, and nothing
+// else implies anything. An
 // account outside the grant and one that does not exist are the same.
 func Allow(s consent.Share, scopes []fdx.Scope, n Need, now time.Time) (Access, *Denial) {
 	if !s.Active(now) {
@@ -57,12 +66,17 @@ func Allow(s consent.Share, scopes []fdx.Scope, n Need, now time.Time) (Access, 
 		return Access{}, denial
 	}
 	a := Access{consumer: s.Consumer, accounts: accounts}
+	// The look-back is measured when the request is made, and today is the
+	// last day there is.
+	reach := fdx.Window{Start: s.Earliest(now), End: fdx.DateOf(now)}
+	if n.Lookback {
+		a.window = reach
+		return a, nil
+	}
 	if n.Window == (fdx.Window{}) {
 		return a, nil
 	}
-	// The look-back is measured when the request is made, and today is the
-	// last day there is.
-	a.window = n.Window.Intersect(fdx.Window{Start: s.Earliest(now), End: fdx.DateOf(now)})
+	a.window = n.Window.Intersect(reach)
 	if a.window.Empty() {
 		return Access{}, &Denial{Error: fdx.ErrInvalidDateRange.WithDebug("the window lies wholly before the look-back period of the consent")}
 	}
@@ -81,6 +95,9 @@ func (n Need) accounts(s consent.Share, held fdx.Clusters) ([]consent.AccountSha
 	var open []consent.AccountShare
 	add := func(id fdx.AccountID, clusters fdx.Clusters) {
 		granted++
+		if n.Holders {
+			clusters = clusters.Union(s.Customer)
+		}
 		clusters = clusters.Implied().Intersect(held)
 		if !clusters.Intersect(n.Any).Empty() {
 			open = append(open, consent.AccountShare{ID: id, Clusters: clusters.Intersect(n.Through)})

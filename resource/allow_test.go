@@ -42,6 +42,10 @@ func TestAllow(t *testing.T) {
 		change(&s)
 		return s
 	}
+	people := with(func(s *consent.Share) { s.Customer = clusters(fdx.CustomerPersonal) })
+	about := func(holders bool) resource.Need {
+		return resource.Need{Any: clusters(fdx.CustomerContact), Through: clusters(fdx.CustomerContact, fdx.CustomerPersonal), Holders: holders}
+	}
 	for _, row := range []struct {
 		name     string
 		share    consent.Share
@@ -59,6 +63,19 @@ func TestAllow(t *testing.T) {
 		{name: "accounts in the order asked, once each", share: granted, scopes: every, need: some("list", "both", "list", "foreign"), accounts: []fdx.AccountID{"list", "both"}},
 		{name: "detailed implies basic in the grant", share: granted, scopes: every, need: some("both"), accounts: []fdx.AccountID{"both"}},
 		{name: "detailed implies basic in the token", share: granted, scopes: []fdx.Scope{fdx.AccountDetailed.Scope()}, need: list, accounts: []fdx.AccountID{"both", "list"}},
+
+		{name: "all that the look-back reaches", share: granted, scopes: every, need: resource.Need{
+			Account: "both", Any: clusters(fdx.Transactions), Through: clusters(fdx.Transactions), Lookback: true,
+		}, accounts: []fdx.AccountID{"both"}, window: window("2026-11-11", "2026-11-21")},
+		{name: "the customer entry for what is about people", share: people, scopes: every, need: about(true), accounts: []fdx.AccountID{"both", "list"}},
+		{name: "personal on it implies contact", share: people, scopes: []fdx.Scope{fdx.CustomerContact.Scope()}, need: about(true), accounts: []fdx.AccountID{"both", "list"}},
+		{name: "the customer entry for anything else", share: people, scopes: every, need: about(false), denied: fdx.ErrCustomerNotAuthorized},
+		{name: "the customer entry without the scope", share: people, scopes: []fdx.Scope{fdx.AccountBasic.Scope()}, need: about(true), denied: fdx.ErrForbidden, scope: fdx.CustomerContact.Scope()},
+		{name: "the customer entry and a foreign account", share: people, scopes: every, need: func() resource.Need {
+			n := about(true)
+			n.Account = "foreign"
+			return n
+		}(), denied: fdx.ErrAccountNotFound},
 
 		{name: "nothing asked", share: granted, scopes: every, need: resource.Need{}, denied: fdx.ErrForbidden},
 		{name: "of nobody", share: consent.Share{}, scopes: every, need: list, denied: fdx.ErrAuthentication, ended: true},

@@ -3,6 +3,9 @@
 // the read and only then answers. All data endpoints share one generic
 // function, so that none can forget a step.
 //
+// A new endpoint is an operation and a row in endpoints; what it gives to whom
+// is then in docs/enforcement.md, which is written from these.
+//
 // It owns enforcement and the Provider interface that a bank implements. It
 // must not know how consent is obtained, OAuth beyond presenting a token, or
 // SQL and Redis.
@@ -11,7 +14,9 @@
 // consent shortens is served and its first day told in x-fdx-effective-start;
 // a page key opens only the grant, operation, account and filter that it was
 // given for, for 24 hours, and carries no rights; a page is cut to what fits
-// into one mebibyte; every answer carries x-fapi-interaction-id and
+// into one mebibyte, a document has eight at most; links inside entities lead
+// to this gateway only; nothing but contact leaves of a holder who did not
+// consent; the description of the API is open to any living token; every answer carries x-fapi-interaction-id and
 // x-headgate-request-id.
 //
 // Specs: FDX 6.4 wire format, RFC 6750 section 3, RFC 9449 section 7,

@@ -96,13 +96,28 @@ func fromDenial(c Caller, d *Denial) *refusal {
 	return denied(d.Error)
 }
 
-// fromProvider maps an error of the bank.
-func fromProvider(err error) *refusal {
+// fromProvider maps an error of the bank; missing is the answer to
+// ErrNotFound, nil where that makes no sense.
+func fromProvider(err error, missing *fdx.Error) *refusal {
 	switch {
 	case errors.Is(err, ErrNoAccount):
 		return denied(fdx.ErrAccountNotFound)
 	case errors.Is(err, ErrAccountLocked):
 		return denied(fdx.ErrAccountLocked)
+	case errors.Is(err, ErrAccountClosed):
+		return denied(fdx.ErrAccountClosed)
+	case errors.Is(err, ErrAccountType):
+		return denied(fdx.ErrAccountTypeNotSupported)
+	case errors.Is(err, ErrNotFound) && missing != nil:
+		return denied(missing)
+	case errors.Is(err, ErrNoStatements):
+		return denied(fdx.ErrNoStatements)
+	case errors.Is(err, ErrProcessing):
+		return denied(fdx.ErrStatementProcessing)
+	case errors.Is(err, ErrNotAcceptable):
+		return denied(fdx.ErrNotAcceptable.WithDebug("the bank has the document in no form that Accept names"))
+	case errors.Is(err, ErrNotOffered):
+		return denied(fdx.ErrNotImplemented.WithDebug("the bank does not offer this operation; see /capability"))
 	case errors.Is(err, errBank), errors.Is(err, errTooLarge):
 		return &refusal{public: fdx.ErrSubsystem, cause: err}
 	case errors.Is(err, context.DeadlineExceeded):
@@ -133,9 +148,12 @@ func writeError(w http.ResponseWriter, e *fdx.Error) {
 }
 
 // writeJSON writes exactly these bytes.
-func writeJSON(w http.ResponseWriter, status int, body []byte) {
+func writeJSON(w http.ResponseWriter, status int, body []byte) { write(w, status, fdx.JSON, body) }
+
+// write writes exactly these bytes.
+func write(w http.ResponseWriter, status int, form fdx.ContentType, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", "application/json")
+	h.Set("Content-Type", string(form))
 	h.Set("Content-Length", strconv.Itoa(len(body)))
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that hung up cannot be told

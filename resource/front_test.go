@@ -125,6 +125,11 @@ func (f *front) fill() {
 		if i == 0 {
 			b.PostedTimestamp, b.Status = fdx.Timestamp{}, fdx.Pending
 		}
+		if i == 1 {
+			b.ImageIDs, b.Links = []fdx.ImageID{"img/1"}, elsewhere()
+			b.LineItems = []fdx.LineItem{{Memo: "cheque", ImageIDs: []fdx.ImageID{"img-2"}, Links: elsewhere()}}
+			b.Reward = fdx.TransactionReward{CategoryID: "food", Accrued: fdx.NewDecimal(19, 0)}
+		}
 		movements = append(movements, fdx.Transaction{Deposit: &fdx.DepositTransaction{TransactionBase: b}})
 	}
 	f.bank.Open(consumer, fdx.Account{Deposit: &fdx.DepositAccount{
@@ -138,6 +143,10 @@ func (f *front) fill() {
 	}})
 	f.bank.Open(consumer, fdx.Account{Deposit: &fdx.DepositAccount{AccountDescriptor: describe("acc-3", "Not shared")}})
 	f.bank.Open(stranger, fdx.Account{Deposit: &fdx.DepositAccount{AccountDescriptor: describe("acc-9", "Of somebody else")}})
+	closed := describe("acc-5", "Closed")
+	closed.Status = fdx.StatusClosed
+	f.bank.Open(consumer, fdx.Account{Deposit: &fdx.DepositAccount{AccountDescriptor: closed}})
+	f.furnish()
 }
 
 var (

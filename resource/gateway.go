@@ -67,6 +67,7 @@ type Gateway struct {
 	provider   Provider
 	gate       Gate
 	keys       *pageKeys
+	endpoints  []endpoint
 	metadata   []byte
 	handler    http.Handler
 }
@@ -92,7 +93,7 @@ func New(c Config) (*Gateway, error) {
 		hasher: c.Hasher, proofs: c.Proofs, nonces: c.Nonces, peers: c.Certificates,
 		tokens: c.Tokens, recipients: c.Recipients, cache: c.Cache,
 		provider: c.Provider, gate: c.Gate, keys: keys,
-		metadata: protectedResource(c.Public, c.Issuer),
+		endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer),
 	}
 	var err error
 	if g.handler, err = g.routes(c.Log); err != nil {

@@ -23,18 +23,25 @@ func (g *Gateway) routes(log *slog.Logger) (http.Handler, error) {
 	}
 	e.GET(metadataPath, gin.WrapF(g.serveMetadata))
 
-	v6 := e.Group("/fdx/v6")
-	v6.GET("/accounts", data(g, &searchForAccounts))
-	v6.GET("/accounts/:accountId", data(g, &getAccount))
-	v6.GET("/accounts/:accountId/transactions", data(g, &searchForAccountTransactions))
+	for _, one := range g.endpoints {
+		e.GET(base+one.about().path, serve(g, one))
+	}
 	return e, nil
 }
 
-// data is the one kind of handler that leads to data.
-func data[T any](g *Gateway, op *operation[T]) gin.HandlerFunc {
+// serve is the one kind of handler below base.
+func serve(g *Gateway, e endpoint) gin.HandlerFunc {
 	return func(c *gin.Context) {
-		account, _ := web.Param(c, "accountId") // empty is no account
-		read(g, op, c.Writer, c.Request, account)
+		var t target
+		for _, p := range c.Params {
+			// Broken escapes leave it empty, which is no id of anything.
+			if p.Key == "accountId" {
+				t.account, _ = web.Param(c, p.Key)
+			} else {
+				t.id, _ = web.Param(c, p.Key)
+			}
+		}
+		e.serve(g, c.Writer, c.Request, t)
 	}
 }
 

@@ -13,7 +13,10 @@ const metadataPath = "/.well-known/oauth-protected-resource"
 
 // protectedResource returns the metadata document (RFC 9728 section 2).
 func protectedResource(public, issuer string) []byte {
-	scopes := fdx.ScopesOf(searchForAccounts.any.Union(getAccount.any).Union(searchForAccountTransactions.any))
+	var opened fdx.Clusters
+	for _, e := range endpoints() {
+		opened = opened.Union(e.about().any)
+	}
 	doc, err := json.Marshal(struct {
 		Resource             string      `json:"resource"`
 		AuthorizationServers []string    `json:"authorization_servers"`
@@ -26,7 +29,7 @@ func protectedResource(public, issuer string) []byte {
 	}{
 		Resource:             public,
 		AuthorizationServers: []string{issuer},
-		Scopes:               scopes,
+		Scopes:               fdx.ScopesOf(opened),
 		BearerMethods:        []string{"header"},
 		ProofAlgorithms:      strings.Fields(proofAlgorithms),
 		CertificateBound:     true,

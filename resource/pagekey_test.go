@@ -6,6 +6,7 @@ import (
 	"encoding/base64"
 	"net/http"
 	"net/url"
+	"slices"
 	"testing"
 	"time"
 
@@ -110,8 +111,13 @@ func FuzzAccept(f *testing.F) {
 	f.Add("application/json;q=0")
 	f.Add(";;=,,q=,")
 	f.Fuzz(func(t *testing.T, accept string) {
-		acceptsJSON(http.Header{"Accept": {accept}})
-		if !acceptsJSON(http.Header{"Accept": {accept, "application/json"}}) {
+		forms := append(fdx.DocumentTypes(), fdx.JSON)
+		for _, f := range acceptable(http.Header{"Accept": {accept}}, forms) {
+			if !slices.Contains(forms, f) {
+				t.Errorf("%q makes %q of nothing", accept, f)
+			}
+		}
+		if len(acceptable(http.Header{"Accept": {accept, "application/json"}}, forms[len(forms)-1:])) == 0 {
 			t.Errorf("%q and application/json are refused", accept)
 		}
 	})

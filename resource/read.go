@@ -7,6 +7,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/headgate/headgate/fdx"
@@ -23,9 +24,12 @@ const (
 	recordDeadline = 150 * time.Millisecond // for the record of a refusal, on top
 )
 
-// maxBody is the most bytes of one answer. It is held in memory until the
-// gate has released it.
-const maxBody = 1 << 20
+// The most bytes of one answer, which is held in memory until the gate has
+// released it: of JSON, and of a document.
+const (
+	maxBody     = 1 << 20
+	maxDocument = 8 << 20
+)
 
 // errTooLarge: one record alone is larger than maxBody.
 var errTooLarge = errors.New("resource: a single record is too large to answer with")
@@ -34,23 +38,49 @@ var errTooLarge = errors.New("resource: a single record is too large to answer w
 // and what its answer looks like. The steps around that are the same for all
 // and live in read. T is what the bank is asked for.
 type operation[T any] struct {
-	// id is the FDX operationId.
-	id string
+	// id names it in FDX.
+	id fdx.OperationID
+	// path is where it is, below /fdx/v6.
+	path string
 	// any of these clusters opens it.
 	any fdx.Clusters
-	// parse reads path and query; it leaves Need.Any to its caller.
-	parse func(account string, v url.Values, now time.Time) (question, *fdx.Error)
+	// through are the clusters whose fields its answer can carry.
+	through fdx.Clusters
+	// holders: the CUSTOMER entry of a grant counts as well (Need.Holders).
+	holders bool
+	// entities are the names of what the answer holds, as fdx.Entities has
+	// them, for the documentation; a document has none.
+	entities []string
+	// parse reads path and query; it leaves Any and, unless the query narrows
+	// it, Through to its caller.
+	parse func(t target, v url.Values, now time.Time) (question, *fdx.Error)
+	// forms are the content types of a document, the preferred one first;
+	// nil means JSON.
+	forms []fdx.ContentType
 	// fetch asks the bank.
-	fetch func(ctx context.Context, p Provider, a Access, page PageRequest) (Page[T], error)
-	// filter clears what may not leave of one item. It returns false for an
-	// item that is outside the access altogether.
-	filter func(item *T, a Access) bool
-	// account returns the account that an item belongs to.
-	account func(item *T, a Access) fdx.AccountID
-	// answer builds the body.
+	fetch func(ctx context.Context, p Provider, a Access, q ask) (Page[T], error)
+	// filter clears what may not leave of one item. What it keeps holds no
+	// address but ours.
+	filter func(item *T, a Access, links links) verdict
+	// accounts returns the accounts of the access that a kept item tells of;
+	// nil for an operation on a single account.
+	accounts func(item *T) []fdx.AccountID
+	// answer builds the body: a Document as it is, all else as JSON.
 	answer func(items []T, page fdx.PageMetadata, links fdx.Links) any
+	// partial reports whether an item says itself that parts of it are
+	// missing; nil means never.
+	partial func(item *T) bool
 	// none is the answer when there is nothing; nil answers with no items.
 	none *fdx.Error
+	// missing is the answer when the bank has no such thing (ErrNotFound).
+	missing *fdx.Error
+}
+
+// target is what the path names, unescaped and unchecked.
+type target struct {
+	account string
+	// id is that of a thing that is no account, such as a statement.
+	id string
 }
 
 // question is one request, parsed.
@@ -63,7 +93,31 @@ type question struct {
 	filter string
 	// kept are the parameters that the link to the next page repeats.
 	kept url.Values
+	// forms are the content types that the client takes, the one it likes
+	// most first; empty for JSON.
+	forms []fdx.ContentType
 }
+
+// ask is what the bank is asked besides the access.
+type ask struct {
+	page PageRequest
+	// id is target.id. It was not checked: what cannot be an id is not found.
+	id    string
+	forms []fdx.ContentType
+}
+
+// verdict is what a filter says about one item.
+type verdict int
+
+// The verdicts of filters.
+const (
+	// outside: it is nothing that the access names. The bank is broken.
+	outside verdict = iota
+	// dropped: nothing of it may leave, which is no fault of the bank.
+	dropped
+	// kept: what is left of it may leave.
+	kept
+)
 
 // effectiveStart tells a recipient that the look-back of the consent has
 // shortened its window, and to which first day.
@@ -71,10 +125,10 @@ const effectiveStart = "x-fdx-effective-start"
 
 // read answers one data request: authenticate, allow, fetch, filter, record
 // and release, answer. There is no other way to data.
-func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Request, account string) {
+func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Request, t target) {
 	ctx, cancel := context.WithTimeout(r.Context(), deadline)
 	defer cancel()
-	x := exchange[T]{gateway: g, op: op, request: r, account: account}
+	x := exchange[T]{gateway: g, op: op, request: r, target: t}
 	x.interaction, x.interactionOK = interaction(r.Header)
 	w.Header().Set(interactionHeader, x.interaction)
 	log := web.Fields(ctx)
@@ -97,7 +151,7 @@ func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Re
 	if x.record.Outcome == audit.Clipped {
 		w.Header().Set(effectiveStart, x.record.Window.Start.String())
 	}
-	writeJSON(w, http.StatusOK, a)
+	write(w, a.status, a.form, a.bytes)
 }
 
 // exchange is one read on its way.
@@ -105,7 +159,7 @@ type exchange[T any] struct {
 	gateway       *Gateway
 	op            *operation[T]
 	request       *http.Request
-	account       string // from the path
+	target        target
 	interaction   string
 	interactionOK bool
 
@@ -113,26 +167,33 @@ type exchange[T any] struct {
 	record audit.Record // grows with every step
 }
 
-// run takes the steps and returns the bytes that may leave.
-func (x *exchange[T]) run(ctx context.Context) ([]byte, *refusal) {
+// body is an answer with data.
+type body struct {
+	status int
+	form   fdx.ContentType
+	bytes  []byte
+}
+
+// run takes the steps and returns what may leave.
+func (x *exchange[T]) run(ctx context.Context) (body, *refusal) {
 	var refused *refusal
 	if x.caller, refused = x.gateway.authenticate(ctx, x.request); refused != nil {
-		return nil, refused
+		return body{}, refused
 	}
 	x.open(ctx)
-	body, refused := x.answer(ctx)
+	b, refused := x.answer(ctx)
 	if refused != nil {
 		x.refused(ctx, refused)
-		return nil, refused
+		return body{}, refused
 	}
-	return body, nil
+	return b, nil
 }
 
 // open starts the record of an authenticated read.
 func (x *exchange[T]) open(ctx context.Context) {
 	x.record = audit.Record{
 		RequestID:   web.RequestID(ctx),
-		Operation:   x.op.id,
+		Operation:   string(x.op.id),
 		Interaction: x.interaction,
 		Instance:    x.gateway.instance,
 	}
@@ -149,37 +210,37 @@ func (x *exchange[T]) under() {
 // answer decides, fetches, and has the gate record and release. When the gate
 // withholds, the snapshot may have been out of date: the truth is asked once
 // and everything is decided anew.
-func (x *exchange[T]) answer(ctx context.Context) ([]byte, *refusal) {
+func (x *exchange[T]) answer(ctx context.Context) (body, *refusal) {
 	g := x.gateway
 	q, refused := x.question()
 	if refused != nil {
-		return nil, refused
+		return body{}, refused
 	}
 	bank, cancel := context.WithTimeout(ctx, bankDeadline)
 	defer cancel()
 	for again := false; ; again = true {
-		body, refused := x.prepare(bank, q)
+		b, refused := x.prepare(bank, q)
 		if refused != nil {
-			return nil, refused
+			return body{}, refused
 		}
 		verdict, err := g.gate.Release(ctx, Release{Record: x.record, Proof: x.caller.proof})
 		switch {
 		case err != nil:
 			// The record may or may not be stored: what is unknown never
 			// releases.
-			return nil, storeDown(err)
+			return body{}, storeDown(err)
 		case verdict == Released:
-			return body, nil
+			return b, nil
 		case verdict == Replayed:
-			return nil, invalidProof("proof_replayed")
+			return body{}, invalidProof("proof_replayed")
 		case again:
-			return nil, invalidToken(x.caller.scheme, "withheld")
+			return body{}, invalidToken(x.caller.scheme, "withheld")
 		}
 		if x.caller.live, refused = g.truth(ctx, x.caller.live.Access.Hash, x.caller.scheme); refused == nil {
 			refused = g.check(x.caller)
 		}
 		if refused != nil {
-			return nil, refused
+			return body{}, refused
 		}
 		x.under()
 	}
@@ -196,18 +257,23 @@ func (x *exchange[T]) question() (question, *refusal) {
 		return question{}, malformed("FDX-API-Actor-Type is neither USER nor BATCH")
 	}
 	x.record.Attended = present
-	if !acceptsJSON(r.Header) {
-		return question{}, denied(fdx.ErrNotAcceptable.WithDebug("answers are application/json"))
+	forms, refused := x.op.negotiate(r.Header)
+	if refused != nil {
+		return question{}, refused
 	}
 	v, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
 		return question{}, malformed("the query is malformed")
 	}
-	q, invalid := x.op.parse(x.account, v, x.gateway.now())
+	q, invalid := x.op.parse(x.target, v, x.gateway.now())
 	if invalid != nil {
 		return question{}, denied(invalid)
 	}
-	q.need.Any = x.op.any
+	q.forms = forms
+	q.need.Any, q.need.Holders = x.op.any, x.op.holders
+	if q.need.Through.Empty() {
+		q.need.Through = x.op.through
+	}
 	if q.pageKey != "" {
 		p, ok := x.gateway.keys.open(x.binding(q), q.pageKey)
 		if !ok {
@@ -218,61 +284,105 @@ func (x *exchange[T]) question() (question, *refusal) {
 	return q, nil
 }
 
+// negotiate returns the forms of a document that the client takes, nothing for
+// an operation that answers JSON.
+func (op *operation[T]) negotiate(h http.Header) ([]fdx.ContentType, *refusal) {
+	if op.forms == nil {
+		return nil, negotiateJSON(h)
+	}
+	forms := acceptable(h, op.forms)
+	if len(forms) == 0 {
+		return nil, denied(fdx.ErrNotAcceptable.WithDebug("Accept names no form of this document"))
+	}
+	return forms, nil
+}
+
+// negotiateJSON refuses a client that does not take JSON.
+func negotiateJSON(h http.Header) *refusal {
+	if len(acceptable(h, []fdx.ContentType{fdx.JSON})) == 0 {
+		return denied(fdx.ErrNotAcceptable.WithDebug("answers are application/json"))
+	}
+	return nil
+}
+
 func (x *exchange[T]) binding(q question) binding {
-	return binding{grant: x.record.Grant, operation: x.op.id, account: q.need.Account, filter: q.filter}
+	return binding{grant: x.record.Grant, operation: string(x.op.id), account: q.need.Account, filter: q.filter}
 }
 
 // prepare decides, fetches and encodes, and fills in the record. A page that
 // is too large is asked for again with a lower limit.
-func (x *exchange[T]) prepare(ctx context.Context, q question) ([]byte, *refusal) {
+func (x *exchange[T]) prepare(ctx context.Context, q question) (body, *refusal) {
 	live := &x.caller.live
 	access, denial := Allow(live.Share, live.Access.Scopes, q.need, x.gateway.now())
 	if denial != nil {
-		return nil, fromDenial(x.caller, denial)
+		return body{}, fromDenial(x.caller, denial)
 	}
 	for limit := q.limit; ; limit /= 2 {
 		if limit == 0 {
-			return nil, fromProvider(errTooLarge)
+			return body{}, fromProvider(errTooLarge, nil)
 		}
-		page, err := x.fetch(ctx, access, PageRequest{After: q.after, Limit: limit})
+		page, err := x.fetch(ctx, access, ask{page: PageRequest{After: q.after, Limit: limit}, id: x.target.id, forms: q.forms})
 		if err != nil {
-			return nil, fromProvider(err)
+			return body{}, fromProvider(err, x.op.missing)
 		}
 		if len(page.Items) == 0 && x.op.none != nil {
-			return nil, denied(x.op.none)
+			return body{}, denied(x.op.none)
 		}
 		meta, links := x.next(q, page.Next)
-		// Encoded once: these bytes are hashed, recorded and sent.
-		body, err := json.Marshal(x.op.answer(page.Items, meta, links))
+		b, most, err := encode(x.op.answer(page.Items, meta, links), q.forms)
 		if err != nil {
-			return nil, fromProvider(errors.Join(errBank, err))
+			return body{}, fromProvider(errors.Join(errBank, err), nil)
 		}
-		if len(body) <= maxBody {
-			x.describe(access, page.Items, body)
-			return body, nil
+		if len(b.bytes) > most {
+			continue
 		}
+		b.status = http.StatusOK
+		if x.op.partial != nil && slices.ContainsFunc(page.Items, func(item T) bool { return x.op.partial(&item) }) {
+			b.status = http.StatusPartialContent
+		}
+		x.describe(access, q, page.Items, b.bytes)
+		return b, nil
 	}
+}
+
+// encode returns the bytes of an answer and how many there may be. Made once:
+// these bytes are hashed, recorded and sent.
+func encode(answer any, forms []fdx.ContentType) (body, int, error) {
+	if d, ok := answer.(Document); ok {
+		if !slices.Contains(forms, d.Type) {
+			return body{}, 0, errBank
+		}
+		return body{form: d.Type, bytes: d.Body}, maxDocument, nil
+	}
+	b, err := json.Marshal(answer)
+	return body{form: fdx.JSON, bytes: b}, maxBody, err
 }
 
 // fetch asks the bank for one page and lets through what may leave. A bank
 // that answers with anything outside the access is broken, and then nothing
 // of its answer is trusted.
-func (x *exchange[T]) fetch(ctx context.Context, a Access, p PageRequest) (Page[T], error) {
-	page, err := x.op.fetch(ctx, x.gateway.provider, a, p)
+func (x *exchange[T]) fetch(ctx context.Context, a Access, q ask) (Page[T], error) {
+	page, err := x.op.fetch(ctx, x.gateway.provider, a, q)
 	if err != nil {
 		if ctx.Err() != nil {
 			err = errors.Join(err, ctx.Err())
 		}
 		return Page[T]{}, err
 	}
-	if len(page.Items) > p.Limit || len(page.Next) > maxPlace {
+	if len(page.Items) > q.page.Limit || len(page.Next) > maxPlace {
 		return Page[T]{}, errBank
 	}
+	left := page.Items[:0]
 	for i := range page.Items {
-		if !x.op.filter(&page.Items[i], a) {
+		switch x.op.filter(&page.Items[i], a, links{base: x.gateway.public + base}) {
+		case kept:
+			left = append(left, page.Items[i])
+		case dropped:
+		default:
 			return Page[T]{}, errBank
 		}
 	}
+	page.Items = left
 	return page, nil
 }
 
@@ -288,20 +398,31 @@ func (x *exchange[T]) next(q question, after string) (fdx.PageMetadata, fdx.Link
 }
 
 // describe fills in the record of an answer.
-func (x *exchange[T]) describe(a Access, items []T, body []byte) {
+func (x *exchange[T]) describe(a Access, q question, items []T, body []byte) {
 	r := &x.record
 	r.Accounts, r.Clusters = nil, 0
-	if len(items) == 0 {
-		r.Accounts, r.Clusters = []fdx.AccountID{a.Account()}, a.clusters(a.Account())
-	}
-	for i := range items {
-		id := x.op.account(&items[i], a)
-		if n := len(r.Accounts); n == 0 || r.Accounts[n-1] != id {
+	add := func(id fdx.AccountID) {
+		if n := len(r.Accounts); n == 0 || r.Accounts[n-1] != id && !slices.Contains(r.Accounts, id) {
 			r.Accounts = append(r.Accounts, id)
 			r.Clusters = r.Clusters.Union(a.clusters(id))
 		}
 	}
-	r.Window = a.window
+	if x.op.accounts != nil {
+		for i := range items {
+			for _, id := range x.op.accounts(&items[i]) {
+				add(id)
+			}
+		}
+	}
+	if len(r.Accounts) == 0 {
+		// Of a single account, or of all of them that there is nothing.
+		for i := range a.accounts {
+			add(a.accounts[i].ID)
+		}
+	}
+	if !q.need.Lookback {
+		r.Window = a.window
+	}
 	r.Count, r.Bytes, r.BodyHash = len(items), len(body), sha256.Sum256(body)
 	r.Outcome = audit.Given
 	if a.clipped {

@@ -869,12 +869,17 @@ func TestBrokenBank(t *testing.T) {
 
 // fakeBank answers the same to everything.
 type fakeBank struct {
+	resource.NotOffered
 	accounts     []fdx.Account
 	transactions []fdx.Transaction
 	next         string
 	err          error
 	panics       bool
 	left         *time.Duration // set to the time that Account is given
+}
+
+func (b fakeBank) Operations() []fdx.OperationID {
+	return []fdx.OperationID{fdx.SearchForAccounts, fdx.GetAccount, fdx.SearchForAccountTransactions}
 }
 
 func (b fakeBank) Accounts(context.Context, resource.Access, resource.PageRequest) (resource.Page[fdx.Account], error) {

@@ -12,14 +12,18 @@ import (
 // searchForAccountTransactions lists the transactions of one account. An
 // account without any in the window answers with an empty list.
 var searchForAccountTransactions = operation[fdx.Transaction]{
-	id:    "searchForAccountTransactions",
-	any:   fdx.NewClusters(fdx.Transactions),
-	parse: parseTransactions,
-	fetch: func(ctx context.Context, p Provider, a Access, page PageRequest) (Page[fdx.Transaction], error) {
-		return p.Transactions(ctx, a, page)
+	id: fdx.SearchForAccountTransactions, path: "/accounts/:accountId/transactions",
+	any:     fdx.NewClusters(fdx.Transactions),
+	through: fdx.NewClusters(fdx.Transactions, fdx.Investments, fdx.Rewards, fdx.Images),
+	entities: []string{
+		"DepositTransaction", "LineOfCreditTransaction", "LoanTransaction", "InvestmentTransaction", "AnnuityTransaction",
+		"InsuranceTransaction", "CommercialTransaction", "DigitalWalletTransaction", "BuyNowPayLaterTransaction",
 	},
-	filter:  filterTransaction,
-	account: func(_ *fdx.Transaction, a Access) fdx.AccountID { return a.Account() },
+	parse: parseWindow,
+	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.Transaction], error) {
+		return p.Transactions(ctx, a, q.page)
+	},
+	filter: filterTransaction,
 	answer: func(items []fdx.Transaction, page fdx.PageMetadata, links fdx.Links) any {
 		if items == nil {
 			items = []fdx.Transaction{} // [] and not null
@@ -28,20 +32,19 @@ var searchForAccountTransactions = operation[fdx.Transaction]{
 	},
 }
 
-// transactionClusters are the clusters whose fields a transaction can carry.
-var transactionClusters = fdx.NewClusters(fdx.Transactions, fdx.Investments)
-
-func parseTransactions(account string, v url.Values, now time.Time) (question, *fdx.Error) {
+// parseWindow reads a request for what an account has in a window of days.
+// Transactions and statements have the same parameters.
+func parseWindow(t target, v url.Values, now time.Time) (question, *fdx.Error) {
 	asked, invalid := fdx.ParseTransactionsQuery(v, now)
 	if invalid != nil {
 		return question{}, invalid
 	}
-	id, err := fdx.ParseAccountID(account)
+	id, err := fdx.ParseAccountID(t.account)
 	if err != nil {
 		return question{}, fdx.ErrAccountNotFound // as for any id that is not there
 	}
 	return question{
-		need:  Need{Account: id, Through: transactionClusters, Window: asked.Window},
+		need:  Need{Account: id, Window: asked.Window},
 		limit: asked.Limit, pageKey: asked.PageKey,
 		// As written and not as understood: "until today" means another day
 		// tomorrow, and the key holds the days that the first page meant.
@@ -51,12 +54,21 @@ func parseTransactions(account string, v url.Values, now time.Time) (question, *
 }
 
 // filterTransaction lets through what the access holds of a transaction that
-// lies in its window.
-func filterTransaction(item *fdx.Transaction, a Access) bool {
+// lies in its window. The images of which ids are left are linked here.
+func filterTransaction(item *fdx.Transaction, a Access, l links) verdict {
 	base := item.Base()
 	if base == nil || !a.window.Contains(base.EffectiveDate()) {
-		return false
+		return outside
 	}
-	fdx.FilterTransaction(item, a.clusters(a.Account()))
-	return true
+	id := a.Account()
+	fdx.FilterTransaction(item, a.clusters(id))
+	if base = item.Base(); base == nil {
+		return outside // an answer without TRANSACTIONS is none of ours
+	}
+	base.Links = l.images(id, base.ImageIDs)
+	for i := range base.LineItems {
+		part := &base.LineItems[i]
+		part.Links = l.images(id, part.ImageIDs)
+	}
+	return kept
 }

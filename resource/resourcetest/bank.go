@@ -14,19 +14,41 @@ import (
 	"github.com/headgate/headgate/resource"
 )
 
-// Bank is a bank in memory. It keeps the contract of resource.Provider and is
-// safe for concurrent use.
+// Bank is a bank in memory that has every operation. It keeps the contract of
+// resource.Provider and is safe for concurrent use.
 type Bank struct {
-	mu       sync.RWMutex
-	accounts []*bankAccount // in the order they were opened
+	mu        sync.RWMutex
+	accounts  []*bankAccount // in the order they were opened
+	customers []fdx.Customer
+	programs  []bankProgram
 }
 
 type bankAccount struct {
-	holder consent.ConsumerID
-	fdx    fdx.Account
-	locked bool
+	holders []consent.ConsumerID
+	fdx     fdx.Account
+	locked  bool
 	// transactions are sorted as they are listed.
 	transactions []fdx.Transaction
+	extras       Extras
+}
+
+// Extras is what an account has besides its transactions. The zero value is
+// nothing of anything.
+type Extras struct {
+	Contact               fdx.AccountContact
+	PaymentNetworks       []fdx.PaymentNetwork
+	AssetTransferNetworks []fdx.AssetTransferNetwork
+	// Statements are newest first. One without a document is in processing.
+	Statements []fdx.Statement
+	Documents  map[fdx.StatementID]resource.Document
+	Images     map[fdx.ImageID]resource.Document
+	// Terms is the zero Document for an account without terms.
+	Terms resource.Document
+}
+
+type bankProgram struct {
+	fdx        fdx.RewardProgram
+	categories []fdx.RewardCategory
 }
 
 var _ resource.Provider = (*Bank)(nil)
@@ -36,7 +58,44 @@ func (b *Bank) Open(holder consent.ConsumerID, a fdx.Account, transactions ...fd
 	slices.SortFunc(transactions, listed)
 	b.mu.Lock()
 	defer b.mu.Unlock()
-	b.accounts = append(b.accounts, &bankAccount{holder: holder, fdx: a, transactions: transactions})
+	b.accounts = append(b.accounts, &bankAccount{holders: []consent.ConsumerID{holder}, fdx: a, transactions: transactions})
+}
+
+// Join makes somebody a holder of an account beside those it has.
+func (b *Bank) Join(id fdx.AccountID, holder consent.ConsumerID) {
+	b.change(id, func(a *bankAccount) { a.holders = append(a.holders, holder) })
+}
+
+// Extend gives an account more than transactions. The Bank owns it from here
+// on.
+func (b *Bank) Extend(id fdx.AccountID, e Extras) {
+	b.change(id, func(a *bankAccount) { a.extras = e })
+}
+
+// Register tells who a customer is, with all its parts in accounts. The Bank
+// owns it from here on.
+func (b *Bank) Register(c fdx.Customer) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.customers = append(b.customers, c)
+}
+
+// Reward adds a program with its memberships and what it pays for. The Bank
+// owns them from here on.
+func (b *Bank) Reward(p fdx.RewardProgram, categories ...fdx.RewardCategory) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.programs = append(b.programs, bankProgram{p, categories})
+}
+
+func (b *Bank) change(id fdx.AccountID, change func(*bankAccount)) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, a := range b.accounts {
+		if a.fdx.ID() == id {
+			change(a)
+		}
+	}
 }
 
 // Forget makes the bank no longer know an account.
@@ -48,18 +107,12 @@ func (b *Bank) Forget(id fdx.AccountID) {
 
 // Lock makes an account unreadable.
 func (b *Bank) Lock(id fdx.AccountID) {
-	b.mu.Lock()
-	defer b.mu.Unlock()
-	for _, a := range b.accounts {
-		if a.fdx.ID() == id {
-			a.locked = true
-		}
-	}
+	b.change(id, func(a *bankAccount) { a.locked = true })
 }
 
 var errPlace = errors.New("resourcetest: not a place in this list")
 
-// Accounts implements resource.Provider. A locked account stays in the list.
+// Accounts implements resource.Provider.
 func (b *Bank) Accounts(ctx context.Context, a resource.Access, p resource.PageRequest) (resource.Page[fdx.Account], error) {
 	if err := ctx.Err(); err != nil {
 		return resource.Page[fdx.Account]{}, err
@@ -78,14 +131,18 @@ func (b *Bank) Accounts(ctx context.Context, a resource.Access, p resource.PageR
 	last := 0
 	for i := from; i < len(b.accounts); i++ {
 		account := b.accounts[i]
-		if account.holder != a.Consumer() || !holds(a, account.fdx.ID()) {
+		if !slices.Contains(account.holders, a.Consumer()) || !holds(a, account.fdx.ID()) {
 			continue
 		}
 		if len(page.Items) == p.Limit {
 			page.Next = strconv.Itoa(last)
 			break
 		}
-		page.Items = append(page.Items, copyAccount(account.fdx))
+		listed := clone(account.fdx)
+		if account.locked {
+			fdx.FilterAccount(&listed, fdx.NewClusters(fdx.AccountBasic))
+		}
+		page.Items = append(page.Items, listed)
 		last = i
 	}
 	return page, nil
@@ -99,7 +156,7 @@ func (b *Bank) Account(ctx context.Context, a resource.Access) (fdx.Account, err
 	if err != nil {
 		return fdx.Account{}, err
 	}
-	return copyAccount(account.fdx), nil
+	return clone(account.fdx), nil
 }
 
 // Transactions implements resource.Provider.
@@ -125,7 +182,7 @@ func (b *Bank) Transactions(ctx context.Context, a resource.Access, p resource.P
 			page.Next = place(page.Items[p.Limit-1])
 			break
 		}
-		page.Items = append(page.Items, copyTransaction(t))
+		page.Items = append(page.Items, clone(t))
 	}
 	return page, nil
 }
@@ -135,7 +192,7 @@ func (b *Bank) find(ctx context.Context, a resource.Access) (*bankAccount, error
 		return nil, err
 	}
 	for _, account := range b.accounts {
-		if account.fdx.ID() == a.Account() && account.holder == a.Consumer() {
+		if account.fdx.ID() == a.Account() && slices.Contains(account.holders, a.Consumer()) {
 			if account.locked {
 				return nil, resource.ErrAccountLocked
 			}
@@ -170,46 +227,3 @@ func listedAt(b fdx.TransactionBase) fdx.Timestamp {
 }
 
 func place(t fdx.Transaction) string { return string(t.Base().TransactionID) }
-
-// copyAccount copies everything that a filter may change.
-func copyAccount(a fdx.Account) fdx.Account {
-	switch {
-	case a.Deposit != nil:
-		c := *a.Deposit
-		a.Deposit = &c
-	case a.LineOfCredit != nil:
-		c := *a.LineOfCredit
-		c.Bills, c.ScheduledPayments = slices.Clone(c.Bills), slices.Clone(c.ScheduledPayments)
-		a.LineOfCredit = &c
-	case a.Loan != nil:
-		c := *a.Loan
-		a.Loan = &c
-	case a.Investment != nil:
-		c := *a.Investment
-		c.Holdings = slices.Clone(c.Holdings)
-		for i := range c.Holdings {
-			h := &c.Holdings[i]
-			h.SecurityIDs, h.TaxLots = slices.Clone(h.SecurityIDs), slices.Clone(h.TaxLots)
-		}
-		a.Investment = &c
-	}
-	return a
-}
-
-func copyTransaction(t fdx.Transaction) fdx.Transaction {
-	switch {
-	case t.Deposit != nil:
-		c := *t.Deposit
-		t.Deposit = &c
-	case t.LineOfCredit != nil:
-		c := *t.LineOfCredit
-		t.LineOfCredit = &c
-	case t.Loan != nil:
-		c := *t.Loan
-		t.Loan = &c
-	case t.Investment != nil:
-		c := *t.Investment
-		t.Investment = &c
-	}
-	return t
-}

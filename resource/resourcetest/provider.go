@@ -20,7 +20,8 @@ type ProviderFixture struct {
 	// Now is the time at which the checks ask.
 	Now time.Time
 	// Consumer holds Accounts, at least three. Busy is one of them and has
-	// at least 12 transactions in the year before Now, on at least 3 days.
+	// at least 12 transactions in the year before Now, on at least 3 days,
+	// and, if the provider lists statements, at least 3 of these.
 	Consumer consent.ConsumerID
 	Accounts []fdx.AccountID
 	Busy     fdx.AccountID
@@ -85,6 +86,18 @@ func Provider(t *testing.T, f ProviderFixture) {
 			}
 			if got := f.accounts(t, f.Accounts, 100); !reflect.DeepEqual(got, all) {
 				t.Error("a caller's change reached another caller")
+			}
+		})
+		t.Run("lists no more of a locked account than its descriptor", func(t *testing.T) {
+			if f.Locked == "" {
+				return
+			}
+			for _, a := range f.accounts(t, []fdx.AccountID{f.Locked}, 100) {
+				descriptor := clone(a)
+				fdx.FilterAccount(&descriptor, fdx.NewClusters(fdx.AccountBasic))
+				if !reflect.DeepEqual(a, descriptor) || a.ID() != f.Locked {
+					t.Error("a locked account shows more")
+				}
 			}
 		})
 		t.Run("ends with its context", func(t *testing.T) {
@@ -248,6 +261,8 @@ func Provider(t *testing.T, f ProviderFixture) {
 			}
 		})
 	})
+
+	f.families(t, year)
 }
 
 // Everything is a share of these accounts of a consumer with every cluster

@@ -3,6 +3,7 @@ package sandbox
 import (
 	"context"
 	"crypto/rand"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"iter"
@@ -57,6 +58,7 @@ func (s *Store) load(ctx context.Context, b ledger.Batch, progress func(done int
 			func(ctx context.Context) error { return l.accounts(ctx, b.Accounts) },
 			func(ctx context.Context) error { return l.holdings(ctx, b.Accounts) },
 			func(ctx context.Context) error { return l.holders(ctx, b.Holders) },
+			func(ctx context.Context) error { return l.programs(ctx, b.Programs) },
 			func(ctx context.Context) error { return l.transactions(ctx, b.Transactions, progress) },
 			func(ctx context.Context) error { return l.rebase(ctx, b.Rebase) },
 		} {
@@ -89,14 +91,14 @@ type loader struct {
 
 func (l *loader) makeTables(ctx context.Context) error {
 	_, err := l.tx.Exec(ctx, `
-		CREATE TEMPORARY TABLE in_customer (id text, username text, name text) ON COMMIT DROP;
+		CREATE TEMPORARY TABLE in_customer (id text, username text, name text, person jsonb) ON COMMIT DROP;
 		CREATE TEMPORARY TABLE in_account (n integer, id text, institution text, key text, number text, category text,
 			number_display text, product_name text, nickname text, status text, currency text,
-			balance numeric, available numeric, balance_as_of timestamptz, detail jsonb, changed boolean NOT NULL) ON COMMIT DROP;
+			balance numeric, available numeric, balance_as_of timestamptz, detail jsonb, services jsonb, changed boolean NOT NULL) ON COMMIT DROP;
 		CREATE TEMPORARY TABLE in_holding (account integer, position integer, name text, symbol text,
 			units numeric, unit_price numeric, unit_price_date date, market_value numeric, detail jsonb) ON COMMIT DROP;
 		CREATE TEMPORARY TABLE in_holder (username text, account integer, relationship text) ON COMMIT DROP;
-		CREATE TEMPORARY TABLE in_txn (account integer, ordinal integer, key text, pending boolean, at timestamptz,
+		CREATE TEMPORARY TABLE in_txn (account integer, ordinal integer, key text, replaces text, pending boolean, at timestamptz,
 			happened_at timestamptz, amount numeric, direction text, description text, detail jsonb) ON COMMIT DROP`)
 	return err
 }
@@ -139,23 +141,33 @@ func rowsOf[T any](items []T, row func(int, T) ([]any, error)) iter.Seq2[[]any, 
 func randomID() string { return strings.ToLower(rand.Text()) }
 
 func (l *loader) customers(ctx context.Context, customers []ledger.Customer) error {
-	err := l.copy(ctx, "in_customer", []string{"id", "username", "name"}, rowsOf(customers, func(_ int, c ledger.Customer) ([]any, error) {
-		return []any{randomID(), c.Username, c.Name}, nil
+	err := l.copy(ctx, "in_customer", []string{"id", "username", "name", "person"}, rowsOf(customers, func(_ int, c ledger.Customer) ([]any, error) {
+		if c.Person == nil {
+			return []any{randomID(), c.Username, c.Name, nil}, nil
+		}
+		person, err := json.Marshal(c.Person)
+		return []any{randomID(), c.Username, c.Name, person}, err
 	}))
 	if err != nil {
 		return err
 	}
 	tag, err := l.tx.Exec(ctx, `
-		INSERT INTO sandbox.customer (id, username, name)
-		SELECT id, username, name FROM in_customer
+		INSERT INTO sandbox.customer (id, username, name, person)
+		SELECT id, username, name, person FROM in_customer
 		ON CONFLICT (username) DO NOTHING`)
+	if err != nil {
+		return err
+	}
 	l.report.NewCustomers = int(tag.RowsAffected())
+	_, err = l.tx.Exec(ctx, `
+		UPDATE sandbox.customer c SET person = i.person FROM in_customer i
+		WHERE c.username = i.username AND i.person IS NOT NULL AND c.person IS DISTINCT FROM i.person`)
 	return err
 }
 
 func (l *loader) accounts(ctx context.Context, accounts []ledger.Account) error {
 	columns := []string{"n", "id", "institution", "key", "number", "category", "number_display", "product_name", "nickname",
-		"status", "currency", "balance", "available", "balance_as_of", "detail", "changed"}
+		"status", "currency", "balance", "available", "balance_as_of", "detail", "services", "changed"}
 	err := l.copy(ctx, "in_account", columns, rowsOf(accounts, func(n int, a ledger.Account) ([]any, error) {
 		d := a.Account.Descriptor()
 		if d == nil || d.AccountID != "" {
@@ -165,12 +177,13 @@ func (l *loader) accounts(ctx context.Context, accounts []ledger.Account) error 
 		if err != nil {
 			return nil, err
 		}
-		balance, available, asOf := balancesOf(a.Account)
-		if available == nil {
-			available = &fdx.Decimal{}
+		services, err := json.Marshal(a.Services)
+		if err != nil {
+			return nil, err
 		}
+		b := balancesOf(a.Account)
 		return []any{n, randomID(), a.Institution, a.Key, a.Number, a.Account.Category(), d.AccountNumberDisplay, d.ProductName,
-			d.Nickname, d.Status, d.Currency.CurrencyCode, numeric(*balance), numeric(*available), instant(*asOf), detail, false}, nil
+			d.Nickname, d.Status, d.Currency.CurrencyCode, numeric(value(b.balance)), numeric(value(b.available)), instant(value(b.asOf)), detail, services, false}, nil
 	}))
 	if err != nil {
 		return err
@@ -180,9 +193,9 @@ func (l *loader) accounts(ctx context.Context, accounts []ledger.Account) error 
 	err = l.tx.QueryRow(ctx, `
 		WITH stored AS (
 			INSERT INTO sandbox.account (id, institution, key, number, category, number_display, product_name, nickname,
-				status, currency, balance, available, balance_as_of, detail)
+				status, currency, balance, available, balance_as_of, detail, services)
 			SELECT id, institution, key, number, category, number_display, product_name, nickname,
-				status, currency, balance, available, balance_as_of, detail
+				status, currency, balance, available, balance_as_of, detail, services
 			FROM in_account ORDER BY n
 			ON CONFLICT (institution, key) DO UPDATE SET
 				number_display = excluded.number_display, product_name = excluded.product_name, nickname = excluded.nickname,
@@ -202,6 +215,12 @@ func (l *loader) accounts(ctx context.Context, accounts []ledger.Account) error 
 	_, err = l.tx.Exec(ctx, `
 		UPDATE in_account i SET id = a.id FROM sandbox.account a
 		WHERE a.institution = i.institution AND a.key = i.key`)
+	if err != nil {
+		return err
+	}
+	_, err = l.tx.Exec(ctx, `
+		UPDATE sandbox.account a SET services = i.services FROM in_account i
+		WHERE a.id = i.id AND i.services <> '{}' AND a.services IS DISTINCT FROM i.services`)
 	if err != nil {
 		return err
 	}
@@ -271,6 +290,42 @@ func (l *loader) holders(ctx context.Context, holders []ledger.Holder) error {
 	return err
 }
 
+// programs stores reward programs with their members. What a program tells of
+// itself and of a member is replaced by what comes later.
+func (l *loader) programs(ctx context.Context, programs []ledger.Program) error {
+	for _, p := range programs {
+		detail, err1 := json.Marshal(p.Program)
+		categories, err2 := json.Marshal(p.Categories)
+		if err := errors.Join(err1, err2); err != nil {
+			return err
+		}
+		var id string
+		err := l.tx.QueryRow(ctx, `
+			INSERT INTO sandbox.reward_program (id, institution, key, detail, categories) VALUES ($1, $2, $3, $4, $5)
+			ON CONFLICT (institution, key) DO UPDATE SET detail = excluded.detail, categories = excluded.categories
+			RETURNING id`, randomID(), p.Institution, p.Key, detail, categories).Scan(&id)
+		if err != nil {
+			return fmt.Errorf("store reward program: %w", err)
+		}
+		for _, m := range p.Members {
+			detail, err := json.Marshal(m.Membership)
+			if err != nil {
+				return err
+			}
+			_, err = l.tx.Exec(ctx, `
+				INSERT INTO sandbox.reward_membership (program_id, customer_id, account_ids, detail)
+				SELECT $1, c.id, ARRAY(SELECT a.id FROM in_account a WHERE a.n = ANY($3) ORDER BY a.n), $4
+				FROM sandbox.customer c WHERE c.username = $2
+				ON CONFLICT (program_id, customer_id) DO UPDATE SET account_ids = excluded.account_ids, detail = excluded.detail`,
+				id, m.Username, m.Accounts, detail)
+			if err != nil {
+				return fmt.Errorf("store reward membership: %w", err)
+			}
+		}
+	}
+	return nil
+}
+
 // rebase keeps how far dates were moved. Another import may have got in
 // between reading the files and this load: then the dates of this one do not
 // fit, and it has to be done again.
@@ -313,32 +368,35 @@ func (l *loader) transactions(ctx context.Context, transactions iter.Seq2[ledger
 			}
 		}
 	}
-	columns := []string{"account", "ordinal", "key", "pending", "at", "happened_at", "amount", "direction", "description", "detail"}
+	columns := []string{"account", "ordinal", "key", "replaces", "pending", "at", "happened_at", "amount", "direction", "description", "detail"}
 	if err := l.copy(ctx, "in_txn", columns, rows); err != nil {
 		return err
 	}
 	if progress != nil {
 		progress(total)
 	}
-	// Pending transactions belong to the balance they came with: a newer one
-	// replaces them.
-	_, err := l.tx.Exec(ctx, `
-		DELETE FROM sandbox.txn t USING in_account a
-		WHERE t.account_id = a.id AND a.changed AND t.pending
-			AND NOT EXISTS (SELECT FROM in_txn i WHERE i.account = a.n AND i.key = t.key)`)
+	// Ids rise with time, so that within one second the order of a list is the
+	// order of the source. A booking names the pending transaction that it
+	// replaces, which is gone below.
+	tag, err := l.tx.Exec(ctx, `
+		INSERT INTO sandbox.txn (account_id, key, pending, at, happened_at, amount, direction, description, detail)
+		SELECT a.id, t.key, t.pending, t.at, t.happened_at, t.amount, t.direction, t.description,
+			CASE WHEN p.id IS NULL THEN t.detail ELSE t.detail || jsonb_build_object('referenceTransactionId', p.id::text) END
+		FROM in_txn t JOIN in_account a ON a.n = t.account
+			LEFT JOIN sandbox.txn p ON t.replaces <> '' AND p.account_id = a.id AND p.key = t.replaces AND p.pending
+		ORDER BY t.at, t.ordinal
+		ON CONFLICT (account_id, key) DO NOTHING`)
 	if err != nil {
 		return err
 	}
-	// Ids rise with time, so that within one second the order of a list is the
-	// order of the source.
-	tag, err := l.tx.Exec(ctx, `
-		INSERT INTO sandbox.txn (account_id, key, pending, at, happened_at, amount, direction, description, detail)
-		SELECT a.id, t.key, t.pending, t.at, t.happened_at, t.amount, t.direction, t.description, t.detail
-		FROM in_txn t JOIN in_account a ON a.n = t.account
-		ORDER BY t.at, t.ordinal
-		ON CONFLICT (account_id, key) DO NOTHING`)
 	l.report.NewTransactions = int(tag.RowsAffected())
 	l.report.SeenTransactions = total - l.report.NewTransactions
+	// Pending transactions belong to the balance they came with: a newer one
+	// replaces them.
+	_, err = l.tx.Exec(ctx, `
+		DELETE FROM sandbox.txn t USING in_account a
+		WHERE t.account_id = a.id AND a.changed AND t.pending
+			AND NOT EXISTS (SELECT FROM in_txn i WHERE i.account = a.n AND i.key = t.key)`)
 	return err
 }
 
@@ -357,7 +415,7 @@ func txnRowIn(ordinal int, t ledger.Transaction) ([]any, error) {
 	if pending {
 		at = b.TransactionTimestamp
 	}
-	return []any{t.Account, ordinal, t.Key, pending, at.Time(), b.TransactionTimestamp.Time(), numeric(b.Amount),
+	return []any{t.Account, ordinal, t.Key, t.Replaces, pending, at.Time(), b.TransactionTimestamp.Time(), numeric(b.Amount),
 		string(b.DebitCreditMemo), b.Description, detail}, nil
 }
 

@@ -62,7 +62,7 @@ func storeOn(t testing.TB, dsn string, now time.Time) *Store {
 func dump(t testing.TB, s *Store) string {
 	t.Helper()
 	var out string
-	for _, table := range []string{"customer", "account", "holder", "holding", "txn", "rebase"} {
+	for _, table := range []string{"customer", "account", "holder", "holding", "txn", "rebase", "reward_program", "reward_membership"} {
 		var text string
 		err := s.pool.QueryRow(context.Background(),
 			fmt.Sprintf(`SELECT coalesce(string_agg(r::text, E'\n' ORDER BY r::text), '') FROM sandbox.%s r`, table)).Scan(&text)

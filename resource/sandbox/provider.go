@@ -57,8 +57,11 @@ func (s *Store) Account(ctx context.Context, a resource.Access) (fdx.Account, er
 	if err != nil {
 		return fdx.Account{}, fmt.Errorf("sandbox account: %w", err)
 	}
-	if len(rows) == 0 {
+	switch {
+	case len(rows) == 0:
 		return fdx.Account{}, resource.ErrNoAccount
+	case rows[0].locked:
+		return fdx.Account{}, resource.ErrAccountLocked
 	}
 	return rows[0].fdx, nil
 }
@@ -72,8 +75,9 @@ func accountIDs(shares []consent.AccountShare) []string {
 }
 
 type placedAccount struct {
-	seq int64
-	fdx fdx.Account
+	seq    int64
+	fdx    fdx.Account
+	locked bool
 }
 
 // accounts returns accounts with their holdings in one round trip.
@@ -90,8 +94,12 @@ func (s *Store) accounts(ctx context.Context, holder consent.ConsumerID, ids []s
 			if err != nil {
 				return err
 			}
-			index[r.id] = len(out)
-			out = append(out, placedAccount{r.seq, a})
+			if r.locked {
+				fdx.FilterAccount(&a, fdx.NewClusters(fdx.AccountBasic))
+			} else {
+				index[r.id] = len(out)
+			}
+			out = append(out, placedAccount{r.seq, a, r.locked})
 			r = accountRow{}
 			return nil
 		})
@@ -178,7 +186,7 @@ func (s *Store) Transactions(ctx context.Context, a resource.Access, p resource.
 	}
 	rows, err := s.transactions(ctx, a.Consumer(), a.Account(), a.Window(), from, p.Limit+1)
 	switch {
-	case errors.Is(err, resource.ErrNoAccount):
+	case errors.Is(err, resource.ErrNoAccount), errors.Is(err, resource.ErrAccountLocked):
 		return none, err
 	case err != nil:
 		return none, fmt.Errorf("sandbox transactions: %w", err)
@@ -234,13 +242,14 @@ func pageArgs(id fdx.AccountID, w fdx.Window, from place, limit int) []any {
 }
 
 // transactions returns up to limit transactions after a place, in one round
-// trip, or ErrNoAccount.
+// trip, or ErrNoAccount or ErrAccountLocked.
 func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id fdx.AccountID, w fdx.Window, from place, limit int) ([]placedTransaction, error) {
 	var category fdx.AccountCategory
+	var locked bool
 	var out []placedTransaction
 	var batch pgx.Batch
-	batch.Queue(`SELECT a.category FROM sandbox.account a WHERE a.id = $2`+heldBy, string(holder), string(id)).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&category) })
+	batch.Queue(`SELECT a.category, a.services ? 'locked' FROM sandbox.account a WHERE a.id = $2`+heldBy, string(holder), string(id)).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&category, &locked) })
 	batch.Queue(pageSQL, pageArgs(id, w, from, limit)...).Query(func(rows pgx.Rows) error {
 		var r txnRow
 		_, err := pgx.ForEachRow(rows, r.targets(), func() error {
@@ -263,6 +272,9 @@ func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id 
 			return nil, resource.ErrNoAccount
 		}
 		return nil, err
+	}
+	if locked {
+		return nil, resource.ErrAccountLocked
 	}
 	return out, nil
 }

@@ -24,24 +24,134 @@ func seeded(t *testing.T) *Store {
 	return s
 }
 
-func TestProviderContract(t *testing.T) {
+// One bank with all personas serves everything that only reads: loading it is
+// most of the work.
+func TestPersonas(t *testing.T) {
 	t.Parallel()
 	s := seeded(t)
+	t.Run("keep the contract", func(t *testing.T) { providerContract(t, s) })
+	t.Run("have more than transactions", func(t *testing.T) { familiesOfPersonas(t, s) })
+	t.Run("come through the gateway", func(t *testing.T) { throughTheGateway(t, s) })
+	t.Run("pages cost the same", func(t *testing.T) { pagesCostTheSame(t, s) })
+}
+
+func providerContract(t *testing.T, s *Store) {
 	for _, who := range []struct {
 		username string
 		busy     int
-	}{{"saver", 2}, {"borrower", 0}} {
+		locked   int // 0: none
+	}{{"saver", 2, 0}, {"borrower", 0, 0}, {"variety", 0, 0}, {"quirks", 1, 2}} {
 		t.Run(who.username, func(t *testing.T) {
 			held := accountsOf(t, s, who.username)
 			f := resourcetest.ProviderFixture{
 				Provider: s, Now: today, Consumer: consent.ConsumerID(customer(t, s, who.username).ID),
 				Busy: held[who.busy].Account.ID(), Foreign: accountsOf(t, s, "everyday")[0].Account.ID(),
 			}
-			for _, h := range held {
+			for i, h := range held {
+				if who.locked > 0 && i == who.locked {
+					f.Locked = h.Account.ID()
+					continue
+				}
 				f.Accounts = append(f.Accounts, h.Account.ID())
 			}
 			resourcetest.Provider(t, f)
 		})
+	}
+}
+
+// What the personas' accounts have besides their transactions.
+func familiesOfPersonas(t *testing.T, s *Store) {
+	ctx, page := t.Context(), resource.PageRequest{Limit: 100}
+	access := func(username string, places ...int) resource.Access {
+		held := accountsOf(t, s, username)
+		var ids []fdx.AccountID
+		for _, i := range places {
+			ids = append(ids, held[i].Account.ID())
+		}
+		every := fdx.NewClusters(fdx.AllClusters()...)
+		a, denial := resource.Allow(resourcetest.Everything(consent.ConsumerID(customer(t, s, username).ID), today, ids...),
+			fdx.ScopesOf(every), resource.Need{Any: every, Through: every, Lookback: true}, today)
+		if denial != nil {
+			t.Fatal(denial.Error)
+		}
+		return a
+	}
+	both, err := s.Contact(ctx, access("partner", 0))
+	if err != nil || len(both.Holders) != 2 || both.Holders[0].Name.First != "Jo" || both.Holders[0].Relationship != fdx.PrimaryJoint ||
+		both.Holders[1].Name.First != "Pat" || both.Holders[1].Relationship != fdx.SecondaryJoint || len(both.Emails) != 2 {
+		t.Errorf("the household: %+v, %v", both, err)
+	}
+	alone, err := s.Contact(ctx, access("layla", 0))
+	if err != nil || len(alone.Holders) != 1 || alone.Holders[0].Relationship != fdx.SoleOwner || alone.Holders[0].Name.First != "\u0644\u064a\u0644\u0649" {
+		t.Errorf("layla: %+v, %v", alone, err)
+	}
+	customers, err := s.Holders(ctx, access("joint", 0, 1), page)
+	if err != nil || len(customers.Items) != 2 || len(customers.Items[0].Accounts) != 2 || len(customers.Items[1].Accounts) != 2 {
+		t.Errorf("customers of the household: %+v, %v", customers, err)
+	}
+	networks, err := s.PaymentNetworks(ctx, access("everyday", 0), page)
+	if err != nil || len(networks.Items) != 2 || networks.Items[0].Type != fdx.ACH || networks.Items[0].Identifier == "" {
+		t.Errorf("networks: %+v, %v", networks, err)
+	}
+	if got, err := s.PaymentNetworks(ctx, access("saver", 2), page); err != nil || len(got.Items) != 0 {
+		t.Errorf("networks of a card: %+v, %v", got, err)
+	}
+	if _, err := s.PaymentNetworks(ctx, access("saver", 3), page); !errors.Is(err, resource.ErrAccountClosed) {
+		t.Errorf("networks of a closed account: %v", err)
+	}
+	if got, err := s.AssetTransferNetworks(ctx, access("investor", 1), page); err != nil || len(got.Items) != 1 {
+		t.Errorf("asset networks: %+v, %v", got, err)
+	}
+	list, err := s.Statements(ctx, access("saver", 2), page)
+	if err != nil || len(list.Items) != 25 || list.Items[0].StatementDate.String() != "2026-02-28" || list.Items[0].StatementID != "2026-02" {
+		t.Errorf("statements: %d %+v, %v", len(list.Items), list.Items[0], err)
+	}
+	if _, err := s.Statements(ctx, access("variety", 4), page); !errors.Is(err, resource.ErrNoStatements) {
+		t.Errorf("statements of an annuity: %v", err)
+	}
+	if got, err := s.Statements(ctx, access("quirks", 3), page); err != nil || len(got.Items) != 0 {
+		t.Errorf("statements of an account about to open: %+v, %v", got, err)
+	}
+	programs, err := s.RewardPrograms(ctx, access("saver", 2), page)
+	if err != nil || len(programs.Items) != 1 || len(programs.Items[0].Memberships) != 1 || len(programs.Items[0].Memberships[0].AccountIDs) != 1 {
+		t.Errorf("programs: %+v, %v", programs, err)
+	}
+	if got, err := s.RewardPrograms(ctx, access("saver", 0), page); err != nil || len(got.Items) != 0 {
+		t.Errorf("programs of a checking account: %+v, %v", got, err)
+	}
+	for i, category := range []fdx.AccountCategory{
+		fdx.DepositCategory, fdx.LineOfCreditCategory, fdx.LoanCategory, fdx.InvestmentCategory, fdx.AnnuityCategory,
+		fdx.InsuranceCategory, fdx.CommercialCategory, fdx.DigitalWalletCategory, fdx.BuyNowPayLaterCategory,
+	} {
+		got, err := s.Account(ctx, access("variety", i))
+		if err != nil || got.Category() != category || got.Descriptor().ProductName == "" {
+			t.Errorf("%s: %+v, %v", category, got.Descriptor(), err)
+		}
+		for _, x := range transactionsOf(t, s, "variety", got.ID()) {
+			if x.Category() != category {
+				t.Fatalf("a transaction of %s on an account of %s", x.Category(), category)
+			}
+		}
+	}
+	if held := accountsOf(t, s, "newcomer"); len(held) != 0 {
+		t.Errorf("the newcomer holds %d accounts", len(held))
+	}
+}
+
+// A category that FDX lacks is a fault, in both directions and of both kinds.
+func TestUnknownCategory(t *testing.T) {
+	t.Parallel()
+	if _, err := (&accountRow{category: "CRYPTO_ACCOUNT", detail: []byte("{}")}).account(); err == nil {
+		t.Error("an account of an unknown category")
+	}
+	if _, err := (&txnRow{detail: []byte("{}")}).transaction("CRYPTO_ACCOUNT"); err == nil {
+		t.Error("a transaction of an unknown category")
+	}
+	if _, err := accountDetail(fdx.Account{}); !errors.Is(err, fdx.ErrInvalidAccount) {
+		t.Errorf("no account: %v", err)
+	}
+	if _, err := txnDetail(fdx.Transaction{}); !errors.Is(err, fdx.ErrInvalidTransaction) {
+		t.Errorf("no transaction: %v", err)
 	}
 }
 
@@ -101,9 +211,7 @@ func TestPlaces(t *testing.T) {
 }
 
 // Page 600 costs what page 1 costs: as few blocks are read.
-func TestPagesCostTheSame(t *testing.T) {
-	t.Parallel()
-	s := seeded(t)
+func pagesCostTheSame(t *testing.T, s *Store) {
 	who, id := consent.ConsumerID(customer(t, s, "heavy").ID), accountsOf(t, s, "heavy")[0].Account.ID()
 	const limit = 50
 	at := place{}

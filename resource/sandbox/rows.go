@@ -9,13 +9,97 @@ import (
 	"github.com/headgate/headgate/fdx"
 )
 
+// This file is the form of accounts and transactions in the tables: what every
+// category has is in columns, the rest in detail under its FDX names.
+
+// kind is one category of accounts and of their transactions. Each function
+// replaces what the one pointer of that category points to by a copy, or by a
+// zero value when it is nil, and returns it, for JSON to read or write.
+type kind struct {
+	account     func(*fdx.Account) any
+	transaction func(*fdx.Transaction) any
+}
+
+// kindOf returns the kind of a category, false for one that FDX lacks. It is
+// the only place that has to know a new category.
+func kindOf(c fdx.AccountCategory) (kind, bool) {
+	switch c {
+	case fdx.DepositCategory:
+		return kind{func(a *fdx.Account) any { return own(&a.Deposit) }, func(t *fdx.Transaction) any { return own(&t.Deposit) }}, true
+	case fdx.LineOfCreditCategory:
+		return kind{func(a *fdx.Account) any { return own(&a.LineOfCredit) }, func(t *fdx.Transaction) any { return own(&t.LineOfCredit) }}, true
+	case fdx.LoanCategory:
+		return kind{func(a *fdx.Account) any { return own(&a.Loan) }, func(t *fdx.Transaction) any { return own(&t.Loan) }}, true
+	case fdx.InvestmentCategory:
+		return kind{func(a *fdx.Account) any { return own(&a.Investment) }, func(t *fdx.Transaction) any { return own(&t.Investment) }}, true
+	case fdx.AnnuityCategory:
+		return kind{func(a *fdx.Account) any { return own(&a.Annuity) }, func(t *fdx.Transaction) any { return own(&t.Annuity) }}, true
+	case fdx.InsuranceCategory:
+		return kind{func(a *fdx.Account) any { return own(&a.Insurance) }, func(t *fdx.Transaction) any { return own(&t.Insurance) }}, true
+	case fdx.CommercialCategory:
+		return kind{func(a *fdx.Account) any { return own(&a.Commercial) }, func(t *fdx.Transaction) any { return own(&t.Commercial) }}, true
+	case fdx.DigitalWalletCategory:
+		return kind{func(a *fdx.Account) any { return own(&a.DigitalWallet) }, func(t *fdx.Transaction) any { return own(&t.DigitalWallet) }}, true
+	case fdx.BuyNowPayLaterCategory:
+		return kind{func(a *fdx.Account) any { return own(&a.BuyNowPayLater) }, func(t *fdx.Transaction) any { return own(&t.BuyNowPayLater) }}, true
+	}
+	return kind{}, false
+}
+
+func own[T any](p **T) *T {
+	v := new(T)
+	if *p != nil {
+		*v = **p
+	}
+	*p = v
+	return v
+}
+
+// balances are where an account keeps what the columns balance, available and
+// balance_as_of hold; nil where the category has no such thing.
+type balances struct {
+	balance, available *fdx.Decimal
+	asOf               *fdx.Timestamp
+}
+
+func balancesOf(a fdx.Account) balances {
+	switch {
+	case a.Deposit != nil:
+		return balances{&a.Deposit.CurrentBalance, &a.Deposit.AvailableBalance, &a.Deposit.BalanceAsOf}
+	case a.LineOfCredit != nil:
+		return balances{&a.LineOfCredit.CurrentBalance, &a.LineOfCredit.AvailableCredit, &a.LineOfCredit.BalanceAsOf}
+	case a.Loan != nil:
+		return balances{&a.Loan.PrincipalBalance, nil, &a.Loan.BalanceAsOf}
+	case a.Investment != nil:
+		return balances{&a.Investment.CurrentValue, &a.Investment.AvailableCashBalance, &a.Investment.BalanceAsOf}
+	case a.DigitalWallet != nil:
+		return balances{&a.DigitalWallet.CurrentBalance, &a.DigitalWallet.AvailableBalance, &a.DigitalWallet.BalanceAsOf}
+	case a.BuyNowPayLater != nil:
+		return balances{&a.BuyNowPayLater.CurrentBalance, &a.BuyNowPayLater.AvailableCredit, &a.BuyNowPayLater.BalanceAsOf}
+	}
+	return balances{}
+}
+
+// value returns what a pointer points to, the zero value for nil.
+func value[T any](p *T) T {
+	if p == nil {
+		return *new(T)
+	}
+	return *p
+}
+
+func set[T any](p *T, v T) {
+	if p != nil {
+		*p = v
+	}
+}
+
 // The columns of an account, from table alias a, in the order of
 // accountRow.targets. Money is read as text, which keeps every digit.
 const accountColumns = `a.id, a.seq, a.category, a.number_display, a.product_name, a.nickname, a.status, a.currency,
-	a.balance::text, a.available::text, a.balance_as_of, a.detail`
+	a.balance::text, a.available::text, a.balance_as_of, a.detail, a.services ? 'locked'`
 
-// accountRow is an account between its columns and its FDX form: what every
-// category has is in columns, the rest in detail under its FDX names.
+// accountRow is an account between its columns and its FDX form.
 type accountRow struct {
 	id                 fdx.AccountID
 	seq                int64
@@ -25,91 +109,53 @@ type accountRow struct {
 	balance, available fdx.Decimal
 	asOf               *time.Time
 	detail             []byte
+	locked             bool
 }
 
 func (r *accountRow) targets() []any {
 	d := &r.descriptor
 	return []any{&r.id, &r.seq, &r.category, &d.AccountNumberDisplay, &d.ProductName, &d.Nickname, &d.Status, &r.currency,
-		&r.balance, &r.available, &r.asOf, &r.detail}
+		&r.balance, &r.available, &r.asOf, &r.detail, &r.locked}
 }
 
 // account returns the FDX form.
 func (r *accountRow) account() (fdx.Account, error) {
-	r.descriptor.AccountID = r.id
-	r.descriptor.Currency.CurrencyCode = r.currency
-	var asOf fdx.Timestamp
-	if r.asOf != nil {
-		asOf = fdx.TimestampOf(*r.asOf)
-	}
 	var out fdx.Account
-	var into any
-	switch r.category {
-	case fdx.DepositCategory:
-		out.Deposit = &fdx.DepositAccount{}
-		into = out.Deposit
-	case fdx.LineOfCreditCategory:
-		out.LineOfCredit = &fdx.LineOfCreditAccount{}
-		into = out.LineOfCredit
-	case fdx.LoanCategory:
-		out.Loan = &fdx.LoanAccount{}
-		into = out.Loan
-	case fdx.InvestmentCategory:
-		out.Investment = &fdx.InvestmentAccount{}
-		into = out.Investment
-	default:
+	k, ok := kindOf(r.category)
+	if !ok {
 		return out, fmt.Errorf("account %s: unknown category in the database", r.id)
 	}
-	if err := json.Unmarshal(r.detail, into); err != nil {
+	if err := json.Unmarshal(r.detail, k.account(&out)); err != nil {
 		return fdx.Account{}, fmt.Errorf("account %s: detail: %w", r.id, err)
 	}
-	*out.Descriptor() = r.descriptor
-	balance, available, at := balancesOf(out)
-	*balance, *at = r.balance, asOf
-	if available != nil {
-		*available = r.available
+	d := out.Descriptor()
+	d.AccountID, d.Currency.CurrencyCode = r.id, r.currency
+	d.AccountNumberDisplay, d.ProductName = r.descriptor.AccountNumberDisplay, r.descriptor.ProductName
+	d.Nickname, d.Status = r.descriptor.Nickname, r.descriptor.Status
+	b := balancesOf(out)
+	set(b.balance, r.balance)
+	set(b.available, r.available)
+	if r.asOf != nil {
+		set(b.asOf, fdx.TimestampOf(*r.asOf))
 	}
 	return out, nil
 }
 
-// balancesOf returns where an account keeps what the columns balance,
-// available (nil for a loan, which has none) and balance_as_of hold.
-func balancesOf(a fdx.Account) (balance, available *fdx.Decimal, asOf *fdx.Timestamp) {
-	switch {
-	case a.Deposit != nil:
-		return &a.Deposit.CurrentBalance, &a.Deposit.AvailableBalance, &a.Deposit.BalanceAsOf
-	case a.LineOfCredit != nil:
-		return &a.LineOfCredit.CurrentBalance, &a.LineOfCredit.AvailableCredit, &a.LineOfCredit.BalanceAsOf
-	case a.Loan != nil:
-		return &a.Loan.PrincipalBalance, nil, &a.Loan.BalanceAsOf
-	}
-	return &a.Investment.CurrentValue, &a.Investment.AvailableCashBalance, &a.Investment.BalanceAsOf
-}
-
 // accountDetail returns what the columns of an account do not hold, as JSON.
 func accountDetail(a fdx.Account) ([]byte, error) {
-	// A copy, so that the caller's account stays as it is.
-	var rest fdx.Account
-	var from any
-	switch {
-	case a.Deposit != nil:
-		c := *a.Deposit
-		rest.Deposit, from = &c, &c
-	case a.LineOfCredit != nil:
-		c := *a.LineOfCredit
-		rest.LineOfCredit, from = &c, &c
-	case a.Loan != nil:
-		c := *a.Loan
-		rest.Loan, from = &c, &c
-	default:
-		c := *a.Investment
-		c.Holdings = nil // a table of their own
-		rest.Investment, from = &c, &c
+	k, ok := kindOf(a.Category())
+	if !ok {
+		return nil, fdx.ErrInvalidAccount
 	}
-	*rest.Descriptor() = fdx.AccountDescriptor{}
-	balance, available, asOf := balancesOf(rest)
-	*balance, *asOf = fdx.Decimal{}, fdx.Timestamp{}
-	if available != nil {
-		*available = fdx.Decimal{}
+	from := k.account(&a) // a copy: the caller's account stays as it is
+	d := a.Descriptor()
+	*d = fdx.AccountDescriptor{ProductID: d.ProductID, Description: d.Description}
+	b := balancesOf(a)
+	set(b.balance, fdx.Decimal{})
+	set(b.available, fdx.Decimal{})
+	set(b.asOf, fdx.Timestamp{})
+	if a.Investment != nil {
+		a.Investment.Holdings = nil // a table of their own
 	}
 	return json.Marshal(from)
 }
@@ -136,24 +182,11 @@ func (r *txnRow) targets() []any {
 // transaction returns the FDX form; category is the account's.
 func (r *txnRow) transaction(category fdx.AccountCategory) (fdx.Transaction, error) {
 	var out fdx.Transaction
-	var into any
-	switch category {
-	case fdx.DepositCategory:
-		out.Deposit = &fdx.DepositTransaction{}
-		into = out.Deposit
-	case fdx.LineOfCreditCategory:
-		out.LineOfCredit = &fdx.LineOfCreditTransaction{}
-		into = out.LineOfCredit
-	case fdx.LoanCategory:
-		out.Loan = &fdx.LoanTransaction{}
-		into = out.Loan
-	case fdx.InvestmentCategory:
-		out.Investment = &fdx.InvestmentTransaction{}
-		into = out.Investment
-	default:
+	k, ok := kindOf(category)
+	if !ok {
 		return out, fmt.Errorf("transaction %d: unknown category in the database", r.id)
 	}
-	if err := json.Unmarshal(r.detail, into); err != nil {
+	if err := json.Unmarshal(r.detail, k.transaction(&out)); err != nil {
 		return fdx.Transaction{}, fmt.Errorf("transaction %d: detail: %w", r.id, err)
 	}
 	b := out.Base()
@@ -170,23 +203,12 @@ func (r *txnRow) transaction(category fdx.AccountCategory) (fdx.Transaction, err
 
 // txnDetail returns what the columns of a transaction do not hold, as JSON.
 func txnDetail(t fdx.Transaction) ([]byte, error) {
-	var rest fdx.Transaction
-	var from any
-	switch {
-	case t.Deposit != nil:
-		c := *t.Deposit
-		rest.Deposit, from = &c, &c
-	case t.LineOfCredit != nil:
-		c := *t.LineOfCredit
-		rest.LineOfCredit, from = &c, &c
-	case t.Loan != nil:
-		c := *t.Loan
-		rest.Loan, from = &c, &c
-	default:
-		c := *t.Investment
-		rest.Investment, from = &c, &c
+	k, ok := kindOf(t.Category())
+	if !ok {
+		return nil, fdx.ErrInvalidTransaction
 	}
-	b := rest.Base()
+	from := k.transaction(&t) // a copy: the caller's transaction stays as it is
+	b := t.Base()
 	b.TransactionID = ""
 	b.TransactionTimestamp, b.PostedTimestamp = fdx.Timestamp{}, fdx.Timestamp{}
 	b.Status, b.Amount, b.DebitCreditMemo, b.Description = "", fdx.Decimal{}, "", ""

@@ -373,7 +373,7 @@ func TestSeed(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	r, err := Seed(t.Context(), s, today)
-	if err != nil || r.NewCustomers != 7 || r.NewAccounts != 14 || r.NewHolders != 15 || r.NewTransactions < 30_000 {
+	if err != nil || r.NewCustomers != 11 || r.NewAccounts != 29 || r.NewHolders != 30 || r.NewTransactions < 30_000 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	before := dump(t, s)
@@ -396,12 +396,31 @@ func TestSeed(t *testing.T) {
 	// Ten days later the days in between are there, and what was pending is
 	// booked under the same account ids.
 	id := accountsOf(t, s, "saver")[2].Account.ID()
+	pendingIDs := map[fdx.TransactionID]bool{}
+	for _, x := range transactionsOf(t, s, "saver", id) {
+		if x.Base().Status == fdx.Pending {
+			pendingIDs[x.Base().TransactionID] = true
+		}
+	}
 	r, err = Seed(t.Context(), s, today.AddDate(0, 0, 10))
-	if err != nil || r.NewCustomers+r.NewAccounts+r.NewHolders != 0 || r.UpdatedAccounts != 14 || r.NewTransactions < 300 || r.NewTransactions > 1000 {
+	// Annuity, insurance and company have no balance that could be newer.
+	if err != nil || r.NewCustomers+r.NewAccounts+r.NewHolders != 0 || r.UpdatedAccounts != 26 || r.NewTransactions < 300 || r.NewTransactions > 1000 {
 		t.Errorf("%+v, %v", r, err)
 	}
 	if again := accountsOf(t, s, "saver")[2].Account; again.ID() != id || again.LineOfCredit.BalanceAsOf.Date() != fdx.DateOf(today).AddDays(10) {
 		t.Errorf("account %+v", again.LineOfCredit)
+	}
+	named := 0
+	for _, x := range transactionsOf(t, s, "saver", id) {
+		if pendingIDs[x.Base().TransactionID] {
+			t.Error("what was pending is still there")
+		}
+		if pendingIDs[x.Base().ReferenceTransactionID] {
+			named++
+		}
+	}
+	if len(pendingIDs) == 0 || named != len(pendingIDs) {
+		t.Errorf("%d of %d pending transactions are named by their booking", named, len(pendingIDs))
 	}
 	var stale int
 	err = s.pool.QueryRow(t.Context(), `SELECT count(*) FROM sandbox.txn WHERE pending AND at < $1`, today.AddDate(0, 0, 8)).Scan(&stale)

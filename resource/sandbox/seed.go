@@ -18,8 +18,7 @@ type Persona struct {
 	About    string
 }
 
-// Personas returns everyone that Seed makes: six households, of which the
-// joint one has two people.
+// Personas returns everyone that Seed makes.
 func Personas() []Persona {
 	var out []Persona
 	for _, p := range persona.All() {

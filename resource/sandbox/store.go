@@ -10,12 +10,15 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/resource"
 	"github.com/headgate/headgate/resource/sandbox/ledger"
 )
 
 // Store is the bank's data in PostgreSQL. It implements resource.Provider and
 // is safe for concurrent use.
 type Store struct {
+	resource.NotOffered // images and terms: it has none
+
 	pool *pgxpool.Pool
 	now  func() time.Time
 }

@@ -19,6 +19,7 @@ type Batch struct {
 	Customers []Customer
 	Accounts  []Account
 	Holders   []Holder
+	Programs  []Program
 	// Transactions yields the transactions in any order, at most once. An
 	// error ends the import; nothing of it stays. Nil means none.
 	Transactions iter.Seq2[Transaction, error]
@@ -37,6 +38,9 @@ type Rebase struct {
 type Customer struct {
 	Username string // lower case, without spaces
 	Name     string // as shown to the person
+	// Person is who it is besides, with an empty CustomerID and without
+	// accounts, which the store knows; nil when only the name is known.
+	Person *fdx.Customer
 }
 
 // Account is an account as its institution tells it. Institution and Key
@@ -51,6 +55,38 @@ type Account struct {
 	// Account holds everything else, with an empty AccountID: the store gives
 	// ids. Its BalanceAsOf decides which of two versions of it is newer.
 	Account fdx.Account
+	// Services is what the account has besides.
+	Services Services
+}
+
+// Services is what an account has besides its transactions. The zero value is
+// an account without any of it.
+type Services struct {
+	// Locked: the account is there and may not be read now.
+	Locked bool `json:"locked,omitempty"`
+	// Statements: a statement is made at the end of each month.
+	Statements            bool                       `json:"statements,omitempty"`
+	PaymentNetworks       []fdx.PaymentNetwork       `json:"paymentNetworks,omitempty"`
+	AssetTransferNetworks []fdx.AssetTransferNetwork `json:"assetTransferNetworks,omitempty"`
+}
+
+// Program is a reward program. Institution and Key together identify it.
+type Program struct {
+	Institution string
+	Key         string
+	// Program has an empty RewardProgramID and no memberships, and the
+	// categories have none of their program: the store gives ids.
+	Program    fdx.RewardProgram
+	Categories []fdx.RewardCategory
+	Members    []Member
+}
+
+// Member is a customer in a reward program.
+type Member struct {
+	Username string
+	Accounts []int // that earn: indexes into Batch.Accounts
+	// Membership has no ids of accounts and customer.
+	Membership fdx.RewardMembership
 }
 
 // Relationship is what a customer is to an account.
@@ -76,6 +112,9 @@ type Transaction struct {
 	// Key tells the transaction from all others of its account, at most 300
 	// bytes.
 	Key string
+	// Replaces is the key of the pending transaction that this one books,
+	// empty if there was none.
+	Replaces string
 	// Transaction has the category of its account and an empty
 	// TransactionID: the store gives ids.
 	Transaction fdx.Transaction

@@ -1,5 +1,6 @@
-// Package persona makes up six households with two years of banking, for
-// people who develop against the sandbox and for the demonstration.
+// Package persona makes up households with two years of banking, for people
+// who develop against the sandbox and for the demonstration: ordinary ones, one
+// with an account of every kind, and some with what is rare.
 //
 // It owns who they are and how they live: pay, rent, shops, loans, trades. It
 // must not know stores, ids or passwords. Nothing is random beyond a seed: for

@@ -42,7 +42,7 @@ func (t tenant) day(day time.Time) {
 	errands(r, day, func(at time.Duration, e entry) { t.account.post(day, at, e) })
 	if t.w.last(day) {
 		// A hold that is never booked: it is gone on the next day.
-		t.account.post(day, clock(21, 40), entry{cents: -7_500, text: "PREAUTHORIZATION RIVERSIDE FUEL", category: "Transport", payee: "RIVERSIDE FUEL", card: true})
+		t.account.post(day, clock(21, 40), entry{cents: -7_500, text: "PREAUTHORIZATION RIVERSIDE FUEL", category: "Transport", payee: "RIVERSIDE FUEL", card: true, hold: true})
 	}
 	if day.Weekday() == time.Thursday && r.IntN(2) == 0 {
 		t.account.post(day, sometime(r, 11, 19), entry{cents: -2000 * between(r, 1, 5), text: "ATM WITHDRAWAL", category: "Cash"})

@@ -16,7 +16,35 @@ type Persona struct {
 	About    string // one line on what is special, for a list to choose from
 }
 
-// All returns the personas. The joint household has two of them.
+// contact is how to reach a persona, and what only the bank knows.
+type contact struct {
+	username         string
+	first, last      string
+	line1, city      string
+	region, postcode string
+	born             string // YYYY-MM-DD
+}
+
+// contacts tells them in the order of All. The numbers that belong to them are
+// made from the place in this list.
+func contacts() []contact {
+	return []contact{
+		{"everyday", "Emma", "Everett", "12 Maple Court", "Riverton", "OH", "43001", "1991-04-23"},
+		{"saver", "Sam", "Sandberg", "8 Linden Street", "Riverton", "OH", "43002", "1984-11-02"},
+		{"borrower", "Bea", "Borromeo", "140 Hillside Avenue", "Lakeview", "OH", "43003", "1979-07-15"},
+		{"investor", "Ines", "Ivarsson", "5 Hilltop Lofts", "Lakeview", "OH", "43004", "1988-01-30"},
+		{"joint", "Jo", "Jordan", "77 Riverside", "Riverton", "OH", "43005", "1990-09-09"},
+		{"partner", "Pat", "Jordan", "77 Riverside", "Riverton", "OH", "43005", "1992-12-24"},
+		{"heavy", "Hana", "Heavy", "1 Corner Square", "Riverton", "OH", "43006", "1975-03-03"},
+		{"variety", "Vera", "Varga", "29 Orchard Row", "Lakeview", "OH", "43007", "1968-06-18"},
+		{"quirks", "Quinn", "Quill", "3 Odd Lane", "Riverton", "OH", "43008", "1999-02-28"},
+		{"newcomer", "Nora", "Newman", "64 Station Road", "Riverton", "OH", "43009", "2003-08-11"},
+		{"layla", "\u0644\u064a\u0644\u0649", "\u0639\u0628\u062f \u0627\u0644\u0631\u062d\u0645\u0646 \u0627\u0644\u0647\u0627\u0634\u0645\u064a", "900 Harbour Promenade, Apartment 1408", "Lakeview", "OH", "43010", "1986-10-05"},
+	}
+}
+
+// All returns the personas. The joint household has two of them, and one has
+// no account at all.
 func All() []Persona {
 	return []Persona{
 		{"everyday", "Emma Everett", "one checking account with pay, rent and everyday shopping"},
@@ -26,6 +54,10 @@ func All() []Persona {
 		{"joint", "Jo Jordan", "shares a household account with partner, and has a checking account alone"},
 		{"partner", "Pat Jordan", "shares the household account with joint, and has a savings account alone"},
 		{"heavy", "Hana Heavy", "a shop's account with more than 30,000 transactions"},
+		{"variety", "Vera Varga", "one account of every kind there is, from an annuity to a wallet"},
+		{"quirks", "Quinn Quill", "accounts that are locked, about to open, in euros, and overdrawn"},
+		{"newcomer", "Nora Newman", "no account yet"},
+		{"layla", "\u0644\u064a\u0644\u0649 \u0639\u0628\u062f \u0627\u0644\u0631\u062d\u0645\u0646 \u0627\u0644\u0647\u0627\u0634\u0645\u064a", "a name from right to left, and account names that are very long"},
 	}
 }
 
@@ -34,10 +66,10 @@ func All() []Persona {
 // last day still pending.
 func Batch(seed uint64, now time.Time) ledger.Batch {
 	w := newWorld(seed, now)
-	for _, p := range All() {
-		w.batch.Customers = append(w.batch.Customers, ledger.Customer{Username: p.Username, Name: p.Name})
+	for i, p := range All() {
+		w.batch.Customers = append(w.batch.Customers, ledger.Customer{Username: p.Username, Name: p.Name, Person: contacts()[i].person(i)})
 	}
-	lives := []life{everyday(w), saver(w), borrower(w), investor(w), household(w), heavy(w)}
+	lives := []life{everyday(w), saver(w), borrower(w), investor(w), household(w), heavy(w), variety(w), quirks(w), longNames(w)}
 	for day := w.start; day.Before(w.asOf); day = day.AddDate(0, 0, 1) {
 		for _, l := range lives {
 			l.day(day)
@@ -46,6 +78,8 @@ func Batch(seed uint64, now time.Time) ledger.Batch {
 	for _, l := range lives {
 		l.finish()
 	}
+	w.serve()
+	w.reward()
 	w.batch.Transactions = func(yield func(ledger.Transaction, error) bool) {
 		for _, t := range w.transactions {
 			if !yield(t, nil) {

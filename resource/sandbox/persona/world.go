@@ -73,7 +73,9 @@ func (w *world) open(username, purpose string, opening int64, a fdx.Account) *ac
 	number := w.number(key)
 	d := a.Descriptor()
 	d.AccountNumberDisplay = ledger.Mask(number)
-	d.Currency.CurrencyCode = currency
+	if d.Currency.CurrencyCode == "" {
+		d.Currency.CurrencyCode = currency
+	}
 	if d.Status == "" {
 		d.Status = fdx.StatusOpen
 	}
@@ -97,9 +99,15 @@ type entry struct {
 	category string
 	payee    string
 	card     bool // a card payment: booked the next morning
-	loc      fdx.LineOfCreditTransactionType
-	loan     fdx.LoanTransactionType
-	trade    *fdx.InvestmentTransaction // all but its base
+	// A hold is never booked. It has no place in the order of the day, so that
+	// the keys of the others stay what they are when it is gone.
+	hold  bool
+	loc   fdx.LineOfCreditTransactionType
+	loan  fdx.LoanTransactionType
+	trade *fdx.InvestmentTransaction // all but its base
+	// What it was in another currency, as a number of foreignCurrency.
+	foreign         fdx.Decimal
+	foreignCurrency string
 }
 
 // post books an entry that happens at a time of day. Times before the history
@@ -108,20 +116,27 @@ func (a *account) post(day time.Time, at time.Duration, e entry) {
 	if !day.Equal(a.today) {
 		a.today, a.ordinal = day, 0
 	}
-	a.ordinal++
+	if !e.hold {
+		a.ordinal++
+	}
 	happened := day.Add(at)
 	booked := happened
 	if e.card {
 		booked = day.Add(28 * time.Hour)
 	}
-	key := day.Format(time.DateOnly) + "." + strconv.Itoa(a.ordinal)
+	key, replaces := day.Format(time.DateOnly)+"."+strconv.Itoa(a.ordinal), ""
 	if a.undated {
 		key = strconv.Itoa(a.ordinal)
+	}
+	if e.hold {
+		key = "hold " + day.Format(time.DateOnly)
+	} else if booked.After(happened) {
+		replaces = "pending " + key
 	}
 	pending := !booked.Before(a.w.asOf)
 	if pending {
 		a.held += e.cents
-		key = "pending " + key
+		key, replaces = "pending "+key, ""
 	} else {
 		a.balance += e.cents
 	}
@@ -131,6 +146,7 @@ func (a *account) post(day time.Time, at time.Duration, e entry) {
 	base := fdx.TransactionBase{
 		TransactionTimestamp: fdx.TimestampOf(happened), PostedTimestamp: fdx.TimestampOf(booked), Status: fdx.Posted,
 		Description: e.text, Category: e.category, DebitCreditMemo: fdx.Credit, Amount: cents(e.cents),
+		ForeignAmount: e.foreign, ForeignCurrency: e.foreignCurrency,
 	}
 	if e.cents < 0 {
 		base.DebitCreditMemo, base.Amount = fdx.Debit, cents(-e.cents)
@@ -146,12 +162,22 @@ func (a *account) post(day time.Time, at time.Duration, e entry) {
 		t.LineOfCredit = &fdx.LineOfCreditTransaction{TransactionBase: base, TransactionType: e.loc}
 	case a.fdx().Loan != nil:
 		t.Loan = &fdx.LoanTransaction{TransactionBase: base, TransactionType: e.loan}
-	default:
+	case a.fdx().Investment != nil:
 		trade := *e.trade
 		trade.TransactionBase = base
 		t.Investment = &trade
+	case a.fdx().Annuity != nil:
+		t.Annuity = &fdx.AnnuityTransaction{TransactionBase: base}
+	case a.fdx().Insurance != nil:
+		t.Insurance = &fdx.InsuranceTransaction{TransactionBase: base, TransactionType: fdx.InsurancePayment}
+	case a.fdx().Commercial != nil:
+		t.Commercial = &fdx.CommercialTransaction{TransactionBase: base}
+	case a.fdx().DigitalWallet != nil:
+		t.DigitalWallet = &fdx.DigitalWalletTransaction{TransactionBase: base, Payee: e.payee}
+	case a.fdx().BuyNowPayLater != nil:
+		t.BuyNowPayLater = &fdx.BuyNowPayLaterTransaction{TransactionBase: base}
 	}
-	a.w.transactions = append(a.w.transactions, ledger.Transaction{Account: a.index, Key: key, Transaction: t})
+	a.w.transactions = append(a.w.transactions, ledger.Transaction{Account: a.index, Key: key, Replaces: replaces, Transaction: t})
 }
 
 // finishDeposit writes the balances of a deposit account.

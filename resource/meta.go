@@ -1,0 +1,156 @@
+package resource
+
+import (
+	"context"
+	"encoding/json"
+	"net/http"
+	"net/url"
+	"slices"
+
+	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/web"
+)
+
+// description is an endpoint that tells about the API and gives no data of
+// anybody. Any living access token opens it. There is nothing to allow, to
+// filter or to record.
+type description struct {
+	id     fdx.OperationID
+	path   string
+	answer func(ctx context.Context, g *Gateway, q fdx.OperationsQuery) (any, *fdx.Error)
+}
+
+// getAvailability tells which operations can be used now and what is
+// announced.
+var getAvailability = description{
+	id: fdx.GetAvailability, path: "/availability",
+	answer: func(ctx context.Context, g *Gateway, q fdx.OperationsQuery) (any, *fdx.Error) {
+		var answer fdx.AvailabilityAnswer
+		bank := g.available(ctx)
+		for _, id := range g.operations(q.OperationID) {
+			answer.Availability = append(answer.Availability, bank.of(id))
+		}
+		return answer, nil
+	},
+}
+
+// getCapability tells what this API can do with this bank.
+var getCapability = description{
+	id: fdx.GetCapability, path: "/capability",
+	answer: func(ctx context.Context, g *Gateway, q fdx.OperationsQuery) (any, *fdx.Error) {
+		if q.Version != "" && q.Version != fdx.V6 {
+			return nil, fdx.ErrNotImplemented.WithDebug("the API is of FDX version " + string(fdx.V6))
+		}
+		answer := fdx.Capability{FDXVersions: []fdx.Version{fdx.V6}, MessageFormat: fdx.JSONFormat}
+		var bank state
+		if q.ResultType == fdx.Details {
+			bank = g.available(ctx)
+		}
+		for _, id := range g.operations(q.OperationID) {
+			op := fdx.Operation{ID: id, FDXVersions: answer.FDXVersions}
+			if q.ResultType == fdx.Details {
+				op.Availability = bank.of(id)
+			}
+			answer.Operations = append(answer.Operations, op)
+		}
+		return answer, nil
+	},
+}
+
+func (d *description) about() about { return about{id: d.id, path: d.path} }
+
+// serve answers a request for a description.
+func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, _ target) {
+	ctx, cancel := context.WithTimeout(r.Context(), deadline)
+	defer cancel()
+	id, idOK := interaction(r.Header)
+	w.Header().Set(interactionHeader, id)
+	log := web.Fields(ctx)
+	log.Interaction = id
+
+	caller, refused := g.authenticate(ctx, r)
+	log.Client, log.Grant = string(caller.live.Share.Recipient), string(caller.live.Share.Grant)
+	if caller.nonce != "" {
+		w.Header().Set("DPoP-Nonce", caller.nonce)
+	}
+	var answer []byte
+	if refused == nil {
+		answer, refused = d.describe(ctx, g, r, idOK)
+	}
+	if refused != nil {
+		log.Result, log.Reason, log.Cause = "refused", refused.reason, refused.cause
+		if log.Reason == "" {
+			log.Reason = refused.public.Code
+		}
+		g.refuse(w, refused)
+		return
+	}
+	log.Result = "described"
+	writeJSON(w, http.StatusOK, answer)
+}
+
+func (d *description) describe(ctx context.Context, g *Gateway, r *http.Request, idOK bool) ([]byte, *refusal) {
+	if !idOK {
+		return nil, malformed("x-fapi-interaction-id is not a UUID")
+	}
+	if refused := negotiateJSON(r.Header); refused != nil {
+		return nil, refused
+	}
+	v, err := url.ParseQuery(r.URL.RawQuery)
+	if err != nil {
+		return nil, malformed("the query is malformed")
+	}
+	q, invalid := fdx.ParseOperationsQuery(v)
+	if invalid != nil {
+		return nil, denied(invalid)
+	}
+	answer, no := d.answer(ctx, g, q)
+	if no != nil {
+		return nil, denied(no)
+	}
+	body, err := json.Marshal(answer)
+	if err != nil {
+		return nil, fromProvider(errBank, nil)
+	}
+	return body, nil
+}
+
+// operations returns what the gateway has and the bank offers, in the order of
+// the table; only the given one, if one is given.
+func (g *Gateway) operations(only fdx.OperationID) []fdx.OperationID {
+	offered := g.provider.Operations()
+	var list []fdx.OperationID
+	for _, e := range g.endpoints {
+		a := e.about()
+		if only != "" && a.id != only || !a.any.Empty() && !slices.Contains(offered, a.id) {
+			continue
+		}
+		list = append(list, a.id)
+	}
+	return list
+}
+
+// state is the availability of the bank behind the operations.
+type state struct{ bank fdx.Availability }
+
+// available asks the bank how it is. One that cannot say is down.
+func (g *Gateway) available(ctx context.Context) state {
+	ctx, cancel := context.WithTimeout(ctx, bankDeadline)
+	defer cancel()
+	a, err := g.provider.Availability(ctx)
+	if err != nil || a.Status == "" {
+		a = fdx.Availability{Status: fdx.Down}
+	}
+	return state{a}
+}
+
+// of returns the availability of an operation: the bank's, unless it answers
+// without the bank.
+func (s state) of(id fdx.OperationID) fdx.Availability {
+	a := s.bank
+	if id == fdx.GetAvailability || id == fdx.GetCapability {
+		a = fdx.Availability{Status: fdx.Alive}
+	}
+	a.OperationID = id
+	return a
+}
