@@ -978,7 +978,8 @@ func TestTruthAway(t *testing.T) {
 		a := f.app(t, share(nil), nil)
 		start := time.Now()
 		golden(t, "truth-away", a.get(t, accounts))
-		if took := time.Since(start); took > 3500*time.Millisecond || stuck != 1 {
+		// Far above the deadline: a busy machine is slow, but not for ever.
+		if took := time.Since(start); took > 10*time.Second || stuck != 1 {
 			t.Errorf("took %s, asked %d times", took, stuck)
 		}
 	})

@@ -239,7 +239,7 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		return err
 	}
 	s.File.ResourceServers = []Recipient{serves}
-	s.File.SoftwareStatement = filepath.Join(s.home, "keys", "software-statement.jwt")
+	s.File.SoftwareStatement = filepath.Join(s.home, "software-statement.jwt")
 	if err := newStatement(ctx, s.File.Issuer, keys.SigningKeys, s.File.SoftwareStatement); err != nil {
 		return err
 	}

@@ -188,10 +188,8 @@ func checkFile(t *testing.T, s *stack) {
 			}
 		}
 	}
-	members("the file", file, "issuer", "gateway_base", "portal_url", "ca_file", "postgres_dsn", "redis_url")
-	if _, ok := file["mtls_base"]; !ok { // empty until mutual TLS is served
-		t.Error("dev.json: the file has no mtls_base")
-	}
+	members("the file", file, "issuer", "mtls_base", "gateway_base", "portal_url", "ca_file", "postgres_dsn", "redis_url",
+		"resource_servers", "software_statement_file")
 	for _, r := range file["recipients"].([]any) {
 		m := r.(map[string]any)
 		members("a recipient", m, "client_id", "token_endpoint_auth_method", "cert_file", "key_file", "redirect_uris")
@@ -199,7 +197,7 @@ func checkFile(t *testing.T, s *stack) {
 			members("a recipient", m, "private_jwks_file")
 		}
 	}
-	if n := len(file["recipients"].([]any)); n != 3 {
+	if n := len(file["recipients"].([]any)); n != 4 {
 		t.Errorf("dev.json: %d recipients", n)
 	}
 	for _, p := range file["personas"].([]any) {
