@@ -34,7 +34,7 @@ func (w *world) verified(text string) (jose.Header, claims) {
 	w.t.Helper()
 	var published jose.JSONWebKeySet
 	must(w.t, json.Unmarshal([]byte(w.do(w.protocol, httptest.NewRequest(http.MethodGet, "/jwks", nil)).raw), &published))
-	jws, err := jose.ParseSigned(text, []jose.SignatureAlgorithm{jose.ES256, jose.PS256, jose.EdDSA})
+	jws, err := jose.ParseSignedCompact(text, []jose.SignatureAlgorithm{jose.ES256, jose.PS256, jose.EdDSA})
 	must(w.t, err)
 	h := jws.Signatures[0].Protected
 	found := published.Key(h.KeyID)
