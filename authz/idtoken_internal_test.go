@@ -37,11 +37,12 @@ func FuzzAskedOf(f *testing.F) {
 		if err != nil || raw == "" {
 			return
 		}
-		var all map[string]map[string]any
+		var all map[string]any
 		if json.Unmarshal([]byte(raw), &all) != nil {
 			t.Fatalf("%s: read", raw)
 		}
-		sub, _ := all["id_token"]["sub"].(map[string]any)
+		asked, _ := all["id_token"].(map[string]any)
+		sub, _ := asked["sub"].(map[string]any)
 		for name, value := range sub {
 			if text, ok := value.(string); ok && name == "value" && text != a.subject && len(sub) == 1 {
 				t.Errorf("%s: the person is lost: %+v", raw, a)

@@ -213,13 +213,15 @@ func sameURLReference(a, b string) bool {
 	return (strings.HasPrefix(n, "https://") || strings.HasPrefix(n, "http://")) && n == normal(b)
 }
 
+// asciiLower works on bytes: as runes, all that is no UTF-8 would be alike.
 func asciiLower(s string) string {
-	return strings.Map(func(r rune) rune {
-		if 'A' <= r && r <= 'Z' {
-			return r + 'a' - 'A'
+	b := []byte(s)
+	for i, c := range b {
+		if 'A' <= c && c <= 'Z' {
+			b[i] = c + 'a' - 'A'
 		}
-		return r
-	}, s)
+	}
+	return string(b)
 }
 
 // compare fails the test when Verify and the reference disagree.
