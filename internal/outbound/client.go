@@ -181,6 +181,9 @@ func (c *Client) Get(ctx context.Context, rawURL, accept string) (Answer, error)
 	if int64(len(body)) > c.maxBytes {
 		return Answer{}, ErrTooLarge
 	}
+	if err == nil {
+		err = ctx.Err() // hanging up may look like an end to the other side, which then ends in order
+	}
 	if err != nil {
 		return Answer{}, fmt.Errorf("%w: %w", ErrNoAnswer, err)
 	}
