@@ -2,8 +2,6 @@ package authz
 
 import (
 	"context"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -96,11 +94,9 @@ func (s *Server) checkCertificate(q *request) (consent.Recipient, error) {
 		}
 		return r, nil
 	case consent.SelfSignedTLS:
-		keys, err := s.clientKeys(q.Context(), r)
-		if err == nil && !q.peer.In(keys, s.cfg.Now()) && r.JWKSURI != "" {
-			keys, err = s.cfg.KeySets.Refresh(q.Context(), r.JWKSURI)
-		}
-		if err != nil || !q.peer.In(keys, s.cfg.Now()) {
+		registered := func(keys certs.JWKS) bool { return q.peer.In(keys, s.cfg.Now()) }
+		keys, err := s.clientKeys(q.Context(), r, registered)
+		if err != nil || !registered(keys) {
 			return none("not one of the registered keys")
 		}
 		return r, nil
@@ -120,25 +116,24 @@ type KeySets interface {
 }
 
 // clientKeys returns the public keys of a client, by value or by reference.
-func (s *Server) clientKeys(ctx context.Context, r consent.Recipient) (certs.JWKS, error) {
-	if r.JWKSURI != "" {
-		if s.cfg.KeySets == nil {
-			return certs.JWKS{}, errors.New("keys by reference are not fetched here")
-		}
-		return s.cfg.KeySets.Keys(ctx, r.JWKSURI)
+func (s *Server) clientKeys(ctx context.Context, r consent.Recipient, fit func(certs.JWKS) bool) (certs.JWKS, error) {
+	if r.JWKSURI == "" {
+		return certs.ParseJWKS(r.JWKS)
 	}
-	return certs.ParseJWKS(r.JWKS)
+	if s.cfg.KeySets == nil {
+		return certs.JWKS{}, errors.New("keys by reference are not fetched here")
+	}
+	return s.keysAt(ctx, r.JWKSURI, fit)
 }
 
-// keysFor returns the keys of a client against which to verify what it may
-// have signed. Keys by reference are fetched once more when none of those at
-// hand made the signature.
-func (s *Server) keysFor(ctx context.Context, r consent.Recipient, jwt unverified) (certs.JWKS, error) {
-	keys, err := s.clientKeys(ctx, r)
-	if err != nil || r.JWKSURI == "" || jwt.verify(keys) {
+// keysAt returns the keys at a jwks_uri. They are fetched once more when those
+// at hand do not fit: the owner may have rotated them.
+func (s *Server) keysAt(ctx context.Context, uri string, fit func(certs.JWKS) bool) (certs.JWKS, error) {
+	keys, err := s.cfg.KeySets.Keys(ctx, uri)
+	if err != nil || fit(keys) {
 		return keys, err
 	}
-	return s.cfg.KeySets.Refresh(ctx, r.JWKSURI)
+	return s.cfg.KeySets.Refresh(ctx, uri)
 }
 
 func (s *Server) checkAssertion(q *request) (consent.Recipient, token.Proof, error) {
@@ -185,7 +180,7 @@ func (s *Server) checkAssertion(q *request) (consent.Recipient, token.Proof, err
 	case jwt.alg() != r.AssertionAlg:
 		return none("algorithm is not the registered one")
 	}
-	keys, err := s.keysFor(q.Context(), r, jwt)
+	keys, err := s.clientKeys(q.Context(), r, jwt.verify)
 	switch {
 	case errors.Is(err, consent.ErrUnavailable):
 		return consent.Recipient{}, token.Proof{}, fmt.Errorf("load client keys: %w", err)
@@ -205,7 +200,7 @@ func (s *Server) checkAssertion(q *request) (consent.Recipient, token.Proof, err
 	if a.ID == "" || len(a.ID) > maxJTI {
 		return none("jti is missing or too long")
 	}
-	return r, token.Proof{Key: assertionKey(r.ID, a.ID), ExpiresAt: expires.Add(maxAhead)}, nil
+	return r, token.Proof{Key: onceKey("client assertion", string(r.ID), a.ID), ExpiresAt: expires.Add(maxAhead)}, nil
 }
 
 // checkTimes holds exp, nbf and iat against now.
@@ -231,18 +226,4 @@ func (s *Server) checkTimes(a assertion) (time.Time, error) {
 		}
 	}
 	return exp, nil
-}
-
-// assertionKey is what makes an assertion unique: whose it is and its jti,
-// length-framed so that no two pairs meet.
-func assertionKey(client consent.RecipientID, jti string) [32]byte {
-	h := sha256.New()
-	h.Write([]byte("client assertion"))
-	for _, part := range []string{string(client), jti} {
-		var n [4]byte
-		binary.BigEndian.PutUint32(n[:], uint32(len(part)))
-		h.Write(n[:])
-		h.Write([]byte(part))
-	}
-	return [32]byte(h.Sum(nil))
 }

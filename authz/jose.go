@@ -1,7 +1,9 @@
 package authz
 
 import (
+	"crypto/sha256"
 	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"strings"
@@ -97,4 +99,18 @@ func numericDate(f float64) (time.Time, bool) {
 		return time.Time{}, false
 	}
 	return time.UnixMilli(int64(f * 1e3)), true
+}
+
+// onceKey is what makes a JWT of that kind unique: who issued it and its jti,
+// length-framed so that no two pairs meet.
+func onceKey(kind, issuer, jti string) [32]byte {
+	h := sha256.New()
+	h.Write([]byte(kind))
+	for _, part := range []string{issuer, jti} {
+		var n [4]byte
+		binary.BigEndian.PutUint32(n[:], uint32(len(part)))
+		h.Write(n[:])
+		h.Write([]byte(part))
+	}
+	return [32]byte(h.Sum(nil))
 }

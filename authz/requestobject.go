@@ -49,7 +49,7 @@ func (s *Server) parameters(q *request) (url.Values, error) {
 	if err != nil {
 		return nil, badRequestObject(err.Error())
 	}
-	keys, err := s.keysFor(q.Context(), q.client, jwt)
+	keys, err := s.clientKeys(q.Context(), q.client, jwt.verify)
 	if errors.Is(err, consent.ErrUnavailable) {
 		return nil, fmt.Errorf("load client keys: %w", err)
 	}

@@ -3,8 +3,6 @@ package authz
 import (
 	"context"
 	"crypto/rand"
-	"crypto/sha256"
-	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -115,15 +113,7 @@ type statement struct {
 
 // proof is what makes the statement unique.
 func (st statement) proof() token.Proof {
-	h := sha256.New()
-	h.Write([]byte("software statement"))
-	for _, part := range []string{st.issuer, st.id} {
-		var n [4]byte
-		binary.BigEndian.PutUint32(n[:], uint32(len(part)))
-		h.Write(n[:])
-		h.Write([]byte(part))
-	}
-	return token.Proof{Key: [32]byte(h.Sum(nil)), ExpiresAt: st.until.Add(maxAhead)}
+	return token.Proof{Key: onceKey("software statement", st.issuer, st.id), ExpiresAt: st.until.Add(maxAhead)}
 }
 
 // badStatement is the answer to a statement that is not what it should be. The
@@ -167,10 +157,7 @@ func (s *Server) checkStatement(ctx context.Context, raw string) (statement, err
 	}
 	keys := st.directory.Keys
 	if st.directory.JWKSURI != "" {
-		if keys, err = s.cfg.KeySets.Keys(ctx, st.directory.JWKSURI); err == nil && !jwt.verify(keys) {
-			keys, err = s.cfg.KeySets.Refresh(ctx, st.directory.JWKSURI)
-		}
-		if err != nil { // whether it is good cannot be said
+		if keys, err = s.keysAt(ctx, st.directory.JWKSURI, jwt.verify); err != nil { // whether it is good cannot be said
 			return statement{}, &Error{http.StatusServiceUnavailable, "temporarily_unavailable", "the keys of the directory cannot be had now", err}
 		}
 	}
