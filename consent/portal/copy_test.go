@@ -24,13 +24,25 @@ type entry map[string]string
 
 func readCatalogue(t *testing.T, lang string) map[string]entry {
 	t.Helper()
-	b, err := locales.ReadFile("locales/" + lang + ".json")
-	if err != nil {
-		t.Fatal(err)
+	files, err := fs.Glob(locales, "locales/"+lang+"/*.json")
+	if err != nil || len(files) == 0 {
+		t.Fatal(files, err)
 	}
-	raw := map[string]any{}
-	if err := json.Unmarshal(b, &raw); err != nil {
-		t.Fatalf("%s: %v", lang, err)
+	raw, n := map[string]any{}, 0
+	for _, name := range files {
+		b, err := locales.ReadFile(name)
+		if err != nil {
+			t.Fatal(err)
+		}
+		one := map[string]any{}
+		if err := json.Unmarshal(b, &one); err != nil {
+			t.Fatalf("%s: %v", name, err)
+		}
+		n += len(one)
+		maps.Copy(raw, one)
+	}
+	if n != len(raw) {
+		t.Errorf("%s: a text is in two files", lang)
 	}
 	all := map[string]entry{}
 	for key, v := range raw {
@@ -54,9 +66,9 @@ var placeholder = regexp.MustCompile(`\{\{[^}]*\}\}`)
 
 func TestEveryLanguageHasEveryText(t *testing.T) {
 	t.Parallel()
-	files, err := fs.Glob(locales, "locales/*.json")
-	if err != nil || len(files) != len(languages) {
-		t.Fatalf("files %v, languages %v, %v", files, languages, err)
+	folders, err := fs.Glob(locales, "locales/*")
+	if err != nil || len(folders) != len(languages) {
+		t.Fatalf("folders %v, languages %v, %v", folders, languages, err)
 	}
 	// Plural categories of whole numbers (CLDR).
 	forms := map[string][]string{"en": {"one", "other"}, "es": {"many", "one", "other"}, "fr": {"many", "one", "other"}, "sv": {"one", "other"}, "zh": {"other"}}

@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"encoding/json"
 	"html"
 	"net/http"
 	"net/http/httptest"
@@ -90,14 +89,7 @@ func sound(t *testing.T, page *browser.Page) {
 
 func TestEveryPageInEveryLanguage(t *testing.T) {
 	t.Parallel()
-	keys := map[string]any{}
-	raw, err := locales.ReadFile("locales/en.json")
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := json.Unmarshal(raw, &keys); err != nil {
-		t.Fatal(err)
-	}
+	keys := readCatalogue(t, "en")
 	for _, lang := range languages {
 		t.Run(lang, func(t *testing.T) {
 			t.Parallel()

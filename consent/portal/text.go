@@ -3,6 +3,7 @@ package portal
 import (
 	"embed"
 	"fmt"
+	"io/fs"
 	"strings"
 	"time"
 
@@ -13,7 +14,9 @@ import (
 	"github.com/headgate/headgate/fdx"
 )
 
-//go:embed locales/*.json
+// locales has a folder per language with a file per family of pages.
+//
+//go:embed locales
 var locales embed.FS
 
 // languages are the languages of the pages. The first is the one that
@@ -31,13 +34,8 @@ func newCatalogue(zone *time.Location) (*catalogue, error) {
 	var tags []language.Tag
 	c := &catalogue{}
 	for _, lang := range languages {
-		name := "locales/" + lang + ".json"
-		b, err := locales.ReadFile(name)
-		if err == nil {
-			_, err = bundle.ParseMessageFileBytes(b, name)
-		}
-		if err != nil {
-			return nil, fmt.Errorf("portal: read %s: %w", name, err)
+		if err := read(bundle, lang); err != nil {
+			return nil, fmt.Errorf("portal: read texts: %w", err)
 		}
 		tag := language.MustParse(lang)
 		tags = append(tags, tag)
@@ -47,6 +45,25 @@ func newCatalogue(zone *time.Location) (*catalogue, error) {
 	}
 	c.matcher = language.NewMatcher(tags)
 	return c, nil
+}
+
+// read adds the texts of a language to the bundle.
+func read(bundle *i18n.Bundle, lang string) error {
+	files, err := fs.Glob(locales, "locales/"+lang+"/*.json")
+	if err != nil {
+		return err
+	}
+	for _, name := range files {
+		b, err := locales.ReadFile(name)
+		if err == nil {
+			// The name that it takes the language from.
+			_, err = bundle.ParseMessageFileBytes(b, lang+".json")
+		}
+		if err != nil {
+			return fmt.Errorf("%s: %w", name, err)
+		}
+	}
+	return nil
 }
 
 // maxAcceptLanguage bounds the header that is looked at, in bytes.
