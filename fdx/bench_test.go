@@ -1,7 +1,7 @@
 package fdx_test
 
 import (
-	"encoding/json"
+	"bytes"
 	"testing"
 
 	"github.com/headgate/headgate/fdx"
@@ -37,10 +37,13 @@ func BenchmarkMarshalLargestPage(b *testing.B) {
 	for len(answer.Transactions) < fdx.MaxLimit {
 		answer.Transactions = append(answer.Transactions, usual())
 	}
+	var body bytes.Buffer
 	b.ReportAllocs()
 	for b.Loop() {
-		if _, err := json.Marshal(answer); err != nil {
+		body.Reset()
+		if err := answer.WriteJSON(&body); err != nil {
 			b.Fatal(err)
 		}
 	}
+	b.ReportMetric(float64(body.Len()), "JSON-B/op")
 }

@@ -1,6 +1,7 @@
 package fdx
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 )
@@ -453,20 +454,51 @@ type TransactionsAnswer struct {
 	Transactions []Transaction `json:"transactions"`
 }
 
-// MarshalJSON writes the flat objects in place, which spares checking each of
-// them once more, and no list as []. It returns what Transaction.MarshalJSON
-// returns.
+// MarshalJSON returns what WriteJSON writes.
 func (a TransactionsAnswer) MarshalJSON() ([]byte, error) {
-	objects := make([]any, len(a.Transactions))
-	for i := range a.Transactions {
-		var err error
-		if objects[i], err = a.Transactions[i].flat(); err != nil {
-			return nil, err
-		}
+	var b bytes.Buffer
+	if err := a.WriteJSON(&b); err != nil {
+		return nil, err
 	}
-	return json.Marshal(struct {
-		Page    PageMetadata `json:"page,omitzero"`
-		Links   Links        `json:"links,omitzero"`
-		Objects []any        `json:"transactions"`
-	}{a.Page, a.Links, objects})
+	return b.Bytes(), nil
+}
+
+// WriteJSON appends the JSON to b, no list as []. It holds no second copy of
+// a page, however long: each transaction is written where it belongs. It
+// returns what Transaction.MarshalJSON returns; b is then of no use.
+func (a TransactionsAnswer) WriteJSON(b *bytes.Buffer) error {
+	b.WriteByte('{')
+	e := json.NewEncoder(b)
+	if a.Page != (PageMetadata{}) {
+		b.WriteString(`"page":`)
+		if err := e.Encode(a.Page); err != nil {
+			return err
+		}
+		b.Truncate(b.Len() - 1) // the line break that the encoder ends with
+		b.WriteByte(',')
+	}
+	if a.Links != (Links{}) {
+		b.WriteString(`"links":`)
+		if err := e.Encode(a.Links); err != nil {
+			return err
+		}
+		b.Truncate(b.Len() - 1)
+		b.WriteByte(',')
+	}
+	b.WriteString(`"transactions":[`)
+	for i := range a.Transactions {
+		if i > 0 {
+			b.WriteByte(',')
+		}
+		flat, err := a.Transactions[i].flat()
+		if err == nil {
+			err = e.Encode(flat)
+		}
+		if err != nil {
+			return err
+		}
+		b.Truncate(b.Len() - 1)
+	}
+	b.WriteString("]}")
+	return nil
 }

@@ -70,6 +70,7 @@ type Gateway struct {
 	endpoints  []endpoint
 	metadata   []byte
 	handler    http.Handler
+	buffers    buffers
 }
 
 // New returns a Gateway. It does no I/O. Its error names everything that is

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"bytes"
 	"context"
 	"crypto/sha256"
 	"encoding/json"
@@ -8,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"sync"
 	"time"
 
 	"github.com/headgate/headgate/fdx"
@@ -152,6 +154,7 @@ func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Re
 		w.Header().Set(effectiveStart, x.record.Window.Start.String())
 	}
 	write(w, a.status, a.form, a.bytes)
+	g.buffers.give(a)
 }
 
 // exchange is one read on its way.
@@ -172,6 +175,29 @@ type body struct {
 	status int
 	form   fdx.ContentType
 	bytes  []byte
+	// buffer holds bytes while they are needed; nil for a document.
+	buffer *bytes.Buffer
+}
+
+// buffers are kept from answer to answer, so that a page costs no more memory
+// than its records.
+type buffers struct{ pool sync.Pool }
+
+// take returns an empty buffer.
+func (p *buffers) take() *bytes.Buffer {
+	if b, ok := p.pool.Get().(*bytes.Buffer); ok {
+		b.Reset()
+		return b
+	}
+	return new(bytes.Buffer)
+}
+
+// give takes back the buffer of a body, whose bytes must not be used any more.
+// A body that is never given back costs a buffer and no more.
+func (p *buffers) give(b body) {
+	if b.buffer != nil && b.buffer.Cap() <= 2*maxBody {
+		p.pool.Put(b.buffer)
+	}
 }
 
 // run takes the steps and returns what may leave.
@@ -224,13 +250,15 @@ func (x *exchange[T]) answer(ctx context.Context) (body, *refusal) {
 			return body{}, refused
 		}
 		verdict, err := g.gate.Release(ctx, Release{Record: x.record, Proof: x.caller.proof})
+		if err == nil && verdict == Released {
+			return b, nil
+		}
+		g.buffers.give(b)
 		switch {
 		case err != nil:
 			// The record may or may not be stored: what is unknown never
 			// releases.
 			return body{}, storeDown(err)
-		case verdict == Released:
-			return b, nil
 		case verdict == Replayed:
 			return body{}, invalidProof("proof_replayed")
 		case again:
@@ -329,11 +357,12 @@ func (x *exchange[T]) prepare(ctx context.Context, q question) (body, *refusal) 
 			return body{}, denied(x.op.none)
 		}
 		meta, links := x.next(q, page.Next)
-		b, most, err := encode(x.op.answer(page.Items, meta, links), q.forms)
+		b, most, err := x.gateway.buffers.encode(x.op.answer(page.Items, meta, links), q.forms)
 		if err != nil {
 			return body{}, fromProvider(errors.Join(errBank, err), nil)
 		}
 		if len(b.bytes) > most {
+			x.gateway.buffers.give(b)
 			continue
 		}
 		b.status = http.StatusOK
@@ -347,15 +376,22 @@ func (x *exchange[T]) prepare(ctx context.Context, q question) (body, *refusal) 
 
 // encode returns the bytes of an answer and how many there may be. Made once:
 // these bytes are hashed, recorded and sent.
-func encode(answer any, forms []fdx.ContentType) (body, int, error) {
+func (p *buffers) encode(answer any, forms []fdx.ContentType) (body, int, error) {
 	if d, ok := answer.(Document); ok {
 		if !slices.Contains(forms, d.Type) {
 			return body{}, 0, errBank
 		}
 		return body{form: d.Type, bytes: d.Body}, maxDocument, nil
 	}
-	b, err := json.Marshal(answer)
-	return body{form: fdx.JSON, bytes: b}, maxBody, err
+	b := body{form: fdx.JSON, buffer: p.take()}
+	var err error
+	if long, ok := answer.(interface{ WriteJSON(*bytes.Buffer) error }); ok {
+		err = long.WriteJSON(b.buffer)
+	} else {
+		err = json.NewEncoder(b.buffer).Encode(answer)
+	}
+	b.bytes = bytes.TrimSuffix(b.buffer.Bytes(), []byte("\n"))
+	return b, maxBody, err
 }
 
 // fetch asks the bank for one page and lets through what may leave. A bank

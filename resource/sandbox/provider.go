@@ -191,7 +191,7 @@ func (s *Store) Transactions(ctx context.Context, a resource.Access, p resource.
 	case err != nil:
 		return none, fmt.Errorf("sandbox transactions: %w", err)
 	}
-	var page resource.Page[fdx.Transaction]
+	page := resource.Page[fdx.Transaction]{Items: make([]fdx.Transaction, 0, len(rows))}
 	if len(rows) > p.Limit {
 		rows = rows[:p.Limit]
 		page.Next = rows[p.Limit-1].place.String()
@@ -246,7 +246,7 @@ func pageArgs(id fdx.AccountID, w fdx.Window, from place, limit int) []any {
 func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id fdx.AccountID, w fdx.Window, from place, limit int) ([]placedTransaction, error) {
 	var category fdx.AccountCategory
 	var locked bool
-	var out []placedTransaction
+	out := make([]placedTransaction, 0, limit)
 	var batch pgx.Batch
 	batch.Queue(`SELECT a.category, a.services ? 'locked' FROM sandbox.account a WHERE a.id = $2`+heldBy, string(holder), string(id)).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&category, &locked) })

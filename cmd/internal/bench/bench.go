@@ -161,7 +161,7 @@ func (l line) once(ctx context.Context, c Config, m meter, each time.Duration) (
 	}
 	n := float64(a.Count)
 	return Result{
-		Name: l.name, Reference: l.reference,
+		Name: l.name, Reference: l.reference, Body: l.body,
 		RequestsPerSecond: n / a.Elapsed.Seconds(), P50: milliseconds(a.P50), P99: milliseconds(a.P99),
 		CPU: CPU{
 			Gateway:    microseconds(after.gateway-before.gateway) / n,

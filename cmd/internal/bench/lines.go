@@ -1,6 +1,7 @@
 package bench
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"net/http"
@@ -18,6 +19,8 @@ type line struct {
 	// reference is the line that this one is a ratio of; a reference names
 	// itself.
 	reference string
+	// body is how long each answer is in bytes; 0 when it is not looked at.
+	body int
 	// measure warms the line up, calls begin, and runs it for d.
 	measure func(ctx context.Context, d time.Duration, begin func() error) (answer, error)
 }
@@ -31,6 +34,7 @@ type endpoint struct {
 	credentials     credentials
 	gate            resource.Gate
 	cache           *redis.Cache
+	path            string // what is asked for; empty is the stack's
 }
 
 // The reference lines of reads, by bank.
@@ -43,19 +47,23 @@ const (
 func (s *stack) lines(ctx context.Context, c Config, g *generator) ([]line, error) {
 	const certGate = "sandbox-certificate-gate"
 	fromSandbox, err := s.reads(ctx, c, g, s.bank, sandboxBare, []endpoint{
-		{certGate, sandboxBare, s.byCert, s.gate, s.cache},
-		{"sandbox-dpop-gate", sandboxBare, s.byKey, s.gate, s.cache},
-		{"sandbox-certificate", sandboxBare, s.byCert, openGate{}, s.cache},
-		{"sandbox-dpop", sandboxBare, s.byKey, openGate{}, s.cache},
-		{"sandbox-certificate-gate-redis-down", certGate, s.byCert, s.gate, s.absent},
+		{certGate, sandboxBare, s.byCert, s.gate, s.cache, ""},
+		{"sandbox-dpop-gate", sandboxBare, s.byKey, s.gate, s.cache, ""},
+		{"sandbox-certificate", sandboxBare, s.byCert, openGate{}, s.cache, ""},
+		{"sandbox-dpop", sandboxBare, s.byKey, openGate{}, s.cache, ""},
+		{"sandbox-certificate-gate-redis-down", certGate, s.byCert, s.gate, s.absent, ""},
 	})
 	if err != nil {
 		return nil, err
 	}
 	fromMemory, err := s.reads(ctx, c, g, s.memory, memoryBare, []endpoint{
-		{"memory-certificate", memoryBare, s.byCert, openGate{}, s.cache},
-		{"memory-dpop", memoryBare, s.byKey, openGate{}, s.cache},
+		{"memory-certificate", memoryBare, s.byCert, openGate{}, s.cache, ""},
+		{"memory-dpop", memoryBare, s.byKey, openGate{}, s.cache, ""},
 	})
+	if err != nil {
+		return nil, err
+	}
+	pages, err := s.pages(ctx, c, g)
 	if err != nil {
 		return nil, err
 	}
@@ -63,7 +71,7 @@ func (s *stack) lines(ctx context.Context, c Config, g *generator) ([]line, erro
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(fromSandbox, fromMemory, fromServer), nil
+	return slices.Concat(fromSandbox, fromMemory, pages, fromServer), nil
 }
 
 // reads returns the lines of one bank: the one without checks and one for each
@@ -114,10 +122,11 @@ func (s *stack) read(ctx context.Context, c Config, g *generator, h http.Handler
 	if err != nil {
 		return line{}, nil, err
 	}
-	path, _, _ := strings.Cut(s.path, "?") // htu has no query (RFC 9449 section 4.2)
+	target := cmp.Or(e.path, s.path)
+	path, _, _ := strings.Cut(target, "?") // htu has no query (RFC 9449 section 4.2)
 	j := job{
 		Address: address, CAFile: s.caFile, CertFile: e.credentials.pair.CertFile, KeyFile: e.credentials.pair.KeyFile,
-		Path: s.path, Callers: c.Callers,
+		Path: target, Callers: c.Callers,
 		Scheme: e.credentials.scheme, Tokens: e.credentials.tokens, Keys: e.credentials.keys, URL: public + path,
 	}
 	body, err := once(ctx, j)
@@ -136,5 +145,5 @@ func (s *stack) read(ctx context.Context, c Config, g *generator, h http.Handler
 		}
 		return g.measure()
 	}
-	return line{name: e.name, reference: e.reference, measure: measure}, body, nil
+	return line{name: e.name, reference: e.reference, body: len(body), measure: measure}, body, nil
 }

@@ -42,6 +42,8 @@ type Result struct {
 	CPU               CPU     `json:"cpu_us_per_op"`
 	Bytes             float64 `json:"bytes_per_op"`  // allocated on the gateway's heap
 	Allocs            float64 `json:"allocs_per_op"` // on the gateway's heap
+	// Body is the length of each answer in bytes; 0 where answers differ.
+	Body int `json:"body_bytes"`
 	// RoundTrips are counted apart, in a run with one caller.
 	RoundTrips RoundTrips `json:"round_trips_per_op"`
 	// Reference names the line that Ratio compares throughput with; a
@@ -102,8 +104,8 @@ func (r Report) print(w io.Writer) error {
 		m.Started, m.System, m.Cores, m.Go, m.PostgreSQL, m.Redis, m.Callers, m.Rounds, m.Seconds)
 	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
 	row := func(cells ...string) { fmt.Fprintln(t, "| "+strings.Join(cells, "\t| ")+"\t|") }
-	row("line", "ratio", "of", "requests/s", "p50 ms", "p99 ms", "CPU us gateway", "PostgreSQL", "Redis", "added", "KiB", "allocs", "trips PostgreSQL", "Redis")
-	row("---", "---:", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
+	row("line", "ratio", "of", "requests/s", "p50 ms", "p99 ms", "CPU us gateway", "PostgreSQL", "Redis", "added", "KiB", "of body", "allocs", "trips PostgreSQL", "Redis")
+	row("---", "---:", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
 	whole := map[string]float64{}
 	for _, l := range r.Lines {
 		whole[l.Name] = l.CPU.sum()
@@ -116,10 +118,18 @@ func (r Report) print(w io.Writer) error {
 		row(l.Name, fmt.Sprintf("%.2f", l.Ratio), l.Reference, fmt.Sprintf("%.0f", l.RequestsPerSecond),
 			fmt.Sprintf("%.2f", l.P50), fmt.Sprintf("%.2f", l.P99),
 			fmt.Sprintf("%.0f", l.CPU.Gateway), known(l.CPU.PostgreSQL), known(l.CPU.Redis), added,
-			fmt.Sprintf("%.1f", l.Bytes/1024), fmt.Sprintf("%.0f", l.Allocs),
+			fmt.Sprintf("%.1f", l.Bytes/1024), l.perBody(), fmt.Sprintf("%.0f", l.Allocs),
 			fmt.Sprintf("%.2f", l.RoundTrips.PostgreSQL), fmt.Sprintf("%.2f", l.RoundTrips.Redis))
 	}
 	return t.Flush()
+}
+
+// perBody returns how many times the length of its body an answer allocates.
+func (r Result) perBody() string {
+	if r.Body == 0 {
+		return "-"
+	}
+	return fmt.Sprintf("%.1f", r.Bytes/float64(r.Body))
 }
 
 func known(v *float64) string {

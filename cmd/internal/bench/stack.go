@@ -15,6 +15,7 @@ import (
 	"path/filepath"
 	"regexp"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/headgate/headgate/certs"
@@ -354,7 +355,7 @@ func (s *stack) bareOf(p resource.Provider, answered []byte) (http.Handler, erro
 	if err := json.Unmarshal(answered, &a); err != nil {
 		return nil, err
 	}
-	return bare{provider: p, access: s.access, page: a.Page, links: a.Links}.handler(s.log)
+	return bare{provider: p, access: s.access, page: a.Page, links: a.Links, buffers: new(sync.Pool)}.handler(s.log)
 }
 
 // pageKeys finds the parts of a body that are fresh in each answer.

@@ -26,7 +26,7 @@ import (
 const recipient consent.RecipientID = "bench"
 
 // lookback of every grant, in days.
-const lookback = 365
+const lookback = allDays
 
 // life of a grant and of its token. Tokens of a deployment live 900 s at most;
 // here they outlast the longest run, and nothing on the way of a read depends
