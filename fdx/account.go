@@ -1,9 +1,11 @@
 package fdx
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"reflect"
 )
 
 // AccountCategory is the discriminator of accounts and transactions.
@@ -149,69 +151,19 @@ func (a Account) only() (d *AccountDescriptor, category AccountCategory) {
 // MarshalJSON returns the flat object with accountCategory first. It returns
 // ErrInvalidAccount for an account without exactly one category or without
 // an id, which is what a filter that lets nothing through leaves.
-func (a Account) MarshalJSON() ([]byte, error) {
-	object, err := a.flat()
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(object)
-}
+func (a Account) MarshalJSON() ([]byte, error) { return a.append(nil) }
 
-// flat returns what MarshalJSON writes.
-func (a Account) flat() (any, error) {
-	d, category := a.only()
-	if d == nil || d.AccountID == "" {
+// append appends what MarshalJSON writes.
+func (a *Account) append(b []byte) ([]byte, error) {
+	head, category := a.only()
+	if head == nil || head.AccountID == "" {
 		return nil, ErrInvalidAccount
 	}
-	switch category {
-	case DepositCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*DepositAccount
-		}{category, a.Deposit}, nil
-	case LineOfCreditCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*LineOfCreditAccount
-		}{category, a.LineOfCredit}, nil
-	case LoanCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*LoanAccount
-		}{category, a.Loan}, nil
-	case InvestmentCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*InvestmentAccount
-		}{category, a.Investment}, nil
-	case AnnuityCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*AnnuityAccount
-		}{category, a.Annuity}, nil
-	case InsuranceCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*InsuranceAccount
-		}{category, a.Insurance}, nil
-	case CommercialCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*CommercialAccount
-		}{category, a.Commercial}, nil
-	case DigitalWalletCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*DigitalWalletAccount
-		}{category, a.DigitalWallet}, nil
-	case BuyNowPayLaterCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*BuyNowPayLaterAccount
-		}{category, a.BuyNowPayLater}, nil
-	}
-	return nil, ErrInvalidAccount
+	return appendFlat(b, reflect.ValueOf(a).Elem(), accountEncoders, category)
 }
+
+// accountEncoders are made once and never change.
+var accountEncoders = encodersOf(reflect.TypeFor[Account]())
 
 // UnmarshalJSON reads the flat object by its accountCategory. Properties this
 // release lacks are skipped. The error wraps ErrInvalidAccount, or what the
@@ -277,20 +229,19 @@ type AccountsAnswer struct {
 	Accounts []Account `json:"accounts"`
 }
 
-// MarshalJSON writes the flat objects in place, which spares checking each of
-// them once more, and no list as []. It returns what Account.MarshalJSON
-// returns.
+// MarshalJSON returns what WriteJSON writes.
 func (a AccountsAnswer) MarshalJSON() ([]byte, error) {
-	objects := make([]any, len(a.Accounts))
-	for i := range a.Accounts {
-		var err error
-		if objects[i], err = a.Accounts[i].flat(); err != nil {
-			return nil, err
-		}
+	var b bytes.Buffer
+	if err := a.WriteJSON(&b); err != nil {
+		return nil, err
 	}
-	return json.Marshal(struct {
-		Page    PageMetadata `json:"page,omitzero"`
-		Links   Links        `json:"links,omitzero"`
-		Objects []any        `json:"accounts"`
-	}{a.Page, a.Links, objects})
+	return b.Bytes(), nil
+}
+
+// WriteJSON is to accounts what TransactionsAnswer.WriteJSON is to
+// transactions.
+func (a AccountsAnswer) WriteJSON(b *bytes.Buffer) error {
+	return writePage(b, a.Page, a.Links, "accounts", len(a.Accounts), func(i int, b []byte) ([]byte, error) {
+		return a.Accounts[i].append(b)
+	})
 }

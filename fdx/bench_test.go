@@ -30,7 +30,7 @@ func BenchmarkMarshalLargestPage(b *testing.B) {
 	// What a bank knows of a usual booking: no parts, images, reward, payee.
 	usual := func() fdx.Transaction {
 		tx := transactions(b)[0]
-		tx.Deposit.TransactionPayee, tx.Deposit.LineItems, tx.Deposit.Reward = fdx.TransactionPayee{}, nil, fdx.TransactionReward{}
+		tx.Deposit.TransactionPayee, tx.Deposit.LineItems, tx.Deposit.Reward = nil, nil, fdx.TransactionReward{}
 		tx.Deposit.ImageIDs, tx.Deposit.Links, tx.Deposit.Memo, tx.Deposit.Reference = nil, nil, "", ""
 		return tx
 	}

@@ -129,6 +129,9 @@ func fieldsOf(list []Field, t reflect.Type, prefix string, always bool) []Field 
 		if below.Kind() == reflect.Slice {
 			below, inside = below.Elem(), prefix+name+"[]."
 		}
+		if below.Kind() == reflect.Pointer {
+			below = below.Elem()
+		}
 		if below.Kind() == reflect.Struct && !below.Implements(reflect.TypeFor[json.Marshaler]()) {
 			list = fieldsOf(list, below, inside, always)
 		}

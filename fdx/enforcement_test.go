@@ -195,7 +195,7 @@ func TestEveryExportedMemberIsInTheMapOrMarked(t *testing.T) {
 	known := map[string]bool{}
 	var visit func(typ reflect.Type)
 	visit = func(typ reflect.Type) {
-		if typ.Kind() == reflect.Slice {
+		if typ.Kind() == reflect.Slice || typ.Kind() == reflect.Pointer {
 			typ = typ.Elem()
 		}
 		if typ.Kind() != reflect.Struct || known[typ.Name()] {

@@ -117,7 +117,7 @@ func walk(t reflect.Type, visit func(row string, f reflect.StructField)) {
 		}
 		visit(t.Name()+"."+jsonName(f), f)
 		held := f.Type
-		if held.Kind() == reflect.Slice {
+		if held.Kind() == reflect.Slice || held.Kind() == reflect.Pointer {
 			held = held.Elem()
 		}
 		if held.Kind() == reflect.Struct && !scalar(held) {
@@ -496,6 +496,8 @@ type (
 		Map      map[string]string `json:"map,omitempty"`
 		Any      any               `json:"any,omitempty"`
 		Pointer  *part             `json:"pointer,omitempty"`
+		Emptied  *shut             `json:"emptied,omitempty"`
+		Pointers []*part           `json:"pointers,omitempty"`
 		Lists    [][]part          `json:"lists,omitempty"`
 		Part     part              `json:"part,omitzero"`
 		Parts    []part            `json:"parts,omitempty"`
@@ -504,6 +506,9 @@ type (
 	inner struct {
 		Shown string `json:"shown,omitzero"`
 		Shut  string `json:"shut,omitzero"`
+	}
+	shut struct {
+		Closed string `json:"closed,omitzero"`
 	}
 	part struct {
 		Open   string `json:"open,omitzero"`
@@ -516,20 +521,20 @@ func TestFilterGoesToTheBottom(t *testing.T) {
 	yes, no := NewClusters(Balances), NewClusters(Tax)
 	rows := map[string]Clusters{
 		"outer.kept": yes, "outer.part": yes, "outer.parts": yes, "outer.words": yes,
-		"outer.map": yes, "outer.any": yes, "outer.pointer": yes, "outer.lists": yes,
+		"outer.map": yes, "outer.any": yes, "outer.pointer": yes, "outer.emptied": yes, "outer.pointers": yes, "outer.lists": yes,
 		"inner.shown": yes, "inner.shut": no,
-		"part.open": yes, "part.closed": no,
+		"part.open": yes, "part.closed": no, "shut.closed": no,
 	}
-	p := part{"open", "closed"}
+	p, q := part{"open", "closed"}, part{"open", "closed"}
 	v := outer{
 		inner: inner{"shown", "shut"}, Kept: "kept", Rowless: "rowless", Untagged: "untagged", Hidden: "hidden",
-		Map: map[string]string{"a": "b"}, Any: p, Pointer: &p, Lists: [][]part{{p}},
+		Map: map[string]string{"a": "b"}, Any: p, Pointer: &q, Emptied: &shut{"closed"}, Pointers: []*part{&p}, Lists: [][]part{{p}},
 		Part: p, Parts: []part{p, p}, Words: []string{"a"},
 	}
 	compile(reflect.TypeFor[outer](), rows).apply(reflect.ValueOf(&v).Elem(), yes)
 	left := part{Open: "open"}
 	want := outer{
-		inner: inner{Shown: "shown"}, Kept: "kept", Hidden: "hidden",
+		inner: inner{Shown: "shown"}, Kept: "kept", Hidden: "hidden", Pointer: &left,
 		Part: left, Parts: []part{left, left}, Words: []string{"a"},
 	}
 	if !reflect.DeepEqual(v, want) {

@@ -157,8 +157,9 @@ type step struct {
 	// embedded marks a struct whose fields belong to the outer JSON object:
 	// it has no row itself and is only walked.
 	embedded bool
-	// list marks a slice, so that below goes for each element.
-	list bool
+	// list marks a slice, so that below goes for each element, and pointer a
+	// pointer to a struct, which goes when nothing is left of the struct.
+	list, pointer bool
 	// below is the plan of a struct inside the field, nil when there is
 	// nothing to walk.
 	below plan
@@ -168,7 +169,7 @@ type step struct {
 }
 
 // compile makes the plan of a struct type. What it cannot look into, such as
-// a map, an interface or a pointer to a struct, gets no clusters and so never
+// a map, an interface or a list of pointers, gets no clusters and so never
 // leaves.
 func compile(t reflect.Type, rows map[string]Clusters) plan {
 	var p plan
@@ -189,6 +190,9 @@ func compile(t reflect.Type, rows map[string]Clusters) plan {
 		}
 		switch {
 		case scalar(held), !s.list && held.Kind() == reflect.Pointer && scalar(held.Elem()):
+		case !s.list && held.Kind() == reflect.Pointer && held.Elem().Kind() == reflect.Struct:
+			s.pointer, s.below = true, compile(held.Elem(), rows)
+			s.inside = s.below.sets(nil)
 		case held.Kind() == reflect.Struct:
 			s.below = compile(held, rows)
 			s.inside = s.below.sets(nil)
@@ -240,7 +244,16 @@ func (p plan) apply(v reflect.Value, allowed Clusters) {
 			continue
 		}
 		held := v.Field(s.index)
-		if !s.list {
+		switch {
+		case s.pointer && held.IsNil():
+			continue
+		case s.pointer:
+			s.below.apply(held.Elem(), allowed)
+			if held.Elem().IsZero() {
+				held.SetZero()
+			}
+			continue
+		case !s.list:
 			s.below.apply(held, allowed)
 			continue
 		}

@@ -61,8 +61,12 @@ func (ts Timestamp) MarshalJSON() ([]byte, error) {
 	if ts.IsZero() {
 		return []byte("null"), nil
 	}
-	b := make([]byte, 0, len(time.RFC3339)+2)
-	return append(ts.t.AppendFormat(append(b, '"'), time.RFC3339), '"'), nil
+	return ts.append(make([]byte, 0, len(time.RFC3339)+2)), nil
+}
+
+// append appends what MarshalJSON writes of a time.
+func (ts Timestamp) append(b []byte) []byte {
+	return append(ts.t.AppendFormat(append(b, '"'), time.RFC3339), '"')
 }
 
 // UnmarshalJSON does what ParseTimestamp does; null gives no time. On an

@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"reflect"
 )
 
 // Transaction is a transaction of exactly one account category: exactly one
@@ -57,8 +58,10 @@ type TransactionBase struct {
 	// Memo is further text, of at most 255 characters.
 	Memo string `json:"memo,omitzero"`
 	// Reference is the institution's own tracking text.
-	Reference        string           `json:"reference,omitzero"`
-	TransactionPayee TransactionPayee `json:"transactionPayee,omitzero"`
+	Reference string `json:"reference,omitzero"`
+	// TransactionPayee is nil when the payee is not known. It is a pointer
+	// because it is larger than the rest and most transactions lack it.
+	TransactionPayee *TransactionPayee `json:"transactionPayee,omitzero"`
 	// LineItems are the parts of a split transaction.
 	LineItems []LineItem        `json:"lineItem,omitempty"`
 	Reward    TransactionReward `json:"reward,omitzero"`
@@ -340,69 +343,19 @@ func (t Transaction) only() (b *TransactionBase, category AccountCategory) {
 // MarshalJSON returns the flat object with accountCategory first. It returns
 // ErrInvalidTransaction for a transaction without exactly one category or without
 // an id, which is what a filter that lets nothing through leaves.
-func (t Transaction) MarshalJSON() ([]byte, error) {
-	object, err := t.flat()
-	if err != nil {
-		return nil, err
-	}
-	return json.Marshal(object)
-}
+func (t Transaction) MarshalJSON() ([]byte, error) { return t.append(nil) }
 
-// flat returns what MarshalJSON writes.
-func (t Transaction) flat() (any, error) {
-	b, category := t.only()
-	if b == nil || b.TransactionID == "" {
+// append appends what MarshalJSON writes.
+func (t *Transaction) append(b []byte) ([]byte, error) {
+	head, category := t.only()
+	if head == nil || head.TransactionID == "" {
 		return nil, ErrInvalidTransaction
 	}
-	switch category {
-	case DepositCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*DepositTransaction
-		}{category, t.Deposit}, nil
-	case LineOfCreditCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*LineOfCreditTransaction
-		}{category, t.LineOfCredit}, nil
-	case LoanCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*LoanTransaction
-		}{category, t.Loan}, nil
-	case InvestmentCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*InvestmentTransaction
-		}{category, t.Investment}, nil
-	case AnnuityCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*AnnuityTransaction
-		}{category, t.Annuity}, nil
-	case InsuranceCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*InsuranceTransaction
-		}{category, t.Insurance}, nil
-	case CommercialCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*CommercialTransaction
-		}{category, t.Commercial}, nil
-	case DigitalWalletCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*DigitalWalletTransaction
-		}{category, t.DigitalWallet}, nil
-	case BuyNowPayLaterCategory:
-		return struct {
-			AccountCategory AccountCategory `json:"accountCategory"`
-			*BuyNowPayLaterTransaction
-		}{category, t.BuyNowPayLater}, nil
-	}
-	return nil, ErrInvalidTransaction
+	return appendFlat(b, reflect.ValueOf(t).Elem(), transactionEncoders, category)
 }
+
+// transactionEncoders are made once and never change.
+var transactionEncoders = encodersOf(reflect.TypeFor[Transaction]())
 
 // UnmarshalJSON reads the flat object by its accountCategory. Properties this
 // release lacks are skipped. The error wraps ErrInvalidTransaction, or what
@@ -464,41 +417,10 @@ func (a TransactionsAnswer) MarshalJSON() ([]byte, error) {
 }
 
 // WriteJSON appends the JSON to b, no list as []. It holds no second copy of
-// a page, however long: each transaction is written where it belongs. It
-// returns what Transaction.MarshalJSON returns; b is then of no use.
+// a page, however long. It returns what Transaction.MarshalJSON returns; b is
+// then of no use.
 func (a TransactionsAnswer) WriteJSON(b *bytes.Buffer) error {
-	b.WriteByte('{')
-	e := json.NewEncoder(b)
-	if a.Page != (PageMetadata{}) {
-		b.WriteString(`"page":`)
-		if err := e.Encode(a.Page); err != nil {
-			return err
-		}
-		b.Truncate(b.Len() - 1) // the line break that the encoder ends with
-		b.WriteByte(',')
-	}
-	if a.Links != (Links{}) {
-		b.WriteString(`"links":`)
-		if err := e.Encode(a.Links); err != nil {
-			return err
-		}
-		b.Truncate(b.Len() - 1)
-		b.WriteByte(',')
-	}
-	b.WriteString(`"transactions":[`)
-	for i := range a.Transactions {
-		if i > 0 {
-			b.WriteByte(',')
-		}
-		flat, err := a.Transactions[i].flat()
-		if err == nil {
-			err = e.Encode(flat)
-		}
-		if err != nil {
-			return err
-		}
-		b.Truncate(b.Len() - 1)
-	}
-	b.WriteString("]}")
-	return nil
+	return writePage(b, a.Page, a.Links, "transactions", len(a.Transactions), func(i int, b []byte) ([]byte, error) {
+		return a.Transactions[i].append(b)
+	})
 }

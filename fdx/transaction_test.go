@@ -28,7 +28,7 @@ func transactions(t testing.TB) []fdx.Transaction {
 		CardNumberDisplay:      "****9876",
 		Memo:                   "Weekly shop",
 		Reference:              "ref-77",
-		TransactionPayee: fdx.TransactionPayee{
+		TransactionPayee: &fdx.TransactionPayee{
 			MerchantName:   "Example Market",
 			MerchantID:     "m-1",
 			IndividualName: fdx.IndividualName{First: "Ada", Middle: "B", Last: "Example", Suffix: "Jr"},
