@@ -184,27 +184,14 @@ func (s *Store) Transactions(ctx context.Context, a resource.Access, p resource.
 	if err != nil {
 		return none, err
 	}
-	rows, err := s.transactions(ctx, a.Consumer(), a.Account(), a.Window(), from, p.Limit+1)
+	page, err := s.transactions(ctx, a.Consumer(), a.Account(), a.Window(), from, p.Limit)
 	switch {
 	case errors.Is(err, resource.ErrNoAccount), errors.Is(err, resource.ErrAccountLocked):
 		return none, err
 	case err != nil:
 		return none, fmt.Errorf("sandbox transactions: %w", err)
 	}
-	page := resource.Page[fdx.Transaction]{Items: make([]fdx.Transaction, 0, len(rows))}
-	if len(rows) > p.Limit {
-		rows = rows[:p.Limit]
-		page.Next = rows[p.Limit-1].place.String()
-	}
-	for _, r := range rows {
-		page.Items = append(page.Items, r.fdx)
-	}
 	return page, nil
-}
-
-type placedTransaction struct {
-	place place
-	fdx   fdx.Transaction
 }
 
 // pageSQL reads one page: two short ranges of the index txn_page, the pending
@@ -241,27 +228,33 @@ func pageArgs(id fdx.AccountID, w fdx.Window, from place, limit int) []any {
 	return []any{string(id), start, pendingAt, pendingID, postedAt, postedID, limit}
 }
 
-// transactions returns up to limit transactions after a place, in one round
-// trip, or ErrNoAccount or ErrAccountLocked.
-func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id fdx.AccountID, w fdx.Window, from place, limit int) ([]placedTransaction, error) {
+// transactions returns the page of up to limit transactions after a place, in
+// one round trip, or ErrNoAccount or ErrAccountLocked.
+func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id fdx.AccountID, w fdx.Window, from place, limit int) (resource.Page[fdx.Transaction], error) {
 	var category fdx.AccountCategory
 	var locked bool
-	out := make([]placedTransaction, 0, limit)
+	page := resource.Page[fdx.Transaction]{Items: make([]fdx.Transaction, 0, limit)}
 	var batch pgx.Batch
 	batch.Queue(`SELECT a.category, a.services ? 'locked' FROM sandbox.account a WHERE a.id = $2`+heldBy, string(holder), string(id)).
 		QueryRow(func(row pgx.Row) error { return row.Scan(&category, &locked) })
-	batch.Queue(pageSQL, pageArgs(id, w, from, limit)...).Query(func(rows pgx.Rows) error {
+	batch.Queue(pageSQL, pageArgs(id, w, from, limit+1)...).Query(func(rows pgx.Rows) error {
 		var r txnRow
+		var last place
+		d := newDetails()
 		_, err := pgx.ForEachRow(rows, r.targets(), func() error {
-			t, err := r.transaction(category)
+			if len(page.Items) == limit {
+				page.Next = last.String() // there is one more
+				return nil
+			}
+			t, err := r.transaction(category, d)
 			if err != nil {
 				return err
 			}
-			phase := byte('b')
+			last = place{'b', r.at.Unix(), r.id}
 			if r.pending {
-				phase = 'p'
+				last.phase = 'p'
 			}
-			out = append(out, placedTransaction{place{phase, r.at.Unix(), r.id}, t})
+			page.Items = append(page.Items, t)
 			r = txnRow{}
 			return nil
 		})
@@ -269,14 +262,14 @@ func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id 
 	})
 	if err := s.pool.SendBatch(ctx, &batch).Close(); err != nil {
 		if errors.Is(err, pgx.ErrNoRows) {
-			return nil, resource.ErrNoAccount
+			return resource.Page[fdx.Transaction]{}, resource.ErrNoAccount
 		}
-		return nil, err
+		return resource.Page[fdx.Transaction]{}, err
 	}
 	if locked {
-		return nil, resource.ErrAccountLocked
+		return resource.Page[fdx.Transaction]{}, resource.ErrAccountLocked
 	}
-	return out, nil
+	return page, nil
 }
 
 // earlier returns the place to go on from, held inside the window: a place

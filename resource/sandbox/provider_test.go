@@ -144,7 +144,7 @@ func TestUnknownCategory(t *testing.T) {
 	if _, err := (&accountRow{category: "CRYPTO_ACCOUNT", detail: []byte("{}")}).account(); err == nil {
 		t.Error("an account of an unknown category")
 	}
-	if _, err := (&txnRow{detail: []byte("{}")}).transaction("CRYPTO_ACCOUNT"); err == nil {
+	if _, err := (&txnRow{detail: []byte("{}")}).transaction("CRYPTO_ACCOUNT", newDetails()); err == nil {
 		t.Error("a transaction of an unknown category")
 	}
 	if _, err := accountDetail(fdx.Account{}); !errors.Is(err, fdx.ErrInvalidAccount) {
@@ -172,8 +172,8 @@ func TestWhatACustomerHasLost(t *testing.T) {
 	if _, err := s.pool.Exec(t.Context(), `DELETE FROM sandbox.holder WHERE customer_id = $1 AND account_id = $2`, string(who), string(id)); err != nil {
 		t.Fatal(err)
 	}
-	if rows, err := s.transactions(t.Context(), who, id, everything, place{}, 1); !errors.Is(err, resource.ErrNoAccount) || rows != nil {
-		t.Errorf("%d transactions, %v", len(rows), err)
+	if page, err := s.transactions(t.Context(), who, id, everything, place{}, 1); !errors.Is(err, resource.ErrNoAccount) || page.Items != nil {
+		t.Errorf("%d transactions, %v", len(page.Items), err)
 	}
 	if rows, err := s.accounts(t.Context(), who, []string{string(id)}, 0, 1); err != nil || len(rows) != 0 {
 		t.Errorf("%d accounts, %v", len(rows), err)
@@ -204,8 +204,8 @@ func TestPlaces(t *testing.T) {
 	who, id := consent.ConsumerID(customer(t, s, "alice").ID), accountsOf(t, s, "alice")[0].Account.ID()
 	// Places from beyond the window, in years no calendar has.
 	for _, far := range []place{{'b', 1 << 60, 1}, {'p', 1 << 60, 1}, {'b', -1 << 60, 1}} {
-		if rows, err := s.transactions(t.Context(), who, id, everything, far, 10); far.at > 0 && (err != nil || len(rows) != 5) {
-			t.Errorf("%v: %d transactions, %v", far, len(rows), err)
+		if page, err := s.transactions(t.Context(), who, id, everything, far, 10); far.at > 0 && (err != nil || len(page.Items) != 5) {
+			t.Errorf("%v: %d transactions, %v", far, len(page.Items), err)
 		}
 	}
 }
@@ -220,11 +220,13 @@ func pagesCostTheSame(t *testing.T, s *Store) {
 		if page == 1 || page == 300 || page == 600 {
 			blocks[page] = blocksOf(t, s, id, at, limit)
 		}
-		rows, err := s.transactions(t.Context(), who, id, everything, at, limit)
-		if err != nil || len(rows) != limit {
-			t.Fatalf("page %d: %d transactions, %v", page, len(rows), err)
+		got, err := s.transactions(t.Context(), who, id, everything, at, limit)
+		if err != nil || len(got.Items) != limit {
+			t.Fatalf("page %d: %d transactions, %v", page, len(got.Items), err)
 		}
-		at = rows[limit-1].place
+		if at, err = parsePlace(got.Next); err != nil {
+			t.Fatal(err)
+		}
 	}
 	for page, n := range blocks {
 		if n > 2*blocks[1]+10 {

@@ -1,10 +1,13 @@
 package sandbox
 
 import (
+	"bytes"
 	"encoding/json"
 	"fmt"
 	"strconv"
 	"time"
+
+	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/headgate/headgate/fdx"
 )
@@ -172,7 +175,25 @@ type txnRow struct {
 	amount      fdx.Decimal
 	direction   fdx.DebitCreditMemo
 	description string
-	detail      []byte
+	detail      pgtype.DriverBytes // good until the next row
+}
+
+// details reads the details of many rows with one decoder.
+type details struct {
+	text    bytes.Buffer
+	decoder *json.Decoder
+}
+
+func newDetails() *details {
+	d := new(details)
+	d.decoder = json.NewDecoder(&d.text)
+	return d
+}
+
+// into reads one detail. After an error it reads no more.
+func (d *details) into(detail []byte, v any) error {
+	d.text.Write(detail)
+	return d.decoder.Decode(v)
 }
 
 func (r *txnRow) targets() []any {
@@ -180,13 +201,13 @@ func (r *txnRow) targets() []any {
 }
 
 // transaction returns the FDX form; category is the account's.
-func (r *txnRow) transaction(category fdx.AccountCategory) (fdx.Transaction, error) {
+func (r *txnRow) transaction(category fdx.AccountCategory, d *details) (fdx.Transaction, error) {
 	var out fdx.Transaction
 	k, ok := kindOf(category)
 	if !ok {
 		return out, fmt.Errorf("transaction %d: unknown category in the database", r.id)
 	}
-	if err := json.Unmarshal(r.detail, k.transaction(&out)); err != nil {
+	if err := d.into(r.detail, k.transaction(&out)); err != nil {
 		return fdx.Transaction{}, fmt.Errorf("transaction %d: detail: %w", r.id, err)
 	}
 	b := out.Base()

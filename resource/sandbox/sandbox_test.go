@@ -56,15 +56,11 @@ var everything = fdx.Window{Start: fdx.DateOf(time.Date(1900, 1, 1, 0, 0, 0, 0, 
 
 func transactionsOf(t *testing.T, s *Store, username string, id fdx.AccountID) []fdx.Transaction {
 	t.Helper()
-	rows, err := s.transactions(t.Context(), consent.ConsumerID(customer(t, s, username).ID), id, everything, place{}, 100_000)
+	page, err := s.transactions(t.Context(), consent.ConsumerID(customer(t, s, username).ID), id, everything, place{}, 100_000)
 	if err != nil {
 		t.Fatal(err)
 	}
-	out := make([]fdx.Transaction, len(rows))
-	for i, r := range rows {
-		out[i] = r.fdx
-	}
-	return out
+	return page.Items
 }
 
 func TestMigrateByTwoAtOnce(t *testing.T) {
