@@ -8,6 +8,7 @@ import (
 	"strconv"
 
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 )
 
@@ -19,7 +20,7 @@ type refusal struct {
 	public *fdx.Error
 	// challenge goes into WWW-Authenticate of a 401, and of a 403 for want
 	// of a scope.
-	challenge challenge
+	challenge bearer.Challenge
 	// reason is for the log and the record: a code, nothing of the request.
 	// Empty means the code of public.
 	reason string
@@ -38,13 +39,32 @@ var errBank = errors.New("resource: provider answered outside the access")
 // denied is a no that needs no challenge.
 func denied(e *fdx.Error) *refusal { return &refusal{public: e} }
 
+// fromBearer maps what is wrong with what a request presents.
+func fromBearer(s bearer.Scheme, e *bearer.Error) *refusal {
+	switch e.Fault {
+	case bearer.TokenInQuery:
+		return malformed("the access token goes into the Authorization header")
+	case bearer.RepeatedHeader:
+		return malformed("there must be one Authorization header")
+	case bearer.NoCredentials:
+		return noCredentials(e.Reason)
+	case bearer.InvalidToken:
+		return invalidToken(s, e.Reason)
+	case bearer.InvalidProof:
+		return invalidProof(e.Reason)
+	case bearer.UseNonce:
+		return useNonce()
+	}
+	return storeDown(e)
+}
+
 // invalidToken is the one answer to a token that is malformed, unknown,
 // expired, revoked or presented by the wrong client: whoever holds it cannot
 // tell which (RFC 6750 section 3.1).
-func invalidToken(s scheme, reason string) *refusal {
+func invalidToken(s bearer.Scheme, reason string) *refusal {
 	return &refusal{
 		public:    fdx.ErrAuthentication.WithDebug("the access token is not valid here; obtain a new one"),
-		challenge: challenge{scheme: s, code: "invalid_token"},
+		challenge: bearer.Challenge{Scheme: s, Code: "invalid_token"},
 		reason:    reason,
 	}
 }
@@ -54,7 +74,7 @@ func invalidToken(s scheme, reason string) *refusal {
 func invalidProof(reason string) *refusal {
 	return &refusal{
 		public:    fdx.ErrAuthentication.WithDebug("the DPoP proof is not valid for this request; make a new one for each request"),
-		challenge: challenge{scheme: schemeDPoP, code: dpop.Code},
+		challenge: bearer.Challenge{Scheme: bearer.DPoP, Code: dpop.Code},
 		reason:    reason,
 	}
 }
@@ -71,7 +91,7 @@ func noCredentials(reason string) *refusal {
 func useNonce() *refusal {
 	return &refusal{
 		public:    fdx.ErrAuthentication.WithDebug("repeat the request with the nonce from DPoP-Nonce in the proof"),
-		challenge: challenge{scheme: schemeDPoP, code: "use_dpop_nonce"},
+		challenge: bearer.Challenge{Scheme: bearer.DPoP, Code: "use_dpop_nonce"},
 	}
 }
 
@@ -89,9 +109,9 @@ func storeDown(cause error) *refusal {
 func fromDenial(c Caller, d *Denial) *refusal {
 	switch {
 	case d.Ended:
-		return invalidToken(c.scheme, "consent_ended")
+		return invalidToken(c.Scheme, "consent_ended")
 	case d.Scope != "":
-		return &refusal{public: d.Error, challenge: challenge{scheme: c.scheme, code: "insufficient_scope", scope: d.Scope}}
+		return &refusal{public: d.Error, challenge: bearer.Challenge{Scheme: c.Scheme, Code: "insufficient_scope", Scope: string(d.Scope)}}
 	}
 	return denied(d.Error)
 }
@@ -130,8 +150,9 @@ func fromProvider(err error, missing *fdx.Error) *refusal {
 func (g *Gateway) refuse(w http.ResponseWriter, r *refusal) {
 	h := w.Header()
 	switch {
-	case r.public.Status == http.StatusUnauthorized, r.challenge.code == "insufficient_scope":
-		g.challenge(h, r.challenge)
+	case r.public.Status == http.StatusUnauthorized, r.challenge.Code == "insufficient_scope":
+		r.challenge.Metadata = g.public + metadataPath
+		r.challenge.Set(h)
 	case r.public.Status == http.StatusServiceUnavailable:
 		h.Set("Retry-After", strconv.Itoa(retryAfter))
 	}

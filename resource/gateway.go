@@ -11,6 +11,7 @@ import (
 
 	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
 )
@@ -57,10 +58,7 @@ type Gateway struct {
 	public     string
 	instance   string
 	now        func() time.Time
-	hasher     *token.Hasher
-	proofs     *dpop.Verifier
-	nonces     *dpop.Nonces
-	peers      *clientcert.Source
+	bearer     *bearer.Verifier
 	tokens     Tokens
 	recipients consent.Recipients
 	cache      Cache
@@ -90,12 +88,16 @@ func New(c Config) (*Gateway, error) {
 	}
 	g := &Gateway{
 		public: c.Public, instance: c.Instance, now: c.Now,
-		hasher: c.Hasher, proofs: c.Proofs, nonces: c.Nonces, peers: c.Certificates,
 		tokens: c.Tokens, recipients: c.Recipients, cache: c.Cache,
 		provider: c.Provider, gate: c.Gate, keys: keys,
 		endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer),
 	}
 	var err error
+	if g.bearer, err = bearer.New(bearer.Config{
+		Hasher: c.Hasher, Proofs: c.Proofs, Nonces: c.Nonces, Certificates: c.Certificates, Now: c.Now,
+	}); err != nil {
+		return nil, fmt.Errorf("resource: %w", err)
+	}
 	if g.handler, err = g.routes(c.Log); err != nil {
 		return nil, fmt.Errorf("resource: %w", err)
 	}

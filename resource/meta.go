@@ -70,8 +70,8 @@ func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, 
 
 	caller, refused := g.authenticate(ctx, r)
 	log.Client, log.Grant = string(caller.live.Share.Recipient), string(caller.live.Share.Grant)
-	if caller.nonce != "" {
-		w.Header().Set("DPoP-Nonce", caller.nonce)
+	if caller.Nonce != "" {
+		w.Header().Set("DPoP-Nonce", caller.Nonce)
 	}
 	var answer []byte
 	if refused == nil {

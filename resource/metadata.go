@@ -6,6 +6,7 @@ import (
 	"strings"
 
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/bearer"
 )
 
 // metadataPath is where RFC 9728 section 3 has a client look.
@@ -31,7 +32,7 @@ func protectedResource(public, issuer string) []byte {
 		AuthorizationServers: []string{issuer},
 		Scopes:               fdx.ScopesOf(opened),
 		BearerMethods:        []string{"header"},
-		ProofAlgorithms:      strings.Fields(proofAlgorithms),
+		ProofAlgorithms:      strings.Fields(bearer.ProofAlgorithms),
 		CertificateBound:     true,
 		DetailsTypes:         []string{"fdx_v1.0"},
 	})

@@ -5,7 +5,6 @@ import (
 	"crypto/rand"
 	"encoding/base64"
 	"net/http"
-	"net/url"
 	"slices"
 	"testing"
 	"time"
@@ -119,30 +118,6 @@ func FuzzAccept(f *testing.F) {
 		}
 		if len(acceptable(http.Header{"Accept": {accept, "application/json"}}, forms[len(forms)-1:])) == 0 {
 			t.Errorf("%q and application/json are refused", accept)
-		}
-	})
-}
-
-// Whatever stands in Authorization, it is one of the two schemes with the
-// token as it was sent, or refused.
-func FuzzCredentials(f *testing.F) {
-	for _, s := range []string{"DPoP abc", "bearer abc", "Basic abc", "DPoP", "DPoP  a b", ""} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, sent string) {
-		r := &http.Request{Header: http.Header{"Authorization": {sent}}, URL: &url.URL{Path: "/fdx/v6/accounts"}}
-		c, refused := readCredentials(r)
-		if refused != nil {
-			if c != (credentials{}) {
-				t.Error("credentials beside a refusal")
-			}
-			return
-		}
-		if c.scheme != schemeDPoP && c.scheme != schemeBearer {
-			t.Errorf("scheme %q", c.scheme)
-		}
-		if c.token != "" && sent[len(string(c.scheme))+1:] != c.token {
-			t.Errorf("%q became %q", sent, c.token)
 		}
 	})
 }

@@ -136,8 +136,8 @@ func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Re
 
 	a, refused := x.run(ctx)
 	log.Client, log.Grant = string(x.record.Recipient), string(x.record.Grant)
-	if x.caller.nonce != "" {
-		w.Header().Set("DPoP-Nonce", x.caller.nonce)
+	if x.caller.Nonce != "" {
+		w.Header().Set("DPoP-Nonce", x.caller.Nonce)
 	}
 	if refused != nil {
 		log.Result, log.Reason, log.Cause = string(audit.Refused), refused.reason, refused.cause
@@ -223,7 +223,7 @@ func (x *exchange[T]) answer(ctx context.Context) (body, *refusal) {
 		if refused != nil {
 			return body{}, refused
 		}
-		verdict, err := g.gate.Release(ctx, Release{Record: x.record, Proof: x.caller.proof})
+		verdict, err := g.gate.Release(ctx, Release{Record: x.record, Proof: x.caller.Proof})
 		switch {
 		case err != nil:
 			// The record may or may not be stored: what is unknown never
@@ -234,9 +234,9 @@ func (x *exchange[T]) answer(ctx context.Context) (body, *refusal) {
 		case verdict == Replayed:
 			return body{}, invalidProof("proof_replayed")
 		case again:
-			return body{}, invalidToken(x.caller.scheme, "withheld")
+			return body{}, invalidToken(x.caller.Scheme, "withheld")
 		}
-		if x.caller.live, refused = g.truth(ctx, x.caller.live.Access.Hash, x.caller.scheme); refused == nil {
+		if x.caller.live, refused = g.truth(ctx, x.caller.live.Access.Hash, x.caller.Scheme); refused == nil {
 			refused = g.check(x.caller)
 		}
 		if refused != nil {

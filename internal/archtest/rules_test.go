@@ -32,6 +32,7 @@ var rows = []row{
 	{"consent", 1, nil},
 	{"consent/consenttest", 1, []string{"consent"}},
 	{"internal/token", 2, nil},
+	{"internal/bearer", 2, []string{"internal/token"}},
 	{"internal/audit", 2, nil},
 	{"internal/login", 2, nil},
 
