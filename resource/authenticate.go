@@ -7,6 +7,7 @@ import (
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/bearer"
+	"github.com/headgate/headgate/internal/fdxhttp"
 	"github.com/headgate/headgate/internal/token"
 )
 
@@ -28,13 +29,13 @@ type Caller struct {
 }
 
 // present reads and verifies what a request presents.
-func (g *Gateway) present(r *http.Request, kinds ...token.Kind) (bearer.Presented, *refusal) {
+func (g *Gateway) present(r *http.Request, kinds ...token.Kind) (bearer.Presented, *fdxhttp.Refusal) {
 	if r.ContentLength != 0 {
-		return bearer.Presented{}, malformed("a GET request has no body") // it could hold a token
+		return bearer.Presented{}, fdxhttp.Malformed("a GET request has no body") // it could hold a token
 	}
 	p, no := g.bearer.Present(r, g.public, kinds...)
 	if no != nil {
-		return p, fromBearer(p.Scheme, no)
+		return p, fdxhttp.Unauthenticated(p.Scheme, "", no)
 	}
 	return p, nil
 }
@@ -43,7 +44,7 @@ func (g *Gateway) present(r *http.Request, kinds ...token.Kind) (bearer.Presente
 // usual case; the truth when the cache does not know or cannot be asked. The
 // proof is spent in the cache together with the look-up, and for good at the
 // gate.
-func (g *Gateway) authenticate(ctx context.Context, r *http.Request) (Caller, *refusal) {
+func (g *Gateway) authenticate(ctx context.Context, r *http.Request) (Caller, *fdxhttp.Refusal) {
 	p, refused := g.present(r, token.KindAccess)
 	c := Caller{Presented: p}
 	if refused != nil {
@@ -53,8 +54,8 @@ func (g *Gateway) authenticate(ctx context.Context, r *http.Request) (Caller, *r
 }
 
 // known finds the grant's token that was presented.
-func (g *Gateway) known(ctx context.Context, c Caller) (Caller, *refusal) {
-	var refused *refusal
+func (g *Gateway) known(ctx context.Context, c Caller) (Caller, *fdxhttp.Refusal) {
+	var refused *fdxhttp.Refusal
 	if c.live, refused = g.find(ctx, c); refused != nil {
 		return c, refused
 	}
@@ -62,7 +63,7 @@ func (g *Gateway) known(ctx context.Context, c Caller) (Caller, *refusal) {
 }
 
 // find returns the token's record from the cache or else from the truth.
-func (g *Gateway) find(ctx context.Context, c Caller) (token.Live, *refusal) {
+func (g *Gateway) find(ctx context.Context, c Caller) (token.Live, *fdxhttp.Refusal) {
 	var lease Lease
 	if g.cache != nil {
 		// A cache that cannot be asked is the same as one that does not know.
@@ -70,7 +71,7 @@ func (g *Gateway) find(ctx context.Context, c Caller) (token.Live, *refusal) {
 		switch {
 		case err != nil:
 		case cached.Replayed:
-			return token.Live{}, invalidProof("proof_replayed")
+			return token.Live{}, fdxhttp.InvalidProof("proof_replayed")
 		case cached.Found:
 			return cached.Live, nil
 		default:
@@ -90,32 +91,32 @@ func (g *Gateway) find(ctx context.Context, c Caller) (token.Live, *refusal) {
 
 // truth returns the token's record as it is now, if its recipient may still
 // read anything.
-func (g *Gateway) truth(ctx context.Context, h token.Hash, s bearer.Scheme) (token.Live, *refusal) {
+func (g *Gateway) truth(ctx context.Context, h token.Hash, s bearer.Scheme) (token.Live, *fdxhttp.Refusal) {
 	live, err := g.tokens.Live(ctx, h)
 	if errors.Is(err, token.ErrNotFound) {
-		return token.Live{}, invalidToken(s, "token_unknown")
+		return token.Live{}, fdxhttp.InvalidToken(s, "token_unknown")
 	}
 	if err != nil {
-		return token.Live{}, storeDown(err)
+		return token.Live{}, fdxhttp.StoreDown(err)
 	}
 	who, err := g.recipients.Recipient(ctx, live.Access.Recipient)
 	switch {
 	case errors.Is(err, consent.ErrNotFound), err == nil && !who.Status.MayRead():
-		return token.Live{}, invalidToken(s, "recipient_not_active")
+		return token.Live{}, fdxhttp.InvalidToken(s, "recipient_not_active")
 	case err != nil:
-		return token.Live{}, storeDown(err)
+		return token.Live{}, fdxhttp.StoreDown(err)
 	}
 	return live, nil
 }
 
 // check decides whether the caller may use the record: alive, and bound to
 // what the request proved.
-func (g *Gateway) check(c Caller) *refusal {
+func (g *Gateway) check(c Caller) *fdxhttp.Refusal {
 	switch {
 	case !c.live.Active(g.now()):
-		return invalidToken(c.Scheme, "token_not_active")
+		return fdxhttp.InvalidToken(c.Scheme, "token_not_active")
 	case !c.Holds(c.live.Access.KeyThumbprint, c.live.Access.CertThumbprint):
-		return invalidToken(c.Scheme, "token_of_another_key")
+		return fdxhttp.InvalidToken(c.Scheme, "token_of_another_key")
 	}
 	return nil
 }

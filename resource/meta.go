@@ -8,6 +8,7 @@ import (
 	"slices"
 
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/fdxhttp"
 	"github.com/headgate/headgate/internal/web"
 )
 
@@ -63,8 +64,8 @@ func (d *description) about() about { return about{id: d.id, path: d.path} }
 func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, _ target) {
 	ctx, cancel := context.WithTimeout(r.Context(), deadline)
 	defer cancel()
-	id, idOK := interaction(r.Header)
-	w.Header().Set(interactionHeader, id)
+	id, idOK := fdxhttp.Interaction(r.Header)
+	w.Header().Set(fdxhttp.InteractionHeader, id)
 	log := web.Fields(ctx)
 	log.Interaction = id
 
@@ -78,35 +79,32 @@ func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, 
 		answer, refused = d.describe(ctx, g, r, idOK)
 	}
 	if refused != nil {
-		log.Result, log.Reason, log.Cause = "refused", refused.reason, refused.cause
-		if log.Reason == "" {
-			log.Reason = refused.public.Code
-		}
-		g.refuse(w, refused)
+		log.Result, log.Reason, log.Cause = "refused", refused.Logged(), refused.Cause
+		refused.Write(w, g.public+fdxhttp.MetadataPath)
 		return
 	}
 	log.Result = "described"
-	writeJSON(w, http.StatusOK, answer)
+	fdxhttp.WriteJSON(w, http.StatusOK, answer)
 }
 
-func (d *description) describe(ctx context.Context, g *Gateway, r *http.Request, idOK bool) ([]byte, *refusal) {
+func (d *description) describe(ctx context.Context, g *Gateway, r *http.Request, idOK bool) ([]byte, *fdxhttp.Refusal) {
 	if !idOK {
-		return nil, malformed("x-fapi-interaction-id is not a UUID")
+		return nil, fdxhttp.Malformed("x-fapi-interaction-id is not a UUID")
 	}
-	if refused := negotiateJSON(r.Header); refused != nil {
+	if refused := fdxhttp.AcceptsJSON(r.Header); refused != nil {
 		return nil, refused
 	}
 	v, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, malformed("the query is malformed")
+		return nil, fdxhttp.Malformed("the query is malformed")
 	}
 	q, invalid := fdx.ParseOperationsQuery(v)
 	if invalid != nil {
-		return nil, denied(invalid)
+		return nil, fdxhttp.Denied(invalid)
 	}
 	answer, no := d.answer(ctx, g, q)
 	if no != nil {
-		return nil, denied(no)
+		return nil, fdxhttp.Denied(no)
 	}
 	body, err := json.Marshal(answer)
 	if err != nil {

@@ -33,6 +33,7 @@ var rows = []row{
 	{"consent/consenttest", 1, []string{"consent"}},
 	{"internal/token", 2, nil},
 	{"internal/bearer", 2, []string{"internal/token"}},
+	{"internal/fdxhttp", 2, []string{"internal/bearer"}},
 	{"internal/audit", 2, nil},
 	{"internal/login", 2, nil},
 
