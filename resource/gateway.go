@@ -11,6 +11,7 @@ import (
 
 	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
@@ -44,6 +45,12 @@ type Config struct {
 	Tokens     Tokens
 	Recipients consent.Recipients
 	Cache      Cache
+	// Clients knows clients by their own access tokens, which open the
+	// description of the API too; nil takes none.
+	Clients *bearer.Clients
+	// Beside are operations that another handler serves below the same path,
+	// for the description of the API; nil is none.
+	Beside []fdx.OperationID
 
 	Provider Provider
 	Gate     Gate
@@ -62,6 +69,8 @@ type Gateway struct {
 	tokens     Tokens
 	recipients consent.Recipients
 	cache      Cache
+	clients    *bearer.Clients
+	beside     []fdx.OperationID
 	provider   Provider
 	gate       Gate
 	keys       *pageKeys
@@ -88,7 +97,7 @@ func New(c Config) (*Gateway, error) {
 	}
 	g := &Gateway{
 		public: c.Public, instance: c.Instance, now: c.Now,
-		tokens: c.Tokens, recipients: c.Recipients, cache: c.Cache,
+		tokens: c.Tokens, recipients: c.Recipients, cache: c.Cache, clients: c.Clients, beside: c.Beside,
 		provider: c.Provider, gate: c.Gate, keys: keys,
 		endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer),
 	}

@@ -107,6 +107,7 @@ var walls = []wall{
 	{pkg: "authz/...", never: []string{"resource/..."}},
 	{pkg: "resource/...", never: []string{"authz/..."}},
 	{pkg: "consent/portal", never: []string{"authz/..."}},
+	{pkg: "consent/api", never: []string{"authz/...", "resource/...", "consent/portal"}},
 	{pkg: "internal/postgres", never: []string{"internal/redis"}},
 	{pkg: "internal/redis", never: []string{"internal/postgres"}},
 	// A break-in at the gateway must not find the code that issues tokens.
