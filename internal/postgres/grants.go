@@ -58,7 +58,7 @@ WHERE recipient_id = $1
     WHEN status = 'ACTIVE' AND expires_at > $3 THEN 'ACTIVE'
     WHEN status IN ('ACTIVE', 'EXPIRED') THEN 'EXPIRED'
     ELSE 'REVOKED' END)
-  AND ($4 = '' OR (created_at, grant_id) < ($5, $4))`
+  AND (created_at, grant_id) < ($4, $5)`
 
 const newestFirst = `
 ORDER BY created_at DESC, grant_id DESC LIMIT $6`
@@ -200,7 +200,12 @@ func (s Grants) GrantsOf(ctx context.Context, consumer consent.ConsumerID) ([]co
 // GrantsOfRecipient implements consent.Store. One round trip.
 func (s Grants) GrantsOfRecipient(ctx context.Context, who consent.RecipientID, f consent.Filter, after consent.Place, limit int) ([]consent.Grant, error) {
 	sql := sqlGrantsOfRecipient
-	args := []any{string(who), string(f.Status), f.At, string(after.Grant), after.CreatedAt, limit}
+	if after == (consent.Place{}) {
+		// Later than any grant, so that the first page is found like all
+		// others: by one range of the index.
+		after.CreatedAt = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	args := []any{string(who), string(f.Status), f.At, after.CreatedAt, string(after.Grant), limit}
 	if f.Consumer != "" {
 		sql, args = sqlGrantsOfOne, append(args, string(f.Consumer))
 	}
