@@ -36,8 +36,8 @@ VALUES ($1, $2, $3, 'ACTIVE', 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14
 // be forgotten.
 const sqlInsertEvent = `
 WITH event AS (
-    INSERT INTO consent_event (grant_id, epoch, kind, actor, reason, at)
-    VALUES ($1, $2, $3, $4, $5, clock_timestamp())
+    INSERT INTO consent_event (grant_id, epoch, kind, actor, initiator, reason, at)
+    VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
     RETURNING grant_id, epoch, at)
 INSERT INTO outbox (grant_id, epoch, created_at)
 SELECT grant_id, epoch, at FROM event`
@@ -48,6 +48,28 @@ SELECT ` + grantColumns + ` FROM consent_grant WHERE grant_id = $1`
 const sqlGrantsOf = `
 SELECT ` + grantColumns + ` FROM consent_grant WHERE consumer_id = $1
 ORDER BY created_at DESC, grant_id`
+
+// A grant whose time is over is EXPIRED, written down or not, and a state that
+// is not known is REVOKED (Grant.StatusAt). Spelt out, so that the planner
+// knows how many rows each state has and takes them in the order of the index.
+const grantsOfRecipient = `
+SELECT ` + grantColumns + ` FROM consent_grant
+WHERE recipient_id = $1
+  AND ($2 = ''
+    OR $2 = 'ACTIVE' AND status = 'ACTIVE' AND expires_at > $3
+    OR $2 = 'EXPIRED' AND (status = 'EXPIRED' OR status = 'ACTIVE' AND expires_at <= $3)
+    OR $2 = 'REVOKED' AND status NOT IN ('ACTIVE', 'EXPIRED'))
+  AND (created_at, grant_id) < ($4, $5)`
+
+const newestFirst = `
+ORDER BY created_at DESC, grant_id DESC LIMIT $6`
+
+const sqlGrantsOfRecipient = grantsOfRecipient + newestFirst
+
+// One person's alone: a statement of its own, so that it can be found by the
+// person.
+const sqlGrantsOfOne = grantsOfRecipient + `
+  AND consumer_id = $7` + newestFirst
 
 // A grant whose time is over has ended, written down or not: it cannot be
 // revoked any more.
@@ -69,7 +91,7 @@ const sqlRevokeRefreshOfGrant = `
 UPDATE oauth_refresh SET revoked_at = clock_timestamp() WHERE grant_id = $1 AND revoked_at IS NULL`
 
 const sqlEvents = `
-SELECT grant_id, epoch, kind, actor, reason, at FROM consent_event WHERE grant_id = $1 ORDER BY epoch`
+SELECT grant_id, epoch, kind, actor, initiator, reason, at FROM consent_event WHERE grant_id = $1 ORDER BY epoch`
 
 type grantRow struct {
 	GrantID           string     `db:"grant_id"`
@@ -142,12 +164,12 @@ func queueGrant(b *pgx.Batch, g consent.Grant) error {
 	b.Queue(sqlInsertGrant, string(g.ID), string(g.Recipient), string(g.Consumer), g.Purpose,
 		string(g.Duration), g.DurationDays, g.LookbackDays, resources, parties,
 		g.Disclosure.Version, g.Disclosure.Locale, g.Disclosure.Text, g.CreatedAt, g.ExpiresAt)
-	queueEvent(b, g.ID, g.Epoch, consent.EventGranted, consent.ActorConsumer, "")
+	queueEvent(b, consent.Event{Grant: g.ID, Epoch: g.Epoch, Kind: consent.EventGranted, Actor: consent.ActorConsumer})
 	return nil
 }
 
-func queueEvent(b *pgx.Batch, id consent.GrantID, epoch int64, kind consent.EventKind, by consent.Actor, why consent.Reason) {
-	b.Queue(sqlInsertEvent, string(id), epoch, string(kind), string(by), string(why))
+func queueEvent(b *pgx.Batch, e consent.Event) {
+	b.Queue(sqlInsertEvent, string(e.Grant), e.Epoch, string(e.Kind), string(e.Actor), string(e.Initiator), string(e.Reason))
 }
 
 // Grant implements consent.Store. One round trip.
@@ -173,6 +195,33 @@ func (s Grants) GrantsOf(ctx context.Context, consumer consent.ConsumerID) ([]co
 	if err != nil {
 		return nil, fmt.Errorf("load grants of consumer: %w", err)
 	}
+	return grants(rows)
+}
+
+// GrantsOfRecipient implements consent.Store. One round trip.
+func (s Grants) GrantsOfRecipient(ctx context.Context, who consent.RecipientID, f consent.Filter, after consent.Place, limit int) ([]consent.Grant, error) {
+	sql := sqlGrantsOfRecipient
+	if after == (consent.Place{}) {
+		// Later than any grant, so that the first page is found like all
+		// others: by one range of the index.
+		after.CreatedAt = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	args := []any{string(who), string(f.Status), f.At, after.CreatedAt, string(after.Grant), limit}
+	if f.Consumer != "" {
+		sql, args = sqlGrantsOfOne, append(args, string(f.Consumer))
+	}
+	var rows []grantRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		rows, err = many[grantRow](ctx, c, sql, args...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load grants of recipient: %w", err)
+	}
+	return grants(rows)
+}
+
+func grants(rows []grantRow) ([]consent.Grant, error) {
 	var all []consent.Grant
 	for _, r := range rows {
 		g, err := r.grant()
@@ -209,7 +258,7 @@ func (s Grants) End(ctx context.Context, e consent.End) (consent.Grant, error) {
 		var b pgx.Batch
 		b.Queue(sqlRevokeAccessOfGrant, string(e.Grant))
 		b.Queue(sqlRevokeRefreshOfGrant, string(e.Grant))
-		queueEvent(&b, e.Grant, r.Epoch, kind, e.Actor, e.Reason)
+		queueEvent(&b, consent.Event{Grant: e.Grant, Epoch: r.Epoch, Kind: kind, Actor: e.Actor, Initiator: e.Initiator, Reason: e.Reason})
 		return tx.SendBatch(ctx, &b).Close()
 	})
 	if err != nil {
@@ -236,12 +285,13 @@ func missingOr(ctx context.Context, q querier, found, missing error, sql string,
 // Events implements consent.Store. One round trip.
 func (s Grants) Events(ctx context.Context, id consent.GrantID) ([]consent.Event, error) {
 	type eventRow struct {
-		GrantID string    `db:"grant_id"`
-		Epoch   int64     `db:"epoch"`
-		Kind    string    `db:"kind"`
-		Actor   string    `db:"actor"`
-		Reason  string    `db:"reason"`
-		At      time.Time `db:"at"`
+		GrantID   string    `db:"grant_id"`
+		Epoch     int64     `db:"epoch"`
+		Kind      string    `db:"kind"`
+		Actor     string    `db:"actor"`
+		Initiator string    `db:"initiator"`
+		Reason    string    `db:"reason"`
+		At        time.Time `db:"at"`
 	}
 	var rows []eventRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
@@ -255,7 +305,7 @@ func (s Grants) Events(ctx context.Context, id consent.GrantID) ([]consent.Event
 	for _, r := range rows {
 		all = append(all, consent.Event{
 			Grant: consent.GrantID(r.GrantID), Epoch: r.Epoch, Kind: consent.EventKind(r.Kind),
-			Actor: consent.Actor(r.Actor), Reason: consent.Reason(r.Reason), At: r.At.UTC(),
+			Actor: consent.Actor(r.Actor), Initiator: consent.Actor(r.Initiator), Reason: consent.Reason(r.Reason), At: r.At.UTC(),
 		})
 	}
 	return all, nil
