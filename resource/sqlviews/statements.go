@@ -123,11 +123,11 @@ func (v views) networks(of view) sqlText {
 	if !of.exists() {
 		return sqlText{}
 	}
-	order := make([]string, len(of.columns))
-	for i, c := range of.columns {
-		order[i] = `v.` + quoted(c) + `::text`
+	var order []string
+	for _, c := range append([]string{of.account}, of.columns...) {
+		order = append(order, `v.`+quoted(c)+`::text`)
 	}
-	return of.of().with(`WHERE v.`+quoted(of.account)+` IN `+v.held()+` ORDER BY `+strings.Join(order, `, `), `LIMIT 101`)
+	return of.of().with(`WHERE v.`+quoted(of.account), `=`, v.theOne(), `ORDER BY`, strings.Join(order, `, `), `LIMIT 101`)
 }
 
 // row is a row as a Source: every column is text or nothing.
