@@ -290,7 +290,7 @@ func (c *checker) transactions(ctx context.Context) error {
 	columns := []string{dated + `::timestamptz`, posted + ` IS NULL`, `v.` + quoted(v.transaction.key) + `::text`}
 	own := []any{&at, &pending, &id}
 	for i, column := range v.account.columns {
-		columns = append(columns, `a.`+quoted(column)+`::text`)
+		columns = append(columns, `left(a.`+quoted(column)+`::text, 65537)`)
 		own = append(own, &account[i])
 	}
 	text := v.transaction.of(columns...).with(`JOIN`, quoted(v.account.name), `a ON a.`+quoted(v.account.key), `= v.`+quoted(v.transaction.account), some, sampleLimit)

@@ -47,12 +47,14 @@ func (v views) theOne() string {
 	return strings.TrimSuffix(v.held(), `)`) + ` LIMIT 1)`
 }
 
-// of returns a SELECT of the own columns and then the mapped ones.
+// of returns a SELECT of the own columns and then the mapped ones. A value of
+// more than 64 Ki characters is cut, so that no row can fill the memory; what
+// is left of it is still longer than any text may be, and no JSON list.
 func (v view) of(own ...string) sqlText {
 	columns := make([]string, 0, len(own)+len(v.columns))
 	columns = append(columns, own...)
 	for _, c := range v.columns {
-		columns = append(columns, `v.`+quoted(c)+`::text`)
+		columns = append(columns, `left(v.`+quoted(c)+`::text, 65537)`)
 	}
 	return sqlText{`SELECT ` + strings.Join(columns, `, `) + ` FROM ` + quoted(v.name) + ` v`, v.columns}
 }
