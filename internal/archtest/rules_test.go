@@ -46,7 +46,8 @@ var rows = []row{
 	{"resource/sandbox/persona", 3, []string{"resource/sandbox/ledger"}},
 	{"resource/sandbox/ofx", 3, []string{"resource/sandbox/ledger"}},
 	{"resource/sandbox/csv", 3, []string{"resource/sandbox/ledger"}},
-	{"resource/upstream", 3, []string{"resource"}},
+	{"resource/mapping", 3, nil},
+	{"resource/upstream", 3, []string{"resource", "resource/mapping"}},
 	{"consent/portal", 3, nil},
 	{"consent/api", 3, nil},
 
