@@ -148,6 +148,9 @@ func TestWrongAnswers(t *testing.T) {
 		{"a next page that is this one", "later", `{"page":{"nextPageKey":"k"},"transactions":[]}`, unpaged},
 		{"too long a key", "transactions", `{"page":{"nextPageKey":"` + strings.Repeat("k", 201) + `"},"transactions":[]}`, unpaged},
 		{"a long key", "transactions", `{"page":{"nextPageKey":"` + strings.Repeat("k", 200) + `"},"transactions":[]}`, ""},
+		{"a key in the link alone", "transactions", `{"links":{"next":{"href":"/x?pageKey=k&limit=3"}},"transactions":[]}`, ""},
+		{"a link without a key", "transactions", `{"links":{"next":{"href":"/x?limit=3"}},"transactions":[]}`, unreadable},
+		{"a link to this page", "later", `{"links":{"next":{"href":"/x?pageKey=k"}},"transactions":[]}`, unpaged},
 		{"a key that is no text", "transactions", `{"page":{"nextPageKey":{}},"transactions":[]}`, unreadable},
 		{"a page that is none", "transactions", `{"page":7,"transactions":[]}`, unreadable},
 
@@ -196,6 +199,75 @@ func TestWrongAnswers(t *testing.T) {
 				if err != nil && strings.Contains(strings.TrimPrefix(err.Error(), "upstream: foreign"), personal) {
 					t.Errorf("the error quotes the answer: %v", err)
 				}
+			}
+		})
+	}
+}
+
+// The same for a bank that does not speak FDX.
+func TestWrongOwnAnswers(t *testing.T) {
+	t.Parallel()
+	s := newSimulator(t, false, true)
+	account := func(id string) string {
+		return `{"ref":"` + id + `","art":{"nr":"01","name":"x"},"st":"A","saldo":100}`
+	}
+	tx := func(days int, id, owner, amount string) string {
+		return fmt.Sprintf(`{"kto":%s,"id":"%s","zeit":"%s","valuta":"%[3]s","text":"x","sh":"S","fest":"1","betrag":"%s"}`,
+			owner, id, s.now.AddDate(0, 0, -days).UTC().Format("02.01.2006 15:04:05"), amount)
+	}
+	txs := func(list ...string) string { return `{"umsaetze":[` + strings.Join(list, ",") + `]}` }
+	for _, tc := range []struct {
+		name, read, body string
+		want             upstream.Kind
+	}{
+		{"right accounts", "accounts", `{"daten":{"konten":[` + account("busy") + `]}}`, ""},
+		{"an account that was not asked for is no fault of a bank that cannot narrow", "accounts", `{"daten":{"konten":[` + account("locked") + `]}}`, ""},
+		{"the list elsewhere", "accounts", `{"konten":[]}`, upstream.Unreadable},
+		{"a list of texts", "accounts", `{"daten":{"konten":["x"]}}`, upstream.Unreadable},
+		{"no rule for the kind", "accounts", `{"daten":{"konten":[` + strings.Replace(account("busy"), "01", "99", 1) + `]}}`, upstream.Unreadable},
+		{"an account without its id", "accounts", `{"daten":{"konten":[` + account("") + `]}}`, upstream.Unreadable},
+		{"a repeated member", "accounts", `{"daten":{"konten":[],"konten":[]}}`, upstream.Unreadable},
+		{"another account", "account", `{"konto":` + account("card") + `}`, upstream.Foreign},
+		{"no account", "account", account("busy"), upstream.Unreadable},
+		{"right transactions", "transactions", txs(tx(0, "a", `"busy"`, "1,00")), ""},
+		{"another account's transaction", "transactions", txs(tx(0, "a", `"foreign"`, "1,00")), upstream.Foreign},
+		{"a transaction of no account", "transactions", txs(tx(0, "a", `null`, "1,00")), upstream.Unreadable},
+		{"a point for a comma", "transactions", txs(tx(0, "a", `"busy"`, "1.00")), upstream.Unreadable},
+		{"a negative amount", "transactions", txs(tx(0, "a", `"busy"`, "-1,00")), upstream.Unreadable},
+		{"another time", "transactions", txs(tx(30, "a", `"busy"`, "1,00")), upstream.Outside},
+		{"more than asked for", "transactions", txs(tx(0, "a", `"busy"`, "1,00"), tx(0, "b", `"busy"`, "1,00"), tx(0, "c", `"busy"`, "1,00"), tx(0, "d", `"busy"`, "1,00")), upstream.Unpaged},
+		{"a full page out of order", "transactions", txs(tx(2, "a", `"busy"`, "1,00"), tx(0, "b", `"busy"`, "1,00"), tx(1, "c", `"busy"`, "1,00")), upstream.Disorder},
+		{"another account's networks", "networks", `{"wege":[{"kto":"card","blz":"1","tok":"2"}]}`, upstream.Foreign},
+		{"a customer without parts", "customer", `{"person":{"kd":"me"}}`, upstream.Unreadable},
+	} {
+		t.Run(tc.name, func(t *testing.T) {
+			var told alarms
+			c, err := s.ownConfig()
+			if err != nil {
+				t.Fatal(err)
+			}
+			c = s.mutual(t, c)
+			c.Alarm = told.raise
+			p := provider(t, c)
+			f := func(w http.ResponseWriter, r *http.Request) bool {
+				if tc.read == "transactions" && r.URL.Path == "/kern/konten/busy" {
+					return false // whose kind decides about the rules
+				}
+				w.Header().Set("Content-Type", "application/json")
+				_, _ = io.WriteString(w, tc.body)
+				return true
+			}
+			s.instead.Store(&f)
+			err = reads(s, p)[tc.read](t.Context())
+			kinds := told.take()
+			if tc.want == "" {
+				if err != nil || kinds != nil {
+					t.Errorf("%v, alarms %v", err, kinds)
+				}
+				return
+			}
+			if !errors.Is(err, resource.ErrWrongAnswer) || !slices.Equal(kinds, []upstream.Kind{tc.want}) {
+				t.Errorf("%v, alarms %v, want %s", err, kinds, tc.want)
 			}
 		})
 	}

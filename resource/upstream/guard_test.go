@@ -185,6 +185,30 @@ func everyFifth() roundTrip {
 	}
 }
 
+// While the circuit is open there is one request a second, not one with its
+// retries, and callers who are turned away pay for none.
+func TestProbes(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var calls atomic.Int32
+		p := fake(t, func(*http.Request) (*http.Response, error) { calls.Add(1); return response(503, ""), nil })
+		for range failuresInARow {
+			_ = read(t.Context(), p)
+		}
+		calls.Store(0)
+		for range 200 {
+			_ = read(t.Context(), p)
+			time.Sleep(50 * time.Millisecond)
+		}
+		if n := calls.Load(); n < 5 || n > 10 {
+			t.Errorf("%d requests in 10 seconds", n)
+		}
+		if p.budget.tenths > 20 {
+			t.Errorf("calls that were turned away earned %d tenths of a retry", p.budget.tenths)
+		}
+	})
+}
+
 // Half of the calls fail, never five in a row.
 func TestHalfDown(t *testing.T) {
 	t.Parallel()
