@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"errors"
+	"fmt"
 
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/fdxhttp"
@@ -13,7 +14,7 @@ import (
 // error.
 
 // errBank: the provider broke its contract. Nothing of its answer leaves.
-var errBank = errors.New("resource: provider answered outside the access")
+var errBank = fmt.Errorf("%w: outside the access", ErrWrongAnswer)
 
 // fromDenial maps a denial of Allow.
 func fromDenial(c Caller, d *Denial) *fdxhttp.Refusal {
@@ -48,7 +49,7 @@ func fromProvider(err error, missing *fdx.Error) *fdxhttp.Refusal {
 		return fdxhttp.Denied(fdx.ErrNotAcceptable.WithDebug("the bank has the document in no form that Accept names"))
 	case errors.Is(err, ErrNotOffered):
 		return fdxhttp.Denied(fdx.ErrNotImplemented.WithDebug("the bank does not offer this operation; see /capability"))
-	case errors.Is(err, errBank), errors.Is(err, errTooLarge):
+	case errors.Is(err, ErrWrongAnswer), errors.Is(err, errTooLarge):
 		return &fdxhttp.Refusal{Public: fdx.ErrSubsystem, Cause: err}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &fdxhttp.Refusal{Public: fdx.ErrUpstreamTimeout.WithDebug("the bank did not answer in time; try again later"), Cause: err}
