@@ -23,6 +23,7 @@ var searchForAccounts = operation[fdx.Account]{
 	any: fdx.NewClusters(fdx.AccountBasic), through: accountClusters,
 	entities: accountEntities,
 	parse:    parseAccounts,
+	query:    accountsParameters,
 	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.Account], error) {
 		return p.Accounts(ctx, a, q.page)
 	},
@@ -66,6 +67,7 @@ var getAccount = operation[fdx.Account]{
 	through:  accountClusters,
 	entities: accountEntities,
 	parse:    parseAccount,
+	more:     accountErrors,
 	fetch: func(ctx context.Context, p Provider, a Access, _ ask) (Page[fdx.Account], error) {
 		return one(p.Account(ctx, a))
 	},

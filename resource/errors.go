@@ -35,6 +35,10 @@ const retryAfter = 2
 // errBank: the provider broke its contract. Nothing of its answer leaves.
 var errBank = errors.New("resource: provider answered outside the access")
 
+// errUndeclared: the provider returned an error that its contract does not
+// have for the method.
+var errUndeclared = errors.New("resource: provider returned an error of another operation")
+
 // denied is a no that needs no challenge.
 func denied(e *fdx.Error) *refusal { return &refusal{public: e} }
 

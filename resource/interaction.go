@@ -28,10 +28,13 @@ func interaction(h http.Header) (id string, ok bool) {
 	return sent, true
 }
 
+// actorHeader names whether the consumer is present.
+const actorHeader = "FDX-API-Actor-Type"
+
 // attended reports whether the consumer is present; ok is false for a value
 // that FDX does not know.
 func attended(h http.Header) (present, ok bool) {
-	actor, given, err := web.Header(h, "FDX-API-Actor-Type")
+	actor, given, err := web.Header(h, actorHeader)
 	switch {
 	case err != nil:
 		return false, false
