@@ -16,6 +16,7 @@ import (
 
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/cmd/internal/config"
+	"github.com/headgate/headgate/internal/apidocs"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/redis"
@@ -126,7 +127,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	p.server = web.NewServer(p.health.Around(g.Handler()), tlsConfig, log)
+	docs, err := apidocs.New(apidocs.Config{Public: c.Public, Issuer: c.Issuer, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	p.server = web.NewServer(p.health.Around(docs.Before(g.Handler())), tlsConfig, log)
 	return p, nil
 }
 
