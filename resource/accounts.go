@@ -17,7 +17,8 @@ var accountEntities = []string{
 	"InsuranceAccount", "CommercialAccount", "DigitalWalletAccount", "BuyNowPayLaterAccount",
 }
 
-// searchForAccounts lists the accounts of a grant.
+// searchForAccounts lists the accounts of a grant. Unless resultType is
+// details, it holds what ACCOUNT_BASIC lets through and no more.
 var searchForAccounts = operation[fdx.Account]{
 	id: fdx.SearchForAccounts, path: "/accounts",
 	any: fdx.NewClusters(fdx.AccountBasic), through: accountClusters,
