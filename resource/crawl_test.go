@@ -196,7 +196,7 @@ func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 					got := ask(handler, r)
 					body := got.Body.Bytes()
 					for _, wrong := range d.check(op, got.Code, got.Header(), body) {
-						t.Errorf("%s: %s\n%s", where, wrong, body)
+						t.Errorf("%s: %s\n%.500q", where, wrong, body)
 					}
 					want := []string{"200 "}
 					switch {
@@ -208,7 +208,7 @@ func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 						want = []string{"206 "}
 					}
 					if answer := strconv.Itoa(got.Code) + " " + codeOf(body); !slices.Contains(want, answer) {
-						t.Errorf("%s: %s, want %s\n%s", where, answer, want, body)
+						t.Errorf("%s: %s, want %s\n%.500q", where, answer, want, body)
 						continue
 					}
 					if got.Code >= 400 {

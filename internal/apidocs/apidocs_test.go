@@ -185,6 +185,11 @@ func TestPages(t *testing.T) {
 			ID        string                     `json:"operationId"`
 			Responses map[string]json.RawMessage `json:"responses"`
 		} `json:"paths"`
+		Components struct {
+			Schemas map[string]struct {
+				Properties map[string]json.RawMessage `json:"properties"`
+			} `json:"schemas"`
+		} `json:"components"`
 	}
 	if err := json.Unmarshal([]byte(body(t, get(h, "/docs/openapi.json"))), &doc); err != nil {
 		t.Fatal(err)
@@ -197,10 +202,27 @@ func TestPages(t *testing.T) {
 				t.Errorf("%s is not on the plain page", op.ID)
 			}
 			for status := range op.Responses {
-				if !strings.Contains(article, "<dt>"+status+"</dt>") {
+				if !strings.Contains(article, "<dt>"+status+": ") {
 					t.Errorf("%s lacks %s", op.ID, status)
 				}
 			}
+		}
+	}
+	for name, schema := range doc.Components.Schemas {
+		_, article, _ := strings.Cut(text, `<article id="type-`+name+`">`)
+		article, _, found := strings.Cut(article, "</article>")
+		if !found {
+			t.Errorf("%s is not on the plain page", name)
+		}
+		for property := range schema.Properties {
+			if !strings.Contains(article, "<dt><code>"+property+"</code>: ") {
+				t.Errorf("%s.%s is not on the plain page", name, property)
+			}
+		}
+	}
+	for _, fragment := range regexp.MustCompile(`href="#([^"]*)"`).FindAllStringSubmatch(text, -1) {
+		if !strings.Contains(text, ` id="`+fragment[1]+`"`) {
+			t.Errorf("#%s leads nowhere", fragment[1])
 		}
 	}
 }
