@@ -48,7 +48,7 @@ var getAccountStatement = operation[Document]{
 		return one(p.Statement(ctx, a, id, q.forms))
 	},
 	filter: filterDated, answer: first[Document], missing: fdx.ErrStatementNotFound,
-	more: offered(append(slices.Clip(partErrors), fdx.ErrStatementProcessing)...),
+	more: offered(append(slices.Clip(partErrors), fdx.ErrNoStatements, fdx.ErrStatementProcessing)...),
 }
 
 // getAccountTransactionImages gives an image of a transaction that the

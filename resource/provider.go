@@ -144,7 +144,8 @@ type Provider interface {
 
 	// Statement returns the document of a statement of the one account whose
 	// date is inside the window, in the first of the forms that the bank
-	// has. ErrNotFound, ErrProcessing, ErrNotAcceptable.
+	// has. ErrNoStatements as for the list; ErrNotFound, ErrProcessing,
+	// ErrNotAcceptable.
 	Statement(ctx context.Context, a Access, id fdx.StatementID, forms []fdx.ContentType) (Document, error)
 
 	// Image returns an image of a transaction of the one account whose day

@@ -258,3 +258,33 @@ func TestRefused(t *testing.T) {
 		t.Error("wrote nowhere")
 	}
 }
+
+// The types that an operation of another package answers with or reads have
+// schemas, too.
+func TestEveryTypeHasASchema(t *testing.T) {
+	t.Parallel()
+	root, err := moduleRoot()
+	if err != nil {
+		t.Fatal(err)
+	}
+	types := newSource()
+	if err := types.read(root + "/fdx"); err != nil {
+		t.Fatal(err)
+	}
+	s := newBuilder(types).schemas
+	for _, of := range []reflect.Type{
+		reflect.TypeFor[fdx.ConsentsAnswer](), reflect.TypeFor[fdx.ConsentRevocationsAnswer](), reflect.TypeFor[fdx.NotificationsAnswer](),
+		reflect.TypeFor[fdx.NotificationSubscription](), reflect.TypeFor[fdx.CertificationMetricsAnswer](),
+	} {
+		if o := s.of(of); len(o) != 1 {
+			t.Errorf("%s: %v", of, o)
+		}
+	}
+	var got schema
+	if err := json.Unmarshal(encode(s.named["ConsentGrant"]), &got); err != nil {
+		t.Fatal(err)
+	}
+	if got.Properties["createdTime"].Type != "string" || got.Properties["lookbackPeriod"].Type != "integer" {
+		t.Errorf("%+v", got)
+	}
+}
