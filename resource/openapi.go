@@ -145,7 +145,8 @@ func (op *operation[T]) errors() []*fdx.Error {
 func (op *operation[T]) failed(err error) *refusal {
 	r := fromProvider(err, op.missing)
 	if !slices.ContainsFunc(op.errors(), func(e *fdx.Error) bool { return errors.Is(r.public, e) }) {
-		return fromProvider(errors.Join(errUndeclared, ErrUnavailable), nil)
+		r = fromProvider(ErrUnavailable, nil)
+		r.cause = errors.Join(errUndeclared, err)
 	}
 	return r
 }
