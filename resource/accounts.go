@@ -17,12 +17,14 @@ var accountEntities = []string{
 	"InsuranceAccount", "CommercialAccount", "DigitalWalletAccount", "BuyNowPayLaterAccount",
 }
 
-// searchForAccounts lists the accounts of a grant.
+// searchForAccounts lists the accounts of a grant. Unless resultType is
+// details, it holds what ACCOUNT_BASIC lets through and no more.
 var searchForAccounts = operation[fdx.Account]{
 	id: fdx.SearchForAccounts, path: "/accounts",
 	any: fdx.NewClusters(fdx.AccountBasic), through: accountClusters,
 	entities: accountEntities,
 	parse:    parseAccounts,
+	query:    accountsParameters,
 	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.Account], error) {
 		return p.Accounts(ctx, a, q.page)
 	},
@@ -66,6 +68,7 @@ var getAccount = operation[fdx.Account]{
 	through:  accountClusters,
 	entities: accountEntities,
 	parse:    parseAccount,
+	more:     accountErrors,
 	fetch: func(ctx context.Context, p Provider, a Access, _ ask) (Page[fdx.Account], error) {
 		return one(p.Account(ctx, a))
 	},

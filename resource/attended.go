@@ -6,10 +6,13 @@ import (
 	"github.com/headgate/headgate/internal/web"
 )
 
+// actorHeader names whether the consumer is present.
+const actorHeader = "FDX-API-Actor-Type"
+
 // attended reports whether the consumer is present; ok is false for a value
 // that FDX does not know.
 func attended(h http.Header) (present, ok bool) {
-	actor, given, err := web.Header(h, "FDX-API-Actor-Type")
+	actor, given, err := web.Header(h, actorHeader)
 	switch {
 	case err != nil:
 		return false, false

@@ -14,6 +14,7 @@ var getAccountContact = operation[fdx.AccountContact]{
 	holders:  true,
 	entities: []string{"AccountContact"},
 	parse:    parseAccount,
+	more:     offered(partErrors...),
 	fetch: func(ctx context.Context, p Provider, a Access, _ ask) (Page[fdx.AccountContact], error) {
 		return one(p.Contact(ctx, a))
 	},

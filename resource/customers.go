@@ -15,6 +15,8 @@ var getCustomers = operation[fdx.Customer]{
 	any: customerClusters, through: customerClusters, holders: true,
 	entities: []string{"Customer"},
 	parse:    parsePage,
+	query:    pageParameters,
+	more:     offered(fdx.ErrDataNotFound),
 	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.Customer], error) {
 		return p.Holders(ctx, a, q.page)
 	},
@@ -30,6 +32,7 @@ var getCustomerInfo = operation[fdx.Customer]{
 	any: customerClusters, through: customerClusters, holders: true,
 	entities: []string{"Customer"},
 	parse:    parseNothing,
+	more:     offered(fdx.ErrDataNotFound),
 	fetch: func(ctx context.Context, p Provider, a Access, _ ask) (Page[fdx.Customer], error) {
 		return one(customer(ctx, p, a, string(a.Consumer())))
 	},
@@ -44,6 +47,7 @@ var getCustomer = operation[fdx.Customer]{
 	any: customerClusters, through: customerClusters, holders: true,
 	entities: []string{"Customer"},
 	parse:    parseNothing,
+	more:     offered(fdx.ErrDataNotFound),
 	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.Customer], error) {
 		return one(customer(ctx, p, a, q.id))
 	},

@@ -4,7 +4,8 @@
 // function, so that none can forget a step.
 //
 // A new endpoint is an operation and a row in endpoints; what it gives to whom
-// is then in docs/enforcement.md, which is written from these.
+// is then in docs/enforcement.md and, after make generate, in the API document,
+// which are written from these.
 //
 // It owns enforcement and the Provider interface that a bank implements. It
 // must not know how consent is obtained, OAuth beyond presenting a token, or

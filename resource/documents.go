@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/headgate/headgate/fdx"
@@ -15,6 +16,8 @@ var searchForAccountStatements = operation[fdx.Statement]{
 	any: fdx.NewClusters(fdx.Statements), through: fdx.NewClusters(fdx.Statements),
 	entities: []string{"Statement"},
 	parse:    parseWindow,
+	query:    windowParameters,
+	more:     offered(append(append(slices.Clip(windowErrors), partErrors...), fdx.ErrNoStatements)...),
 	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.Statement], error) {
 		return p.Statements(ctx, a, q.page)
 	},
@@ -45,6 +48,7 @@ var getAccountStatement = operation[Document]{
 		return one(p.Statement(ctx, a, id, q.forms))
 	},
 	filter: filterDated, answer: first[Document], missing: fdx.ErrStatementNotFound,
+	more: offered(append(slices.Clip(partErrors), fdx.ErrNoStatements, fdx.ErrStatementProcessing)...),
 }
 
 // getAccountTransactionImages gives an image of a transaction that the
@@ -61,6 +65,7 @@ var getAccountTransactionImages = operation[Document]{
 		return one(p.Image(ctx, a, id, q.forms))
 	},
 	filter: filterDated, answer: first[Document], missing: fdx.ErrImageNotFound,
+	more: offered(partErrors...),
 }
 
 // getTermsAndConditions gives the terms of an account.
@@ -73,6 +78,7 @@ var getTermsAndConditions = operation[Document]{
 	},
 	filter: func(*Document, Access, links) verdict { return kept },
 	answer: first[Document], missing: fdx.ErrDataNotFound,
+	more: offered(partErrors...),
 }
 
 // parseDated reads a request for one thing of an account that has a day.

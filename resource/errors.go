@@ -16,6 +16,10 @@ import (
 // errBank: the provider broke its contract. Nothing of its answer leaves.
 var errBank = fmt.Errorf("%w: outside the access", ErrWrongAnswer)
 
+// errUndeclared: the provider returned an error that its contract does not
+// have for the method.
+var errUndeclared = errors.New("resource: provider returned an error of another operation")
+
 // fromDenial maps a denial of Allow.
 func fromDenial(c Caller, d *Denial) *fdxhttp.Refusal {
 	switch {

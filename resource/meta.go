@@ -5,11 +5,13 @@ import (
 	"encoding/json"
 	"net/http"
 	"net/url"
+	"reflect"
 	"slices"
 
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/fdxhttp"
+	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/internal/web"
 )
@@ -18,8 +20,13 @@ import (
 // anybody. Any living access token opens it, a client's own too, whatever its
 // scopes are. There is nothing to allow, to filter or to record.
 type description struct {
-	id     fdx.OperationID
-	path   string
+	id   fdx.OperationID
+	path string
+	// query are the parameters that it reads, errors what it can answer with.
+	query  []openapi.Parameter
+	errors []*fdx.Error
+	// body is the type of what answer returns.
+	body   reflect.Type
 	answer func(ctx context.Context, g *Gateway, q fdx.OperationsQuery) (any, *fdx.Error)
 }
 
@@ -27,6 +34,7 @@ type description struct {
 // announced.
 var getAvailability = description{
 	id: fdx.GetAvailability, path: "/availability",
+	query: availabilityParameters, errors: anyErrors, body: reflect.TypeFor[fdx.AvailabilityAnswer](),
 	answer: func(ctx context.Context, g *Gateway, q fdx.OperationsQuery) (any, *fdx.Error) {
 		var answer fdx.AvailabilityAnswer
 		bank := g.available(ctx)
@@ -40,6 +48,7 @@ var getAvailability = description{
 // getCapability tells what this API can do with this bank.
 var getCapability = description{
 	id: fdx.GetCapability, path: "/capability",
+	query: capabilityParameters, errors: append(slices.Clip(anyErrors), fdx.ErrNotImplemented), body: reflect.TypeFor[fdx.Capability](),
 	answer: func(ctx context.Context, g *Gateway, q fdx.OperationsQuery) (any, *fdx.Error) {
 		if q.Version != "" && q.Version != fdx.V6 {
 			return nil, fdx.ErrNotImplemented.WithDebug("the API is of FDX version " + string(fdx.V6))
@@ -60,7 +69,12 @@ var getCapability = description{
 	},
 }
 
-func (d *description) about() about { return about{id: d.id, path: d.path} }
+func (d *description) about() about {
+	return about{
+		id: d.id, path: d.path, parameters: d.query, errors: d.errors,
+		answers: []openapi.Answer{{Status: http.StatusOK, About: "What this API has.", Type: d.body}},
+	}
+}
 
 // serve answers a request for a description.
 func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, _ target) {

@@ -3,6 +3,7 @@ package resource
 import (
 	"context"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/headgate/headgate/fdx"
@@ -14,6 +15,8 @@ var getAccountPaymentNetworks = operation[fdx.PaymentNetwork]{
 	any: fdx.NewClusters(fdx.PaymentSupport), through: fdx.NewClusters(fdx.PaymentSupport),
 	entities: []string{"PaymentNetwork"},
 	parse:    parseAccountPage,
+	query:    pageParameters,
+	more:     offered(append(slices.Clip(partErrors), fdx.ErrAccountClosed)...),
 	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.PaymentNetwork], error) {
 		return p.PaymentNetworks(ctx, a, q.page)
 	},
@@ -34,6 +37,8 @@ var getAccountAssetTransferNetworks = operation[fdx.AssetTransferNetwork]{
 	any: fdx.NewClusters(fdx.PaymentSupport), through: fdx.NewClusters(fdx.PaymentSupport),
 	entities: []string{"AssetTransferNetwork"},
 	parse:    parseAccountPage,
+	query:    pageParameters,
+	more:     offered(append(slices.Clip(partErrors), fdx.ErrAccountClosed)...),
 	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.AssetTransferNetwork], error) {
 		return p.AssetTransferNetworks(ctx, a, q.page)
 	},

@@ -95,7 +95,11 @@ var (
 //   - they return whole entities: filtering by cluster is the gateway's work,
 //     and so are the addresses in links, which need not be set;
 //   - a method about the one account of the Access returns ErrNoAccount for
-//     an unknown account and ErrAccountLocked for one that may not be read;
+//     an unknown account and ErrAccountLocked for one that may not be read,
+//     and, except Account, ErrAccountType where the kind of account has no
+//     such thing;
+//   - a method returns no other of the errors above than these, those that it
+//     names and ErrUnavailable: anything else is ErrUnavailable;
 //   - lists are in an order that stays the same from page to page.
 //
 // A bank that lacks a method embeds NotOffered.
@@ -143,7 +147,8 @@ type Provider interface {
 
 	// Statement returns the document of a statement of the one account whose
 	// date is inside the window, in the first of the forms that the bank
-	// has. ErrNotFound, ErrProcessing, ErrNotAcceptable.
+	// has. ErrNoStatements as for the list; ErrNotFound, ErrProcessing,
+	// ErrNotAcceptable.
 	Statement(ctx context.Context, a Access, id fdx.StatementID, forms []fdx.ContentType) (Document, error)
 
 	// Image returns an image of a transaction of the one account whose day

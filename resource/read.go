@@ -15,6 +15,7 @@ import (
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/fdxhttp"
+	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/internal/web"
 )
 
@@ -54,6 +55,11 @@ type operation[T any] struct {
 	// entities are the names of what the answer holds, as fdx.Entities has
 	// them, for the documentation; a document has none.
 	entities []string
+	// query are the parameters that parse reads.
+	query []openapi.Parameter
+	// more are the errors that it can answer with besides those of every read
+	// of data, none and missing. What else the bank says is never passed on.
+	more []*fdx.Error
 	// parse reads path and query; it leaves Any and, unless the query narrows
 	// it, Through to its caller.
 	parse func(t target, v url.Values, now time.Time) (question, *fdx.Error)
@@ -341,7 +347,7 @@ func (x *exchange[T]) prepare(ctx context.Context, q question) (body, *fdxhttp.R
 		}
 		page, err := x.fetch(ctx, access, ask{page: PageRequest{After: q.after, Limit: limit}, id: x.target.id, forms: q.forms})
 		if err != nil {
-			return body{}, fromProvider(err, x.op.missing)
+			return body{}, x.op.failed(err)
 		}
 		if len(page.Items) == 0 && x.op.none != nil {
 			return body{}, fdxhttp.Denied(x.op.none)

@@ -19,6 +19,8 @@ var searchRewardPrograms = operation[fdx.RewardProgram]{
 	any: fdx.NewClusters(fdx.Rewards), through: rewardClusters,
 	entities: []string{"RewardProgram"},
 	parse:    parsePage,
+	query:    pageParameters,
+	more:     offered(fdx.ErrDataNotFound),
 	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.RewardProgram], error) {
 		return p.RewardPrograms(ctx, a, q.page)
 	},
@@ -36,6 +38,7 @@ var getRewardProgram = operation[fdx.RewardProgram]{
 	any: fdx.NewClusters(fdx.Rewards), through: rewardClusters,
 	entities: []string{"RewardProgram"},
 	parse:    parseNothing,
+	more:     offered(fdx.ErrDataNotFound),
 	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.RewardProgram], error) {
 		program, err := program(ctx, p, a, q.id)
 		return one(program, err)
@@ -52,6 +55,8 @@ var getRewardProgramCategories = operation[fdx.RewardCategory]{
 	any: fdx.NewClusters(fdx.Rewards), through: fdx.NewClusters(fdx.Rewards),
 	entities: []string{"RewardCategory"},
 	parse:    parsePage,
+	query:    pageParameters,
+	more:     offered(fdx.ErrDataNotFound),
 	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.RewardCategory], error) {
 		// Categories name no account, so the program has to say that it is
 		// one of the grant.

@@ -4,6 +4,7 @@ import (
 	"cmp"
 	"context"
 	"net/url"
+	"slices"
 	"time"
 
 	"github.com/headgate/headgate/fdx"
@@ -20,6 +21,8 @@ var searchForAccountTransactions = operation[fdx.Transaction]{
 		"InsuranceTransaction", "CommercialTransaction", "DigitalWalletTransaction", "BuyNowPayLaterTransaction",
 	},
 	parse: parseWindow,
+	query: windowParameters,
+	more:  append(slices.Clip(windowErrors), partErrors...),
 	fetch: func(ctx context.Context, p Provider, a Access, q ask) (Page[fdx.Transaction], error) {
 		return p.Transactions(ctx, a, q.page)
 	},

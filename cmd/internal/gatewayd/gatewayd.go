@@ -18,6 +18,7 @@ import (
 	"github.com/headgate/headgate/cmd/internal/config"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/api"
+	"github.com/headgate/headgate/internal/apidocs"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/postgres"
@@ -136,7 +137,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	p.server = web.NewServer(p.health.Around(beside(consents, g.Handler())), tlsConfig, log)
+	docs, err := apidocs.New(apidocs.Config{Public: c.Public, Issuer: c.Issuer, Log: log})
+	if err != nil {
+		return nil, err
+	}
+	p.server = web.NewServer(p.health.Around(docs.Before(beside(consents, g.Handler()))), tlsConfig, log)
 	return p, nil
 }
 
