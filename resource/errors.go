@@ -2,7 +2,6 @@ package resource
 
 import (
 	"context"
-	"encoding/json"
 	"errors"
 	"net/http"
 	"strconv"
@@ -27,6 +26,9 @@ type refusal struct {
 	cause error
 	// storeDown: it is the store of records that could not be asked.
 	storeDown bool
+	// integer: the caller is known, and is registered for error codes that
+	// are integers.
+	integer bool
 }
 
 // retryAfter is how long a client should wait after a 503, in seconds.
@@ -135,12 +137,12 @@ func (g *Gateway) refuse(w http.ResponseWriter, r *refusal) {
 	case r.public.Status == http.StatusServiceUnavailable:
 		h.Set("Retry-After", strconv.Itoa(retryAfter))
 	}
-	writeError(w, r.public)
+	writeError(w, r.public, r.integer)
 }
 
 // writeError writes an FDX error body.
-func writeError(w http.ResponseWriter, e *fdx.Error) {
-	body, err := json.Marshal(e)
+func writeError(w http.ResponseWriter, e *fdx.Error, integer bool) {
+	body, err := e.Body(integer)
 	if err != nil {
 		panic(err) // three strings
 	}

@@ -87,7 +87,7 @@ func open(t *testing.T, change func(*resource.Config)) *front {
 	f.config = resource.Config{
 		Public: f.base, Issuer: "https://auth.example", Instance: "one",
 		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.now,
-		Hasher: f.hasher, Proofs: proofs, Tokens: f.truth, Recipients: f.truth,
+		Hasher: f.hasher, Proofs: proofs, Tokens: f.truth,
 		Provider: f.bank, Gate: f.truth, PageKeys: [][]byte{bytes.Repeat([]byte{7}, 32)},
 	}
 	if change != nil {

@@ -10,7 +10,6 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/certs/clientcert"
-	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
 )
@@ -38,11 +37,10 @@ type Config struct {
 	// Certificates finds client certificates; nil takes those of the
 	// connection.
 	Certificates *clientcert.Source
-	// Tokens and Recipients are the truth, Cache what stands in front of
-	// Tokens; a nil Cache always asks the truth.
-	Tokens     Tokens
-	Recipients consent.Recipients
-	Cache      Cache
+	// Tokens is the truth, Cache what stands in front of it; a nil Cache
+	// always asks the truth.
+	Tokens Tokens
+	Cache  Cache
 
 	Provider Provider
 	Gate     Gate
@@ -54,22 +52,21 @@ type Config struct {
 
 // Gateway answers reads of recipients. Safe for concurrent use.
 type Gateway struct {
-	public     string
-	instance   string
-	now        func() time.Time
-	hasher     *token.Hasher
-	proofs     *dpop.Verifier
-	nonces     *dpop.Nonces
-	peers      *clientcert.Source
-	tokens     Tokens
-	recipients consent.Recipients
-	cache      Cache
-	provider   Provider
-	gate       Gate
-	keys       *pageKeys
-	endpoints  []endpoint
-	metadata   []byte
-	handler    http.Handler
+	public    string
+	instance  string
+	now       func() time.Time
+	hasher    *token.Hasher
+	proofs    *dpop.Verifier
+	nonces    *dpop.Nonces
+	peers     *clientcert.Source
+	tokens    Tokens
+	cache     Cache
+	provider  Provider
+	gate      Gate
+	keys      *pageKeys
+	endpoints []endpoint
+	metadata  []byte
+	handler   http.Handler
 }
 
 // New returns a Gateway. It does no I/O. Its error names everything that is
@@ -91,7 +88,7 @@ func New(c Config) (*Gateway, error) {
 	g := &Gateway{
 		public: c.Public, instance: c.Instance, now: c.Now,
 		hasher: c.Hasher, proofs: c.Proofs, nonces: c.Nonces, peers: c.Certificates,
-		tokens: c.Tokens, recipients: c.Recipients, cache: c.Cache,
+		tokens: c.Tokens, cache: c.Cache,
 		provider: c.Provider, gate: c.Gate, keys: keys,
 		endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer),
 	}
@@ -118,7 +115,6 @@ func (c Config) check() error {
 	need(c.Hasher != nil, "Hasher")
 	need(c.Proofs != nil, "Proofs")
 	need(c.Tokens != nil, "Tokens")
-	need(c.Recipients != nil, "Recipients")
 	need(c.Provider != nil, "Provider")
 	need(c.Gate != nil, "Gate")
 	if !isOrigin(c.Public) {

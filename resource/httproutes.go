@@ -50,6 +50,6 @@ func answers(e *fdx.Error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
 		id, _ := interaction(r.Header)
 		w.Header().Set(interactionHeader, id)
-		writeError(w, e)
+		writeError(w, e, false)
 	}
 }

@@ -75,7 +75,9 @@ func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, 
 	}
 	var answer []byte
 	if refused == nil {
-		answer, refused = d.describe(ctx, g, r, idOK)
+		if answer, refused = d.describe(ctx, g, r, idOK); refused != nil {
+			refused.integer = caller.live.IntegerCodes
+		}
 	}
 	if refused != nil {
 		log.Result, log.Reason, log.Cause = "refused", refused.reason, refused.cause

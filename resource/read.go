@@ -181,8 +181,10 @@ func (x *exchange[T]) run(ctx context.Context) (body, *refusal) {
 		return body{}, refused
 	}
 	x.open(ctx)
+	integer := x.caller.live.IntegerCodes
 	b, refused := x.answer(ctx)
 	if refused != nil {
+		refused.integer = integer
 		x.refused(ctx, refused)
 		return body{}, refused
 	}

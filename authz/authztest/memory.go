@@ -361,7 +361,13 @@ func (m *Memory) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 		g.Status = consent.StatusRevoked
 	}
 	a.Scopes, a.Resources = slices.Clone(a.Scopes), slices.Clone(a.Resources)
-	return token.Live{Access: a, Share: g.Within(a.Resources).Share()}, nil
+	who, err := m.Recipient(ctx, g.Recipient)
+	if err != nil && !errors.Is(err, consent.ErrNotFound) {
+		return token.Live{}, err
+	}
+	return token.Live{
+		Access: a, Share: g.Within(a.Resources).Share(), IntegerCodes: who.Profile.ErrorCodes == consent.IntegerCodes,
+	}, nil
 }
 
 // RevokeAccess implements token.Store.

@@ -89,7 +89,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	p.closers = append(p.closers, bank.Close)
 	rc := resource.Config{
 		Public: c.Public, Issuer: c.Issuer, Instance: instance(c.Instance), Log: log,
-		Tokens: db.Tokens(), Recipients: db.Recipients(), Provider: bank, Gate: gate,
+		Tokens: db.Tokens(), Provider: bank, Gate: gate,
 	}
 	if c.RedisURLFile != "" {
 		url, err := config.Secret(c.RedisURLFile)
