@@ -46,6 +46,7 @@ func endpoints() []endpoint {
 		&getCustomer,
 		&getAvailability,
 		&getCapability,
+		&getCertificationMetrics,
 	}
 }
 

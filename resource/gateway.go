@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -12,6 +13,7 @@ import (
 	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/internal/web"
 )
 
 // Config configures a Gateway. Fields are required unless they say otherwise.
@@ -44,6 +46,12 @@ type Config struct {
 
 	Provider Provider
 	Gate     Gate
+	// Performance keeps how calls end; nil counts nothing, and then nothing
+	// is disclosed.
+	Performance Performance
+	// Observe is told how every request ended, also of paths that there are
+	// not; nil tells nobody. It must not block.
+	Observe func(web.Observation)
 	// PageKeys are secrets of 32 bytes that all instances share. The first
 	// seals, all open: put a new one second everywhere, then first, then
 	// drop the old one after a day.
@@ -67,6 +75,8 @@ type Gateway struct {
 	endpoints []endpoint
 	metadata  []byte
 	handler   http.Handler
+	meter     *meter // nil when nothing is counted
+	told      histories
 }
 
 // New returns a Gateway. It does no I/O. Its error names everything that is
@@ -92,8 +102,18 @@ func New(c Config) (*Gateway, error) {
 		provider: c.Provider, gate: c.Gate, keys: keys,
 		endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer),
 	}
+	observe := c.Observe
+	if c.Performance != nil {
+		g.meter = newMeter(g, c.Performance, c.Log)
+		observe = func(o web.Observation) {
+			g.meter.observe(o)
+			if c.Observe != nil {
+				c.Observe(o)
+			}
+		}
+	}
 	var err error
-	if g.handler, err = g.routes(c.Log); err != nil {
+	if g.handler, err = g.routes(c.Log, observe); err != nil {
 		return nil, fmt.Errorf("resource: %w", err)
 	}
 	return g, nil
@@ -102,6 +122,17 @@ func New(c Config) (*Gateway, error) {
 // Handler returns the gateway's routes. The server in front of it must ask
 // for client certificates and leave the TLS state in the request.
 func (g *Gateway) Handler() http.Handler { return g.handler }
+
+// Run does what has to be done beside answering: it stores how calls ended,
+// every ten seconds and once more when ctx has ended, and then returns. Let
+// ctx end after the last request.
+func (g *Gateway) Run(ctx context.Context) {
+	if g.meter == nil {
+		<-ctx.Done()
+		return
+	}
+	g.meter.run(ctx)
+}
 
 func (c Config) check() error {
 	var faults []error

@@ -11,9 +11,9 @@ import (
 )
 
 // routes is everything the gateway answers.
-func (g *Gateway) routes(log *slog.Logger) (http.Handler, error) {
+func (g *Gateway) routes(log *slog.Logger, observe func(web.Observation)) (http.Handler, error) {
 	e, err := web.NewEngine(web.Config{
-		Log: log, Now: g.now,
+		Log: log, Now: g.now, Observe: observe,
 		Failed:           answers(fdx.ErrInternal),
 		NotFound:         answers(fdx.ErrDataNotFound.WithDebug("no such resource")),
 		MethodNotAllowed: answers(fdx.ErrMethodNotAllowed),
@@ -22,6 +22,9 @@ func (g *Gateway) routes(log *slog.Logger) (http.Handler, error) {
 		return nil, err
 	}
 	e.GET(metadataPath, gin.WrapF(g.serveMetadata))
+	if g.meter != nil {
+		e.GET(performancePath, gin.WrapF(g.servePerformance))
+	}
 
 	for _, one := range g.endpoints {
 		e.GET(base+one.about().path, serve(g, one))
@@ -48,6 +51,7 @@ func serve(g *Gateway, e endpoint) gin.HandlerFunc {
 // answers is the same error for everybody.
 func answers(e *fdx.Error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		web.Fields(r.Context()).Code = e.Code
 		id, _ := interaction(r.Header)
 		w.Header().Set(interactionHeader, id)
 		writeError(w, e, false)

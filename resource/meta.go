@@ -80,6 +80,7 @@ func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, 
 		}
 	}
 	if refused != nil {
+		log.Code = refused.public.Code
 		log.Result, log.Reason, log.Cause = "refused", refused.reason, refused.cause
 		if log.Reason == "" {
 			log.Reason = refused.public.Code
@@ -124,6 +125,9 @@ func (g *Gateway) operations(only fdx.OperationID) []fdx.OperationID {
 	var list []fdx.OperationID
 	for _, e := range g.endpoints {
 		a := e.about()
+		if a.id == fdx.GetCertificationMetrics && g.meter == nil {
+			continue
+		}
 		if only != "" && a.id != only || !a.any.Empty() && !slices.Contains(offered, a.id) {
 			continue
 		}
@@ -150,7 +154,7 @@ func (g *Gateway) available(ctx context.Context) state {
 // without the bank.
 func (s state) of(id fdx.OperationID) fdx.Availability {
 	a := s.bank
-	if id == fdx.GetAvailability || id == fdx.GetCapability {
+	if id == fdx.GetAvailability || id == fdx.GetCapability || id == fdx.GetCertificationMetrics {
 		a = fdx.Availability{Status: fdx.Alive}
 	}
 	a.OperationID = id

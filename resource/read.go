@@ -140,6 +140,7 @@ func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Re
 		w.Header().Set("DPoP-Nonce", x.caller.nonce)
 	}
 	if refused != nil {
+		log.Code = refused.public.Code
 		log.Result, log.Reason, log.Cause = string(audit.Refused), refused.reason, refused.cause
 		if log.Reason == "" {
 			log.Reason = refused.public.Code

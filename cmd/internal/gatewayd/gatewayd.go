@@ -12,6 +12,7 @@ import (
 	"net/http"
 	"os"
 	"strconv"
+	"sync"
 	"time"
 
 	"github.com/headgate/headgate/certs"
@@ -53,6 +54,7 @@ type Config struct {
 // opened.
 type Process struct {
 	server   *http.Server
+	gateway  *resource.Gateway
 	health   *web.Health
 	lameDuck time.Duration
 	closers  []func()
@@ -89,7 +91,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	p.closers = append(p.closers, bank.Close)
 	rc := resource.Config{
 		Public: c.Public, Issuer: c.Issuer, Instance: instance(c.Instance), Log: log,
-		Tokens: db.Tokens(), Provider: bank, Gate: gate,
+		Tokens: db.Tokens(), Provider: bank, Gate: gate, Performance: db.Performance(),
 	}
 	if c.RedisURLFile != "" {
 		url, err := config.Secret(c.RedisURLFile)
@@ -115,8 +117,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if rc.Certificates, err = config.Certificates(c.ClientCAFile, c.ClientProxy); err != nil {
 		return nil, err
 	}
-	g, err := resource.New(rc)
-	if err != nil {
+	if p.gateway, err = resource.New(rc); err != nil {
 		return nil, err
 	}
 	tlsConfig, err := certs.ServerTLS(certs.Config{
@@ -126,7 +127,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	p.server = web.NewServer(p.health.Around(g.Handler()), tlsConfig, log)
+	p.server = web.NewServer(p.health.Around(p.gateway.Handler()), tlsConfig, log)
 	return p, nil
 }
 
@@ -148,7 +149,13 @@ func Serve(ctx context.Context, c Config, log *slog.Logger) error {
 
 // Run serves the socket until ctx ends, then drains.
 func (p *Process) Run(ctx context.Context, socket net.Listener) error {
-	return web.Serve(ctx, web.Drain{Health: p.health, LameDuck: p.lameDuck}, web.Listener{Server: p.server, Socket: socket})
+	house, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var kept sync.WaitGroup
+	kept.Go(func() { p.gateway.Run(house) })
+	err := web.Serve(ctx, web.Drain{Health: p.health, LameDuck: p.lameDuck}, web.Listener{Server: p.server, Socket: socket})
+	stop() // after the last request, so that it is counted
+	kept.Wait()
+	return err
 }
 
 // Close releases what New opened, last first. Call it after Run.

@@ -1,0 +1,175 @@
+package resource
+
+import (
+	"cmp"
+	"context"
+	"encoding/json"
+	"net/http"
+	"slices"
+	"strconv"
+	"sync"
+	"time"
+
+	"github.com/headgate/headgate/fdx"
+)
+
+// performancePath is where everybody can read how the interface does (12 CFR
+// 1033.341(d), which asks for 13 months).
+const performancePath = "/performance.json"
+
+// disclosed is how many months are told of, the current one not counted, and
+// historyAge how old what is told may be.
+const (
+	disclosed  = 13
+	historyAge = time.Minute
+)
+
+// histories remembers the history for a moment: anybody may ask for it.
+type histories struct {
+	mu      sync.Mutex
+	at      time.Time
+	history History
+}
+
+// history returns how operations did in the months that are disclosed, and as
+// of when. While the store is away it is what was known last.
+func (g *Gateway) history(ctx context.Context) (History, time.Time, error) {
+	h := &g.told
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	now := g.now().UTC()
+	if !h.at.IsZero() && now.Sub(h.at) < historyAge {
+		return h.history, h.at, nil
+	}
+	from := time.Date(now.Year(), now.Month()-disclosed, 1, 0, 0, 0, 0, time.UTC)
+	// Detached: others wait for the same answer.
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bankDeadline)
+	defer cancel()
+	history, err := g.meter.store.History(ctx, from)
+	if err != nil {
+		if h.at.IsZero() {
+			return History{}, time.Time{}, err
+		}
+		return h.history, h.at, nil
+	}
+	h.history, h.at = history, now
+	return history, now, nil
+}
+
+// getCertificationMetrics tells how each operation did, month by month.
+var getCertificationMetrics = description{
+	id: fdx.GetCertificationMetrics, path: "/certification-metrics",
+	answer: func(ctx context.Context, g *Gateway, q fdx.OperationsQuery) (any, *fdx.Error) {
+		if g.meter == nil {
+			return nil, fdx.ErrNotImplemented.WithDebug("performance is not counted here; see /capability")
+		}
+		history, at, err := g.history(ctx)
+		if err != nil {
+			return nil, fdx.ErrMaintenance.WithDebug("try again later")
+		}
+		var answer fdx.CertificationMetricsAnswer
+		for _, m := range history.Months {
+			if q.OperationID != "" && m.Operation != q.OperationID {
+				continue
+			}
+			start, end := m.counted(history.Since, at)
+			metric := fdx.CertificationMetric{
+				ReportStartTimestamp: fdx.TimestampOf(start), ReportEndTimestamp: fdx.TimestampOf(end), ReportTimestamp: fdx.TimestampOf(at),
+				MetricsName: m.Start.Format("2006-01"), OperationIDs: []fdx.OperationID{m.Operation},
+			}
+			metric.ResponseTimeAverage, _ = m.average()
+			metric.AverageUpTime, _ = m.uptime(history.Since, at)
+			answer.Metrics = append(answer.Metrics, metric)
+		}
+		return answer, nil
+	},
+}
+
+// performance is the body of performancePath.
+type performance struct {
+	ReportedAt time.Time          `json:"reported_at"`
+	TimeZone   string             `json:"time_zone"`
+	Months     []performanceMonth `json:"months"` // newest first
+}
+
+type performanceMonth struct {
+	Month string `json:"month"`
+	// Complete: the month is over, and its figures are final but for what an
+	// instance that was cut off still brings.
+	Complete   bool                   `json:"complete"`
+	From       time.Time              `json:"from"`
+	To         time.Time              `json:"to"`
+	Figures    performanceFigures     `json:"all_operations"`
+	Operations []performanceOperation `json:"operations"`
+}
+
+type performanceOperation struct {
+	Operation fdx.OperationID `json:"operation"`
+	performanceFigures
+}
+
+type performanceFigures struct {
+	Queries      int64       `json:"queries"`
+	Proper       int64       `json:"proper_responses"`
+	Excluded     int64       `json:"excluded"` // in announced downtime
+	ResponseRate fdx.Decimal `json:"response_rate_percent,omitzero"`
+	Average      fdx.Decimal `json:"response_time_average_ms,omitzero"`
+	P95          int64       `json:"response_time_p95_ms,omitzero"`
+	Uptime       fdx.Decimal `json:"uptime_percent,omitzero"`
+	Planned      int64       `json:"planned_downtime_minutes"`
+}
+
+func figures(m Month, since, now time.Time) performanceFigures {
+	f := performanceFigures{
+		Queries: m.Proper + m.Failed, Proper: m.Proper, Excluded: m.Excluded,
+		P95: m.Latencies.Percentile(95).Milliseconds(), Planned: m.Planned,
+	}
+	f.ResponseRate, _ = m.rate()
+	f.Average, _ = m.average()
+	f.Uptime, _ = m.uptime(since, now)
+	return f
+}
+
+// report groups a history by months.
+func report(h History, now time.Time) performance {
+	r := performance{ReportedAt: now, TimeZone: "UTC", Months: []performanceMonth{}}
+	months := slices.Clone(h.Months)
+	slices.SortStableFunc(months, func(a, b Month) int {
+		return cmp.Or(b.Start.Compare(a.Start), cmp.Compare(a.Operation, b.Operation))
+	})
+	for len(months) > 0 {
+		sum := months[0]
+		n := 1
+		for ; n < len(months) && months[n].Start.Equal(sum.Start); n++ {
+			sum.add(months[n])
+		}
+		start, end := sum.counted(h.Since, now)
+		month := performanceMonth{
+			Month: sum.Start.Format("2006-01"), Complete: !now.Before(sum.Start.AddDate(0, 1, 0)),
+			From: start, To: end, Figures: figures(sum, h.Since, now),
+		}
+		for _, m := range months[:n] {
+			month.Operations = append(month.Operations, performanceOperation{m.Operation, figures(m, h.Since, now)})
+		}
+		r.Months = append(r.Months, month)
+		months = months[n:]
+	}
+	return r
+}
+
+// servePerformance answers performancePath: to everybody, and nothing about
+// anybody.
+func (g *Gateway) servePerformance(w http.ResponseWriter, r *http.Request) {
+	history, at, err := g.history(r.Context())
+	if err != nil {
+		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+		writeError(w, fdx.ErrMaintenance, false)
+		return
+	}
+	body, err := json.Marshal(report(history, at))
+	if err != nil {
+		panic(err) // numbers, times and names
+	}
+	w.Header().Set("Cache-Control", "public, max-age=300")
+	writeJSON(w, http.StatusOK, body)
+}
