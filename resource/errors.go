@@ -84,7 +84,7 @@ func malformed(debug string) *refusal { return denied(fdx.ErrInvalidInput.WithDe
 // storeDown is the answer when nothing is known because the truth or the
 // gate cannot be asked.
 func storeDown(cause error) *refusal {
-	return &refusal{public: fdx.ErrMaintenance.WithDebug("try again later"), cause: cause, storeDown: true}
+	return &refusal{public: fdx.ErrMaintenance.WithDebug("try again later"), reason: "store_unavailable", cause: cause, storeDown: true}
 }
 
 // fromDenial maps a denial of Allow.
@@ -121,11 +121,11 @@ func fromProvider(err error, missing *fdx.Error) *refusal {
 	case errors.Is(err, ErrNotOffered):
 		return denied(fdx.ErrNotImplemented.WithDebug("the bank does not offer this operation; see /capability"))
 	case errors.Is(err, errBank), errors.Is(err, errTooLarge):
-		return &refusal{public: fdx.ErrSubsystem, cause: err}
+		return &refusal{public: fdx.ErrSubsystem, reason: "bank_broken", cause: err}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &refusal{public: fdx.ErrUpstreamTimeout.WithDebug("the bank did not answer in time; try again later"), cause: err}
+		return &refusal{public: fdx.ErrUpstreamTimeout.WithDebug("the bank did not answer in time; try again later"), reason: "bank_timeout", cause: err}
 	}
-	return &refusal{public: fdx.ErrMaintenance.WithDebug("the bank cannot answer now; try again later"), cause: err}
+	return &refusal{public: fdx.ErrMaintenance.WithDebug("the bank cannot answer now; try again later"), reason: "bank_unavailable", cause: err}
 }
 
 // refuse writes the answer to a refused read.

@@ -49,9 +49,9 @@ type Config struct {
 	// Performance keeps how calls end; nil counts nothing, and then nothing
 	// is disclosed.
 	Performance Performance
-	// Observe is told how every request ended, also of paths that there are
-	// not; nil tells nobody. It must not block.
-	Observe func(web.Observation)
+	// Watch is told how every request ended, also of paths that there are
+	// not, and of waiting for the bank and for the gate.
+	Watch web.Watch
 	// PageKeys are secrets of 32 bytes that all instances share. The first
 	// seals, all open: put a new one second everywhere, then first, then
 	// drop the old one after a day.
@@ -77,6 +77,7 @@ type Gateway struct {
 	handler   http.Handler
 	meter     *meter // nil when nothing is counted
 	told      histories
+	watch     web.Watch
 }
 
 // New returns a Gateway. It does no I/O. Its error names everything that is
@@ -98,22 +99,22 @@ func New(c Config) (*Gateway, error) {
 	g := &Gateway{
 		public: c.Public, instance: c.Instance, now: c.Now,
 		hasher: c.Hasher, proofs: c.Proofs, nonces: c.Nonces, peers: c.Certificates,
-		tokens: c.Tokens, cache: c.Cache,
+		tokens: c.Tokens, cache: c.Cache, watch: c.Watch,
 		provider: c.Provider, gate: c.Gate, keys: keys,
 		endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer),
 	}
-	observe := c.Observe
+	watch := c.Watch
 	if c.Performance != nil {
 		g.meter = newMeter(g, c.Performance, c.Log)
-		observe = func(o web.Observation) {
+		watch.Observe = func(o web.Observation) {
 			g.meter.observe(o)
-			if c.Observe != nil {
-				c.Observe(o)
+			if c.Watch.Observe != nil {
+				c.Watch.Observe(o)
 			}
 		}
 	}
 	var err error
-	if g.handler, err = g.routes(c.Log, observe); err != nil {
+	if g.handler, err = g.routes(c.Log, watch); err != nil {
 		return nil, fmt.Errorf("resource: %w", err)
 	}
 	return g, nil

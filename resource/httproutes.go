@@ -11,9 +11,9 @@ import (
 )
 
 // routes is everything the gateway answers.
-func (g *Gateway) routes(log *slog.Logger, observe func(web.Observation)) (http.Handler, error) {
+func (g *Gateway) routes(log *slog.Logger, watch web.Watch) (http.Handler, error) {
 	e, err := web.NewEngine(web.Config{
-		Log: log, Now: g.now, Observe: observe,
+		Log: log, Now: g.now, Watch: watch,
 		Failed:           answers(fdx.ErrInternal),
 		NotFound:         answers(fdx.ErrDataNotFound.WithDebug("no such resource")),
 		MethodNotAllowed: answers(fdx.ErrMethodNotAllowed),

@@ -49,7 +49,7 @@ func TestEveryCallIsCounted(t *testing.T) {
 	var seen []web.Observation
 	f := open(t, func(c *resource.Config) {
 		c.Performance = &p
-		c.Observe = func(o web.Observation) { seen = append(seen, o) }
+		c.Watch.Observe = func(o web.Observation) { seen = append(seen, o) }
 	})
 	a := f.app(t, share(nil), nil)
 	months := f.count(t, &p, func() {

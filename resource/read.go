@@ -226,7 +226,9 @@ func (x *exchange[T]) answer(ctx context.Context) (body, *refusal) {
 		if refused != nil {
 			return body{}, refused
 		}
-		verdict, err := g.gate.Release(ctx, Release{Record: x.record, Proof: x.caller.proof})
+		waiting, done := g.watch.Begin(ctx, "gate")
+		verdict, err := g.gate.Release(waiting, Release{Record: x.record, Proof: x.caller.proof})
+		done()
 		switch {
 		case err != nil:
 			// The record may or may not be stored: what is unknown never
@@ -365,7 +367,9 @@ func encode(answer any, forms []fdx.ContentType) (body, int, error) {
 // that answers with anything outside the access is broken, and then nothing
 // of its answer is trusted.
 func (x *exchange[T]) fetch(ctx context.Context, a Access, q ask) (Page[T], error) {
-	page, err := x.op.fetch(ctx, x.gateway.provider, a, q)
+	asking, done := x.gateway.watch.Begin(ctx, "bank")
+	page, err := x.op.fetch(asking, x.gateway.provider, a, q)
+	done()
 	if err != nil {
 		if ctx.Err() != nil {
 			err = errors.Join(err, ctx.Err())

@@ -18,14 +18,8 @@ type Config struct {
 	// Now is the clock of the log line's duration; nil is time.Now.
 	Now func() time.Time
 
-	// Observe is told of every request once it is answered; nil tells nobody.
-	// It runs on the request's goroutine and must not block.
-	Observe func(Observation)
-	// Trace is called before the handlers of a request, with the template of
-	// its route, and returns the context that they get and what is called
-	// with the status of the answer. It must not pass on anything else of the
-	// request. nil traces nothing.
-	Trace func(r *http.Request, route string) (context.Context, func(status int))
+	// Watch is told of every request; the zero value tells nobody.
+	Watch Watch
 
 	// The three answers that no route gives. Each writes a whole answer,
 	// status included; all are required, because only the caller knows its
@@ -88,10 +82,7 @@ func (c Config) around(g *gin.Context) {
 	if route == "" {
 		route = Unmatched
 	}
-	ctx, traced := g.Request.Context(), func(int) {}
-	if c.Trace != nil {
-		ctx, traced = c.Trace(g.Request, route)
-	}
+	ctx, traced := c.Watch.request(g.Request, route)
 	g.Request = g.Request.WithContext(r.in(ctx))
 	g.Writer.Header().Set(RequestIDHeader, r.id.String())
 	g.Writer.Header().Set("Cache-Control", "no-store")
@@ -132,8 +123,8 @@ func (c Config) around(g *gin.Context) {
 		o.Status = http.StatusInternalServerError // also after the first byte
 	}
 	traced(o.Status)
-	if c.Observe != nil {
-		c.Observe(o)
+	if c.Watch.Observe != nil {
+		c.Watch.Observe(o)
 	}
 	if cut {
 		panic(http.ErrAbortHandler)
