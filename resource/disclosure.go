@@ -1,11 +1,9 @@
 package resource
 
 import (
-	"cmp"
 	"context"
 	"encoding/json"
 	"net/http"
-	"slices"
 	"strconv"
 	"sync"
 	"time"
@@ -17,43 +15,89 @@ import (
 // 1033.341(d), which asks for 13 months).
 const performancePath = "/performance.json"
 
-// disclosed is how many months are told of, the current one not counted, and
-// historyAge how old what is told may be.
+// disclosed is how many months are told of, the current one not counted. What
+// is told of the current one may be as old as currentAge, and what is told of
+// those before, to which only an instance that was cut off adds, as old as
+// finalAge.
 const (
 	disclosed  = 13
-	historyAge = time.Minute
+	currentAge = time.Minute
+	finalAge   = time.Hour
 )
 
-// histories remembers the history for a moment: anybody may ask for it.
+// histories remembers months: anybody may ask for them, and to add one up is
+// work.
 type histories struct {
-	mu      sync.Mutex
-	at      time.Time
-	history History
+	mu     sync.Mutex // guards everything below
+	months map[time.Time]told
+	// The store is not asked again right after it has failed: those who wait
+	// for each other would wait for every attempt.
+	failed time.Time
+	err    error
 }
 
-// history returns how operations did in the months that are disclosed, and as
-// of when. While the store is away it is what was known last.
+type told struct {
+	history History
+	at      time.Time
+}
+
+// history returns how operations did in the months that are disclosed, newest
+// first, and as of when. While the store is away it is what was known last.
 func (g *Gateway) history(ctx context.Context) (History, time.Time, error) {
 	h := &g.told
 	h.mu.Lock()
 	defer h.mu.Unlock()
 	now := g.now().UTC()
-	if !h.at.IsZero() && now.Sub(h.at) < historyAge {
-		return h.history, h.at, nil
-	}
-	from := time.Date(now.Year(), now.Month()-disclosed, 1, 0, 0, 0, 0, time.UTC)
 	// Detached: others wait for the same answer.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), bankDeadline)
 	defer cancel()
-	history, err := g.meter.store.History(ctx, from)
-	if err != nil {
-		if h.at.IsZero() {
-			return History{}, time.Time{}, err
+	months := map[time.Time]told{}
+	var all History
+	var asOf time.Time
+	renewed := false
+	for i := range disclosed + 1 {
+		start := time.Date(now.Year(), now.Month()-time.Month(i), 1, 0, 0, 0, 0, time.UTC)
+		m, known := h.months[start]
+		due := !known || i == 0 && now.Sub(m.at) >= currentAge
+		if !due && i > 0 && !renewed && (now.Sub(m.at) >= finalAge || m.at.Before(start.AddDate(0, 1, 0))) {
+			due, renewed = true, true // one at a time
 		}
-		return h.history, h.at, nil
+		if due {
+			if m, known = g.renew(ctx, start, m, known); !known {
+				return History{}, time.Time{}, h.err
+			}
+		}
+		if i == 0 {
+			asOf = m.at
+		}
+		months[start] = m
+		if !m.history.Since.IsZero() {
+			all.Since = m.history.Since
+		}
+		all.Months = append(all.Months, m.history.Months...)
 	}
-	h.history, h.at = history, now
-	return history, now, nil
+	h.months = months
+	return all, asOf, nil
+}
+
+// renew asks the store for a month and remembers it; while it is away, what is
+// known stays. Called with the lock held.
+func (g *Gateway) renew(ctx context.Context, start time.Time, m told, known bool) (told, bool) {
+	h := &g.told
+	now := g.now().UTC()
+	if now.Sub(h.failed) < retryAfter*time.Second {
+		return m, known
+	}
+	found, err := g.meter.store.History(ctx, start)
+	if err != nil {
+		h.failed, h.err = now, err
+		return m, known
+	}
+	if h.months == nil {
+		h.months = map[time.Time]told{}
+	}
+	h.months[start] = told{found, now}
+	return h.months[start], true
 }
 
 // getCertificationMetrics tells how each operation did, month by month.
@@ -130,14 +174,10 @@ func figures(m Month, since, now time.Time) performanceFigures {
 	return f
 }
 
-// report groups a history by months.
+// report groups a history, whose months are sorted, by months.
 func report(h History, now time.Time) performance {
 	r := performance{ReportedAt: now, TimeZone: "UTC", Months: []performanceMonth{}}
-	months := slices.Clone(h.Months)
-	slices.SortStableFunc(months, func(a, b Month) int {
-		return cmp.Or(b.Start.Compare(a.Start), cmp.Compare(a.Operation, b.Operation))
-	})
-	for len(months) > 0 {
+	for months := h.Months; len(months) > 0; {
 		sum := months[0]
 		n := 1
 		for ; n < len(months) && months[n].Start.Equal(sum.Start); n++ {

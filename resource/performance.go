@@ -17,10 +17,10 @@ type Performance interface {
 	// nothing. No two processes have the same id.
 	Put(ctx context.Context, process [16]byte, calls []Calls) error
 
-	// History returns the sums of all processes over the months that began
-	// at or after from, which is the start of a month, newest first and then
-	// by operation. What nobody has put anything of is absent.
-	History(ctx context.Context, from time.Time) (History, error)
+	// History returns the sums of all processes over one month, which begins
+	// at start, by operation. An operation that nobody has put anything of is
+	// absent; the zero History when that is so of all.
+	History(ctx context.Context, start time.Time) (History, error)
 }
 
 // Calls is what one process counted of one operation in one hour.
@@ -72,8 +72,8 @@ func (l Latencies) Percentile(percent int64) time.Duration {
 
 // History is how operations did, by calendar months of UTC.
 type History struct {
-	// Since is the first minute of which anything is known; zero when
-	// nothing is.
+	// Since is the first minute of which anything is known, of whatever
+	// month.
 	Since  time.Time
 	Months []Month
 }

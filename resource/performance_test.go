@@ -169,6 +169,7 @@ func TestDisclosureWithoutAPast(t *testing.T) {
 		}
 	}
 	p.Fail(nil)
+	f.clock.move(2 * time.Second)
 	if got := a.get(t, "/performance.json"); got.status != 200 || !json.Valid([]byte(got.body)) || !strings.Contains(got.body, `"months":[]`) {
 		t.Errorf("%d %s", got.status, got.body)
 	}
@@ -185,20 +186,36 @@ func TestDisclosureWithoutAPast(t *testing.T) {
 	}
 }
 
-// What is asked for by everybody costs the store one question a minute.
+// What is asked for by everybody costs the store one question a minute, and
+// one more for each month that is over and was not asked about for an hour.
 func TestTheHistoryIsAskedOnce(t *testing.T) {
 	t.Parallel()
 	p := &countedHistory{Performances: history(t)}
 	f := open(t, func(c *resource.Config) { c.Performance = p })
 	a := f.app(t, share(nil), nil)
-	for range 5 {
+	ask := func(what string, questions int) {
+		t.Helper()
 		given(t, a.get(t, "/performance.json"))
+		if p.asked != questions {
+			t.Errorf("%s: asked %d times, want %d", what, p.asked, questions)
+		}
+		p.asked = 0
 	}
+	ask("at first", 14)
+	ask("again", 0)
 	f.clock.move(time.Minute)
-	given(t, a.get(t, "/performance.json"))
-	if p.asked != 2 {
-		t.Errorf("asked %d times", p.asked)
-	}
+	ask("a minute later", 1)
+	f.clock.move(time.Hour)
+	ask("an hour later", 2)
+	ask("and again", 1)
+	f.clock.move(10 * 24 * time.Hour) // December
+	ask("in another month", 2)        // the new one, and one that was not final
+	p.Fail(errors.New("down"))
+	f.clock.move(time.Hour)
+	ask("while the store is away", 1)
+	ask("right after that", 0)
+	f.clock.move(2 * time.Second)
+	ask("a moment later", 1)
 }
 
 type countedHistory struct {
@@ -206,10 +223,7 @@ type countedHistory struct {
 	asked int
 }
 
-func (c *countedHistory) History(ctx context.Context, from time.Time) (resource.History, error) {
+func (c *countedHistory) History(ctx context.Context, start time.Time) (resource.History, error) {
 	c.asked++
-	if want := time.Date(noon.Year()-1, noon.Month()-1, 1, 0, 0, 0, 0, time.UTC); !from.Equal(want) {
-		return resource.History{}, errors.New("asked from " + from.String())
-	}
-	return c.Performances.History(ctx, from)
+	return c.Performances.History(ctx, start)
 }

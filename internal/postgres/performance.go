@@ -40,23 +40,23 @@ WHERE operation_call.proper + operation_call.failed + operation_call.excluded <=
 // counted, and calls are simply added.
 const sqlHistory = `
 WITH counted AS (
-    SELECT date_trunc('month', hour, 'UTC') AS month, operation,
+    SELECT operation,
            sum(proper)::bigint AS proper, sum(failed)::bigint AS failed, sum(excluded)::bigint AS excluded, sum(took_us)::bigint AS took_us,
            ARRAY[sum(latencies[1]), sum(latencies[2]), sum(latencies[3]), sum(latencies[4]), sum(latencies[5]), sum(latencies[6]), sum(latencies[7]), sum(latencies[8]),
                  sum(latencies[9]), sum(latencies[10]), sum(latencies[11]), sum(latencies[12]), sum(latencies[13]), sum(latencies[14]), sum(latencies[15])]::bigint[] AS latencies
-    FROM operation_call WHERE hour >= $1 GROUP BY 1, 2),
+    FROM operation_call WHERE hour >= $1 AND hour < $2 GROUP BY operation),
 minutes AS (
-    SELECT date_trunc('month', hour, 'UTC') AS month, operation,
+    SELECT operation,
            sum(bit_count((up & ~planned)::bit(64)))::bigint AS up, sum(bit_count(planned::bit(64)))::bigint AS planned
     FROM (SELECT hour, operation, bit_or(up) AS up, bit_or(planned) AS planned
-          FROM operation_call WHERE hour >= $1 GROUP BY hour, operation) AS hours
-    GROUP BY 1, 2),
+          FROM operation_call WHERE hour >= $1 AND hour < $2 GROUP BY hour, operation) AS hours
+    GROUP BY operation),
 first AS (
     SELECT hour, bit_or(up | planned) AS minutes FROM operation_call
     WHERE hour = (SELECT min(hour) FROM operation_call) GROUP BY hour)
-SELECT month, operation, proper, failed, excluded, took_us, latencies, up, m.planned, first.hour AS since, first.minutes AS since_minutes
-FROM counted JOIN minutes AS m USING (month, operation) CROSS JOIN first
-ORDER BY month DESC, operation`
+SELECT operation, proper, failed, excluded, took_us, latencies, up, m.planned, first.hour AS since, first.minutes AS since_minutes
+FROM counted JOIN minutes AS m USING (operation) CROSS JOIN first
+ORDER BY operation COLLATE "C"`
 
 // Put implements resource.Performance. One round trip.
 func (s Performance) Put(ctx context.Context, process [16]byte, calls []resource.Calls) error {
@@ -90,9 +90,8 @@ func (s Performance) Put(ctx context.Context, process [16]byte, calls []resource
 }
 
 // History implements resource.Performance. One round trip.
-func (s Performance) History(ctx context.Context, from time.Time) (resource.History, error) {
+func (s Performance) History(ctx context.Context, start time.Time) (resource.History, error) {
 	type monthRow struct {
-		Month        time.Time `db:"month"`
 		Operation    string    `db:"operation"`
 		Proper       int64     `db:"proper"`
 		Failed       int64     `db:"failed"`
@@ -106,7 +105,7 @@ func (s Performance) History(ctx context.Context, from time.Time) (resource.Hist
 	}
 	var rows []monthRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
-		rows, err = many[monthRow](ctx, c, sqlHistory, from)
+		rows, err = many[monthRow](ctx, c, sqlHistory, start, start.AddDate(0, 1, 0))
 		return err
 	})
 	if err != nil {
@@ -115,7 +114,7 @@ func (s Performance) History(ctx context.Context, from time.Time) (resource.Hist
 	var h resource.History
 	for _, r := range rows {
 		m := resource.Month{
-			Start: r.Month.UTC(), Operation: fdx.OperationID(r.Operation), Proper: r.Proper, Failed: r.Failed, Excluded: r.Excluded,
+			Start: start, Operation: fdx.OperationID(r.Operation), Proper: r.Proper, Failed: r.Failed, Excluded: r.Excluded,
 			Took: time.Duration(r.TookUS) * time.Microsecond, Up: r.Up, Planned: r.Planned,
 		}
 		if copy(m.Latencies[:], r.Latencies) != len(m.Latencies) {

@@ -71,7 +71,7 @@ func (p *Performances) put(process [16]byte, calls []resource.Calls) {
 }
 
 // History implements resource.Performance.
-func (p *Performances) History(ctx context.Context, from time.Time) (resource.History, error) {
+func (p *Performances) History(ctx context.Context, start time.Time) (resource.History, error) {
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	if err := cmp.Or(ctx.Err(), p.down); err != nil {
@@ -80,22 +80,16 @@ func (p *Performances) History(ctx context.Context, from time.Time) (resource.Hi
 	type minutes struct{ up, planned uint64 }
 	masks := map[callsKey]minutes{} // without a process
 	first := map[int64]uint64{}
-	months := map[callsKey]*resource.Month{} // hour is that of the month's start
-	startOf := func(hour int64) time.Time {
-		t := time.Unix(hour, 0).UTC()
-		return time.Date(t.Year(), t.Month(), 1, 0, 0, 0, 0, time.UTC)
-	}
+	months := map[fdx.OperationID]*resource.Month{}
 	month := func(k callsKey) *resource.Month {
-		start := startOf(k.hour)
-		id := callsKey{hour: start.Unix(), operation: k.operation}
-		if months[id] == nil {
-			months[id] = &resource.Month{Start: start, Operation: k.operation}
+		if months[k.operation] == nil {
+			months[k.operation] = &resource.Month{Start: start, Operation: k.operation}
 		}
-		return months[id]
+		return months[k.operation]
 	}
 	for k, c := range p.rows {
 		first[k.hour] |= c.Up | c.Planned
-		if k.hour < from.Unix() {
+		if k.hour < start.Unix() || k.hour >= start.AddDate(0, 1, 0).Unix() {
 			continue
 		}
 		m := month(k)
@@ -115,9 +109,7 @@ func (p *Performances) History(ctx context.Context, from time.Time) (resource.Hi
 	for _, m := range months {
 		h.Months = append(h.Months, *m)
 	}
-	slices.SortFunc(h.Months, func(a, b resource.Month) int {
-		return cmp.Or(b.Start.Compare(a.Start), cmp.Compare(a.Operation, b.Operation))
-	})
+	slices.SortFunc(h.Months, func(a, b resource.Month) int { return cmp.Compare(a.Operation, b.Operation) })
 	if len(h.Months) > 0 {
 		var oldest int64
 		for hour := range first {
@@ -156,9 +148,9 @@ func Performance(t *testing.T, open func(t *testing.T) resource.Performance) {
 			t.Fatal(err)
 		}
 	}
-	want := func(t *testing.T, p resource.Performance, from, since time.Time, months ...resource.Month) {
+	want := func(t *testing.T, p resource.Performance, start, since time.Time, months ...resource.Month) {
 		t.Helper()
-		got, err := p.History(t.Context(), from)
+		got, err := p.History(t.Context(), start)
 		if err != nil || !got.Since.Equal(since) || !reflect.DeepEqual(got.Months, months) {
 			t.Errorf("got %+v, %v, want since %s %+v", got, err, since, months)
 		}
@@ -201,7 +193,9 @@ func Performance(t *testing.T, open func(t *testing.T) resource.Performance) {
 		put(t, p, process(), calls(last, 7, 0, 0), calls(november, 1, 1, 0), other, calls(october.Add(-time.Hour), 9, 9, 9))
 		second := sum(november, 1, 0, 0)
 		second.Operation = fdx.SearchForAccounts
-		want(t, p, october, october.Add(-time.Hour), sum(november, 1, 1, 0), second, sum(october, 7, 0, 0))
+		want(t, p, november, october.Add(-time.Hour), sum(november, 1, 1, 0), second)
+		want(t, p, october, october.Add(-time.Hour), sum(october, 7, 0, 0))
+		want(t, p, november.AddDate(0, 1, 0), time.Time{})
 	})
 	t.Run("minutes of processes overlap", func(t *testing.T) {
 		t.Parallel()
