@@ -12,6 +12,7 @@ import (
 
 	"go.opentelemetry.io/otel/attribute"
 	"go.opentelemetry.io/otel/codes"
+	"go.opentelemetry.io/otel/propagation"
 	sdktrace "go.opentelemetry.io/otel/sdk/trace"
 	"go.opentelemetry.io/otel/sdk/trace/tracetest"
 	oteltrace "go.opentelemetry.io/otel/trace"
@@ -50,7 +51,9 @@ func TestSpansSayNoMoreThanTheyMay(t *testing.T) {
 	r := httptest.NewRequest("GET", "/accounts/"+canary+"?q="+canary, nil)
 	r.Header.Set("traceparent", "00-0123456789abcdef0123456789abcdef-0123456789abcdef-00")
 	r.Header.Set("tracestate", "vendor="+canary)
-	ctx, done := tr.Request(r, "/accounts/:id")
+	// Whatever was made of it on the way.
+	extracted := propagation.TraceContext{}.Extract(r.Context(), propagation.HeaderCarrier(r.Header))
+	ctx, done := tr.Request(r.WithContext(extracted), "/accounts/:id")
 	part, end := tr.Part(ctx, "bank")
 	// A library that says too much.
 	_, library := tr.Provider().Tracer("library").Start(part, "select")

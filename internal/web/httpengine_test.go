@@ -277,16 +277,24 @@ func TestWatchers(t *testing.T) {
 		g.Status(404)
 	})
 	e.GET("/panic", func(*gin.Context) { panic("CANARY") })
+	e.GET("/cut", func(g *gin.Context) {
+		g.String(200, "half")
+		panic("CANARY")
+	})
 	e.GET("/gone", func(g *gin.Context) { g.Status(503) })
 	do(e, "GET", "/things/CANARY?CANARY")
 	do(e, "GET", "/panic")
 	do(e, "CANARY", "/CANARY")
+	func() {
+		defer func() { _ = recover() }() // the connection is cut
+		do(e, "GET", "/cut")
+	}()
 	ctx, hangUp := context.WithCancel(t.Context())
 	hangUp()
 	e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/gone", nil).WithContext(ctx))
 	want := []web.Observation{
 		{Route: "/things/:id", Method: "GET", Status: 404, Code: "701"}, {Route: "/panic", Method: "GET", Status: 500},
-		{Route: web.Unmatched, Method: "other", Status: 404}, {Route: "/gone", Method: "GET", Status: 503, Gone: true},
+		{Route: web.Unmatched, Method: "other", Status: 404}, {Route: "/cut", Method: "GET", Status: 500}, {Route: "/gone", Method: "GET", Status: 503, Gone: true},
 	}
 	for i := range seen {
 		if seen[i].At.IsZero() || seen[i].Took < 0 {
@@ -297,7 +305,7 @@ func TestWatchers(t *testing.T) {
 	if !reflect.DeepEqual(seen, want) {
 		t.Errorf("observed %+v", seen)
 	}
-	if !reflect.DeepEqual(routes, []string{"/things/:id", "/panic", web.Unmatched, "/gone"}) || !reflect.DeepEqual(ended, []int{404, 500, 404, 503}) {
+	if !reflect.DeepEqual(routes, []string{"/things/:id", "/panic", web.Unmatched, "/cut", "/gone"}) || !reflect.DeepEqual(ended, []int{404, 500, 404, 500, 503}) {
 		t.Errorf("routes %v ended with %v", routes, ended)
 	}
 }

@@ -179,7 +179,7 @@ func Performance(t *testing.T, open func(t *testing.T) resource.Performance) {
 		t.Parallel()
 		p, id := open(t), process()
 		first, second := calls(november, 3, 1, 0), calls(november, 5, 1, 1)
-		for _, c := range []resource.Calls{first, first, second, first, second} {
+		for _, c := range []resource.Calls{first, first, second, second, first} {
 			put(t, p, id, c)
 		}
 		want(t, p, november, november, sum(november, 5, 1, 1))
