@@ -176,7 +176,7 @@ func figures(m Month, since, now time.Time) performanceFigures {
 
 // report groups a history, whose months are sorted, by months.
 func report(h History, now time.Time) performance {
-	r := performance{ReportedAt: now, TimeZone: "UTC", Months: []performanceMonth{}}
+	r := performance{ReportedAt: now.Truncate(time.Second), TimeZone: "UTC", Months: []performanceMonth{}}
 	for months := h.Months; len(months) > 0; {
 		sum := months[0]
 		n := 1
