@@ -38,7 +38,7 @@ func (s *Server) MTLS() (http.Handler, error) { return s.protocol(s.cfg.MTLSBase
 // under base.
 func (s *Server) protocol(base string) (*gin.Engine, error) {
 	e, err := web.NewEngine(web.Config{
-		Log: s.cfg.Log, Now: s.cfg.Now,
+		Log: s.cfg.Log, Now: s.cfg.Now, Watch: s.cfg.Watch,
 		Failed:           s.fixed(&Error{Status: http.StatusInternalServerError, Code: engine.ServerError, Text: "the request could not be processed"}),
 		NotFound:         s.fixed(&Error{Status: http.StatusNotFound, Code: engine.InvalidRequest, Text: "no such endpoint: see the metadata document"}),
 		MethodNotAllowed: s.fixed(&Error{Status: http.StatusMethodNotAllowed, Code: engine.InvalidRequest, Text: "this endpoint has another method: see the Allow header"}),
@@ -71,7 +71,7 @@ func (s *Server) Browser() (http.Handler, error) {
 		}
 	}
 	e, err := web.NewEngine(web.Config{
-		Log: s.cfg.Log, Now: s.cfg.Now,
+		Log: s.cfg.Log, Now: s.cfg.Now, Watch: s.cfg.Watch,
 		Failed: func(w http.ResponseWriter, r *http.Request) {
 			protect(w.Header()) // a failed attempt loses its headers
 			s.cfg.Pages.Problem(w, r, Problem{

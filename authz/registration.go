@@ -66,6 +66,7 @@ type registration struct {
 	IDTokenAlg       string   `json:"id_token_signed_response_alg"`
 	IntrospectionAlg string   `json:"introspection_signed_response_alg"`
 	DetailsTypes     []string `json:"authorization_details_types"`
+	ErrorCodes       string   `json:"error_codes"` // of FDX errors; a member of ours
 
 	// The ceilings of every later request.
 	Scope          string            `json:"scope"`
@@ -426,6 +427,13 @@ func (m registration) profile(r *consent.Recipient, fail func(member, text strin
 	r.Profile = consent.Profile{
 		SignedRequests: m.SignedRequests, RequestAlg: m.RequestAlg, ResponseModes: m.ResponseModes,
 		ResponseAlg: m.ResponseAlg, IDTokenAlg: m.IDTokenAlg, IntrospectionAlg: m.IntrospectionAlg, DetailsTypes: m.DetailsTypes,
+	}
+	switch m.ErrorCodes {
+	case "", "string":
+	case consent.IntegerCodes:
+		r.Profile.ErrorCodes = m.ErrorCodes
+	default:
+		fail("error_codes", "must be string or integer")
 	}
 	for member, alg := range map[string]string{
 		"request_object_signing_alg": m.RequestAlg, "authorization_signed_response_alg": m.ResponseAlg,

@@ -114,6 +114,7 @@ func TestRegistrationIsRefused(t *testing.T) {
 		"a statement":          `{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"software_statement":"a.b.c"}`,
 		"SCOPE in capitals":    `{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"SCOPE":"fdx:balances:read"}`,
 		"unknown inside":       `{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"purposes":[{"code":"x","label":"y","clusters":["BALANCES"],"z":1}]}`,
+		"error codes":          `{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"error_codes":"number"}`,
 		"unknown role":         `{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"role":"operator"}`,
 		"server with redirect": `{"role":"resource_server","scope":"fdx:balances:read","redirect_uris":["https://a.example"],"jwks":` + keys + `}`,
 		"server without scope": `{"role":"resource_server","jwks":` + keys + `}`,
@@ -192,10 +193,10 @@ func TestRegistrationIsRead(t *testing.T) {
 		}},
 		"a profile": {`{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"response_modes":["jwt"],"authorization_signed_response_alg":"PS256","id_token_signed_response_alg":"EdDSA",
 			"request_object_signing_alg":"ES256","introspection_signed_response_alg":"PS256","authorization_details_types":["fdx_v1.0"],"grant_types":["authorization_code","client_credentials"],
-			"response_types":["code"],"require_pushed_authorization_requests":true}`, func(r consent.Recipient) bool {
+			"response_types":["code"],"require_pushed_authorization_requests":true,"error_codes":"integer"}`, func(r consent.Recipient) bool {
 			p := r.Profile
 			return p.ResponseModes[0] == "jwt" && p.ResponseAlg == "PS256" && p.IDTokenAlg == "EdDSA" && p.RequestAlg == "ES256" && p.IntrospectionAlg == "PS256" &&
-				len(p.DetailsTypes) == 1 && len(p.GrantTypes) == 1 && p.GrantTypes[0] == "client_credentials" && !p.SignedRequests
+				len(p.DetailsTypes) == 1 && len(p.GrantTypes) == 1 && p.GrantTypes[0] == "client_credentials" && !p.SignedRequests && p.ErrorCodes == consent.IntegerCodes
 		}},
 		"scopes without data": {`{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"scope":"openid offline_access grant_management_query grant_management_revoke fdx:accountpayments:read"}`, func(r consent.Recipient) bool {
 			return len(r.Scopes) == 4 && r.Scopes[0] == fdx.ScopeOpenID && r.Scopes[3] == fdx.PaymentSupport.Scope()

@@ -16,6 +16,7 @@ import (
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/internal/web"
 )
 
 // The lives of what the server hands out (FAPI 2.0 Security Profile sections
@@ -83,6 +84,8 @@ type Config struct {
 
 	Log *slog.Logger
 	Now func() time.Time
+	// Watch is told of every request; the zero value tells nobody.
+	Watch web.Watch
 }
 
 // Signer signs with our keys. Implementations are safe for concurrent use.

@@ -119,7 +119,15 @@ type Profile struct {
 	// DetailsTypes are the authorization details types it may use (RFC 9396
 	// section 10); empty allows all.
 	DetailsTypes []string `json:"authorization_details_types,omitempty"`
+	// ErrorCodes is the JSON type of the code in FDX error bodies: IntegerCodes,
+	// or empty for a string. FDX says string; early releases of recipients'
+	// software were built against integers.
+	ErrorCodes string `json:"error_codes,omitempty"`
 }
+
+// IntegerCodes is the value of Profile.ErrorCodes under which the code of an
+// FDX error is a JSON integer.
+const IntegerCodes = "integer"
 
 // Recipient is one registered client: a data recipient, or a resource server
 // of the bank's own. A recipient's limits are ceilings for every later

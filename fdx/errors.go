@@ -1,5 +1,7 @@
 package fdx
 
+import "encoding/json"
+
 // Error is a row of the FDX error table: what a refused read answers. As
 // JSON it is the error body with code, message and debugMessage; the status
 // goes into the HTTP response. The declared values must not be changed; use
@@ -98,6 +100,19 @@ func (e *Error) Error() string {
 func (e *Error) Is(target error) bool {
 	t, ok := target.(*Error)
 	return ok && t != nil && e.Code == t.Code && e.Status == t.Status
+}
+
+// Body returns the error body. FDX has a string for the code; integer writes
+// it as a JSON integer, for recipients whose software was built for that.
+func (e *Error) Body(integer bool) ([]byte, error) {
+	if !integer {
+		return json.Marshal(e)
+	}
+	return json.Marshal(struct {
+		Code    json.Number `json:"code"`
+		Message string      `json:"message"`
+		Debug   string      `json:"debugMessage,omitempty"`
+	}{json.Number(e.Code), e.Message, e.Debug})
 }
 
 // WithDebug returns a copy that also tells debug, which must be fixed text:

@@ -1,6 +1,7 @@
 package fdx_test
 
 import (
+	"bytes"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -9,6 +10,22 @@ import (
 
 	"github.com/headgate/headgate/fdx"
 )
+
+func TestErrorBodies(t *testing.T) {
+	t.Parallel()
+	var text, integer bytes.Buffer
+	for _, e := range append(fdx.Errors(), fdx.ErrAccountNotFound.WithDebug("it is not there")) {
+		for form, to := range map[bool]*bytes.Buffer{false: &text, true: &integer} {
+			body, err := e.Body(form)
+			if err != nil {
+				t.Fatal(err)
+			}
+			to.Write(append(body, '\n'))
+		}
+	}
+	golden(t, "errors-string.golden", text.Bytes())
+	golden(t, "errors-integer.golden", integer.Bytes())
+}
 
 func TestErrorTable(t *testing.T) {
 	t.Parallel()

@@ -11,6 +11,7 @@ import (
 	"strconv"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
@@ -170,7 +171,12 @@ var neverGiven = []string{
 func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 	t.Parallel()
 	d := readDocument(t)
-	base := open(t, nil)
+	var counted resourcetest.Performances
+	done := resource.Calls{Hour: noon.Add(-time.Hour).Truncate(time.Hour), Operation: fdx.GetAccount, Proper: 2, Took: time.Second, Up: 1<<60 - 1}
+	if err := counted.Put(t.Context(), [16]byte{1}, []resource.Calls{done}); err != nil {
+		t.Fatal(err)
+	}
+	base := open(t, func(c *resource.Config) { c.Performance = &counted })
 	forms := map[string]bool{}
 	calls := 0
 	for _, incomplete := range []bool{false, true} {
@@ -299,9 +305,11 @@ type errorCase struct {
 	share    func(*consent.Share)
 	noScopes bool
 	down     bool // the truth cannot be asked
-	ids      map[string]string
-	query    string
-	spoil    func(*http.Request)
+	// counted is what was counted; nil is none, like that of open.
+	counted resource.Performance
+	ids     map[string]string
+	query   string
+	spoil   func(*http.Request)
 }
 
 // goodIDs name what open has.
@@ -316,6 +324,9 @@ func ids(changed ...string) map[string]string {
 	}
 	return out
 }
+
+// panicking is a store of what was counted that is out of its mind.
+type panicking struct{ resource.Performance }
 
 // errorCases say what has to go wrong for each status and code.
 func errorCases(op openapi.Operation) map[string]errorCase {
@@ -353,6 +364,9 @@ func errorCases(op openapi.Operation) map[string]errorCase {
 		cases["404 1107"] = errorCase{ids: ids("accountId", "acc-2")}
 	case fdx.GetCapability:
 		cases["501 1106"] = errorCase{query: "?fdxVersion=5.2.0"}
+	case fdx.GetCertificationMetrics:
+		cases["500 500"] = errorCase{counted: panicking{}}
+		cases["501 1106"] = errorCase{} // nothing is counted at this gateway
 	}
 	return cases
 }
@@ -383,7 +397,9 @@ func TestErrorsAreThoseOfTheDocument(t *testing.T) {
 			if bank == nil {
 				bank = base.bank
 			}
-			f, handler := base.beside(t, bank)
+			counted := *base
+			counted.config.Performance = c.counted
+			f, handler := counted.beside(t, bank)
 			a := f.app(t, wide(c.share), func(access *token.Access) {
 				if access.Scopes = fdx.ScopesOf(every); c.noScopes {
 					access.Scopes = nil
@@ -417,7 +433,7 @@ func TestErrorsAreThoseOfTheDocument(t *testing.T) {
 // not be repeated nor break its schema, and no other one is looked at.
 func TestParametersAreThoseOfTheDocument(t *testing.T) {
 	t.Parallel()
-	base := open(t, nil)
+	base := open(t, func(c *resource.Config) { c.Performance = &resourcetest.Performances{} })
 	names := map[string]bool{}
 	for _, op := range resource.Operations() {
 		for _, p := range op.Parameters {
@@ -450,8 +466,8 @@ func TestParametersAreThoseOfTheDocument(t *testing.T) {
 		}
 		for name := range names {
 			query := "?" + name + "=x&" + name + "=x"
-			// getAvailability has the parser of getCapability.
-			lent := op.ID == fdx.GetAvailability && (name == "fdxVersion" || name == "resultType")
+			// All descriptions have the parser of getCapability.
+			lent := (op.ID == fdx.GetAvailability || op.ID == fdx.GetCertificationMetrics) && (name == "fdxVersion" || name == "resultType")
 			expect(query, status(query, nil), has(name) || lent)
 		}
 		header := func(value string) func(*http.Request) {

@@ -53,6 +53,7 @@ func endpoints() []endpoint {
 		&getCustomer,
 		&getAvailability,
 		&getCapability,
+		&getCertificationMetrics,
 	}
 }
 

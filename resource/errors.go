@@ -54,9 +54,9 @@ func fromProvider(err error, missing *fdx.Error) *fdxhttp.Refusal {
 	case errors.Is(err, ErrNotOffered):
 		return fdxhttp.Denied(fdx.ErrNotImplemented.WithDebug("the bank does not offer this operation; see /capability"))
 	case errors.Is(err, ErrWrongAnswer), errors.Is(err, errTooLarge):
-		return &fdxhttp.Refusal{Public: fdx.ErrSubsystem, Cause: err}
+		return &fdxhttp.Refusal{Public: fdx.ErrSubsystem, Reason: "bank_broken", Cause: err}
 	case errors.Is(err, context.DeadlineExceeded):
-		return &fdxhttp.Refusal{Public: fdx.ErrUpstreamTimeout.WithDebug("the bank did not answer in time; try again later"), Cause: err}
+		return &fdxhttp.Refusal{Public: fdx.ErrUpstreamTimeout.WithDebug("the bank did not answer in time; try again later"), Reason: "bank_timeout", Cause: err}
 	}
-	return &fdxhttp.Refusal{Public: fdx.ErrMaintenance.WithDebug("the bank cannot answer now; try again later"), Cause: err}
+	return &fdxhttp.Refusal{Public: fdx.ErrMaintenance.WithDebug("the bank cannot answer now; try again later"), Reason: "bank_unavailable", Cause: err}
 }

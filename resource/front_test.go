@@ -59,14 +59,15 @@ func (c *clock) move(d time.Duration) {
 
 // front is a gateway behind TLS with an in-memory bank and truth.
 type front struct {
-	clock  *clock
-	bank   *resourcetest.Bank
-	truth  *resourcetest.Truth
-	hasher *token.Hasher
-	config resource.Config
-	server *httptest.Server
-	log    *bytes.Buffer // read it after the requests only
-	base   string
+	clock   *clock
+	bank    *resourcetest.Bank
+	truth   *resourcetest.Truth
+	hasher  *token.Hasher
+	config  resource.Config
+	gateway *resource.Gateway
+	server  *httptest.Server
+	log     *bytes.Buffer // read it after the requests only
+	base    string
 }
 
 // open starts a gateway; change may replace parts of its config first.
@@ -87,7 +88,7 @@ func open(t *testing.T, change func(*resource.Config)) *front {
 	f.config = resource.Config{
 		Public: f.base, Issuer: "https://auth.example", Instance: "one",
 		Log: slog.New(slog.NewJSONHandler(f.log, nil)), Now: f.clock.now,
-		Hasher: f.hasher, Proofs: proofs, Tokens: f.truth, Recipients: f.truth,
+		Hasher: f.hasher, Proofs: proofs, Tokens: f.truth,
 		Provider: f.bank, Gate: f.truth, PageKeys: [][]byte{bytes.Repeat([]byte{7}, 32)},
 	}
 	if change != nil {
@@ -97,6 +98,7 @@ func open(t *testing.T, change func(*resource.Config)) *front {
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.gateway = g
 	f.server.Config.Handler = g.Handler()
 	f.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 	f.server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}

@@ -1,6 +1,7 @@
 package resource
 
 import (
+	"context"
 	"errors"
 	"fmt"
 	"log/slog"
@@ -10,11 +11,11 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/certs/clientcert"
-	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/internal/web"
 )
 
 // Config configures a Gateway. Fields are required unless they say otherwise.
@@ -40,11 +41,10 @@ type Config struct {
 	// Certificates finds client certificates; nil takes those of the
 	// connection.
 	Certificates *clientcert.Source
-	// Tokens and Recipients are the truth, Cache what stands in front of
-	// Tokens; a nil Cache always asks the truth.
-	Tokens     Tokens
-	Recipients consent.Recipients
-	Cache      Cache
+	// Tokens is the truth, Cache what stands in front of it; a nil Cache
+	// always asks the truth.
+	Tokens Tokens
+	Cache  Cache
 	// Clients knows clients by their own access tokens, which open the
 	// description of the API too; nil takes none.
 	Clients *bearer.Clients
@@ -54,6 +54,12 @@ type Config struct {
 
 	Provider Provider
 	Gate     Gate
+	// Performance keeps how calls end; nil counts nothing, and then nothing
+	// is disclosed.
+	Performance Performance
+	// Watch is told how every request ended, also of paths that there are
+	// not, and of waiting for the bank and for the gate.
+	Watch web.Watch
 	// PageKeys are secrets of 32 bytes that all instances share. The first
 	// seals, all open: put a new one second everywhere, then first, then
 	// drop the old one after a day.
@@ -62,22 +68,24 @@ type Config struct {
 
 // Gateway answers reads of recipients. Safe for concurrent use.
 type Gateway struct {
-	public     string
-	instance   string
-	now        func() time.Time
-	bearer     *bearer.Verifier
-	tokens     Tokens
-	recipients consent.Recipients
-	cache      Cache
-	clients    *bearer.Clients
-	beside     []fdx.OperationID
-	provider   Provider
-	gate       Gate
-	keys       *pageKeys
-	endpoints  []endpoint
-	metadata   []byte
-	handler    http.Handler
-	buffers    buffers
+	public    string
+	instance  string
+	now       func() time.Time
+	bearer    *bearer.Verifier
+	tokens    Tokens
+	cache     Cache
+	clients   *bearer.Clients
+	beside    []fdx.OperationID
+	provider  Provider
+	gate      Gate
+	keys      *pageKeys
+	endpoints []endpoint
+	metadata  []byte
+	handler   http.Handler
+	buffers   buffers
+	meter     *meter // nil when nothing is counted
+	told      histories
+	watch     web.Watch
 }
 
 // New returns a Gateway. It does no I/O. Its error names everything that is
@@ -98,9 +106,19 @@ func New(c Config) (*Gateway, error) {
 	}
 	g := &Gateway{
 		public: c.Public, instance: c.Instance, now: c.Now,
-		tokens: c.Tokens, recipients: c.Recipients, cache: c.Cache, clients: c.Clients, beside: c.Beside,
+		tokens: c.Tokens, cache: c.Cache, clients: c.Clients, beside: c.Beside, watch: c.Watch,
 		provider: c.Provider, gate: c.Gate, keys: keys,
 		endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer),
+	}
+	watch := c.Watch
+	if c.Performance != nil {
+		g.meter = newMeter(g, c.Performance, c.Log)
+		watch.Observe = func(o web.Observation) {
+			g.meter.observe(o)
+			if c.Watch.Observe != nil {
+				c.Watch.Observe(o)
+			}
+		}
 	}
 	var err error
 	if g.bearer, err = bearer.New(bearer.Config{
@@ -108,7 +126,7 @@ func New(c Config) (*Gateway, error) {
 	}); err != nil {
 		return nil, fmt.Errorf("resource: %w", err)
 	}
-	if g.handler, err = g.routes(c.Log); err != nil {
+	if g.handler, err = g.routes(c.Log, watch); err != nil {
 		return nil, fmt.Errorf("resource: %w", err)
 	}
 	return g, nil
@@ -117,6 +135,17 @@ func New(c Config) (*Gateway, error) {
 // Handler returns the gateway's routes. The server in front of it must ask
 // for client certificates and leave the TLS state in the request.
 func (g *Gateway) Handler() http.Handler { return g.handler }
+
+// Run does what has to be done beside answering: it stores how calls ended,
+// every ten seconds and once more when ctx has ended, and then returns. Let
+// ctx end after the last request.
+func (g *Gateway) Run(ctx context.Context) {
+	if g.meter == nil {
+		<-ctx.Done()
+		return
+	}
+	g.meter.run(ctx)
+}
 
 func (c Config) check() error {
 	var faults []error
@@ -130,7 +159,6 @@ func (c Config) check() error {
 	need(c.Hasher != nil, "Hasher")
 	need(c.Proofs != nil, "Proofs")
 	need(c.Tokens != nil, "Tokens")
-	need(c.Recipients != nil, "Recipients")
 	need(c.Provider != nil, "Provider")
 	need(c.Gate != nil, "Gate")
 	if !isOrigin(c.Public) {

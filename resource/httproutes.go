@@ -12,9 +12,9 @@ import (
 )
 
 // routes is everything the gateway answers.
-func (g *Gateway) routes(log *slog.Logger) (http.Handler, error) {
+func (g *Gateway) routes(log *slog.Logger, watch web.Watch) (http.Handler, error) {
 	e, err := web.NewEngine(web.Config{
-		Log: log, Now: g.now,
+		Log: log, Now: g.now, Watch: watch,
 		Failed:           fdxhttp.Always(fdx.ErrInternal),
 		NotFound:         fdxhttp.Always(fdxhttp.ErrNoRoute),
 		MethodNotAllowed: fdxhttp.Always(fdx.ErrMethodNotAllowed),
@@ -23,6 +23,9 @@ func (g *Gateway) routes(log *slog.Logger) (http.Handler, error) {
 		return nil, err
 	}
 	e.GET(fdxhttp.MetadataPath, gin.WrapF(g.serveMetadata))
+	if g.meter != nil {
+		e.GET(performancePath, gin.WrapF(g.servePerformance))
+	}
 
 	for _, one := range g.endpoints {
 		e.GET(fdxhttp.Base+one.about().path, serve(g, one))

@@ -85,15 +85,18 @@ func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, 
 	log := web.Fields(ctx)
 	log.Interaction = id
 
-	caller, refused := g.anybody(ctx, r, log)
-	if caller.Nonce != "" {
-		w.Header().Set("DPoP-Nonce", caller.Nonce)
+	who, refused := g.anybody(ctx, r, log)
+	if who.Nonce != "" {
+		w.Header().Set("DPoP-Nonce", who.Nonce)
 	}
 	var answer []byte
 	if refused == nil {
-		answer, refused = d.describe(ctx, g, r, idOK)
+		if answer, refused = d.describe(ctx, g, r, idOK); refused != nil {
+			refused.Integer = who.integer
+		}
 	}
 	if refused != nil {
+		log.Code = refused.Public.Code
 		log.Result, log.Reason, log.Cause = "refused", refused.Logged(), refused.Cause
 		refused.Write(w, g.public+fdxhttp.MetadataPath)
 		return
@@ -102,27 +105,33 @@ func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, 
 	fdxhttp.WriteJSON(w, http.StatusOK, answer)
 }
 
+// visitor is whoever asks for a description.
+type visitor struct {
+	bearer.Presented
+	integer bool // as token.Live.IntegerCodes
+}
+
 // anybody authenticates whoever holds a living access token of any kind.
-func (g *Gateway) anybody(ctx context.Context, r *http.Request, log *web.LogFields) (bearer.Presented, *fdxhttp.Refusal) {
+func (g *Gateway) anybody(ctx context.Context, r *http.Request, log *web.LogFields) (visitor, *fdxhttp.Refusal) {
 	kinds := []token.Kind{token.KindAccess}
 	if g.clients != nil {
 		kinds = append(kinds, token.KindClient)
 	}
 	p, refused := g.present(r, kinds...)
 	if refused != nil {
-		return p, refused
+		return visitor{Presented: p}, refused
 	}
 	if p.Kind == token.KindClient {
 		who, no := g.clients.Client(ctx, p, "")
 		if no != nil {
-			return p, fdxhttp.Unauthenticated(p.Scheme, "", no)
+			return visitor{Presented: p}, fdxhttp.Unauthenticated(p.Scheme, "", no)
 		}
 		log.Client = string(who.Recipient)
-		return p, nil
+		return visitor{p, who.IntegerCodes}, nil
 	}
 	caller, refused := g.known(ctx, Caller{Presented: p})
 	log.Client, log.Grant = string(caller.live.Share.Recipient), string(caller.live.Share.Grant)
-	return p, refused
+	return visitor{p, caller.live.IntegerCodes}, refused
 }
 
 func (d *description) describe(ctx context.Context, g *Gateway, r *http.Request, idOK bool) ([]byte, *fdxhttp.Refusal) {
@@ -158,6 +167,9 @@ func (g *Gateway) operations(only fdx.OperationID) []fdx.OperationID {
 	var list []fdx.OperationID
 	for _, e := range g.endpoints {
 		a := e.about()
+		if a.id == fdx.GetCertificationMetrics && g.meter == nil {
+			continue
+		}
 		if only != "" && a.id != only || !a.any.Empty() && !slices.Contains(offered, a.id) {
 			continue
 		}
@@ -192,7 +204,7 @@ func (g *Gateway) available(ctx context.Context) state {
 // without the bank.
 func (s state) of(id fdx.OperationID) fdx.Availability {
 	a := s.bank
-	if id == fdx.GetAvailability || id == fdx.GetCapability || slices.Contains(s.beside, id) {
+	if id == fdx.GetAvailability || id == fdx.GetCapability || id == fdx.GetCertificationMetrics || slices.Contains(s.beside, id) {
 		a = fdx.Availability{Status: fdx.Alive}
 	}
 	a.OperationID = id

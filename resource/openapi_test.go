@@ -229,7 +229,7 @@ func (f *front) beside(t *testing.T, bank resource.Provider) (*front, http.Handl
 	other := *f
 	other.truth = resourcetest.NewTruth(f.clock.now)
 	c := f.config
-	c.Tokens, c.Recipients, c.Gate, c.Provider = other.truth, other.truth, other.truth, bank
+	c.Tokens, c.Gate, c.Provider = other.truth, other.truth, bank
 	g, err := resource.New(c)
 	if err != nil {
 		t.Fatal(err)

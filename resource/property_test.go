@@ -246,7 +246,7 @@ func newWorld(t *testing.T, r *rand.Rand, base *front) *world {
 	f := *base
 	f.truth, f.bank = resourcetest.NewTruth(f.clock.now), &resourcetest.Bank{}
 	c := f.config
-	c.Tokens, c.Recipients, c.Gate, c.Provider = f.truth, f.truth, f.truth, f.bank
+	c.Tokens, c.Gate, c.Provider = f.truth, f.truth, f.bank
 	g, err := resource.New(c)
 	if err != nil {
 		t.Fatal(err)

@@ -149,6 +149,7 @@ func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Re
 		w.Header().Set("DPoP-Nonce", x.caller.Nonce)
 	}
 	if refused != nil {
+		log.Code = refused.Public.Code
 		log.Result, log.Reason, log.Cause = string(audit.Refused), refused.Logged(), refused.Cause
 		refused.Write(w, g.public+fdxhttp.MetadataPath)
 		return
@@ -211,8 +212,10 @@ func (x *exchange[T]) run(ctx context.Context) (body, *fdxhttp.Refusal) {
 		return body{}, refused
 	}
 	x.open(ctx)
+	integer := x.caller.live.IntegerCodes
 	b, refused := x.answer(ctx)
 	if refused != nil {
+		refused.Integer = integer
 		x.refused(ctx, refused)
 		return body{}, refused
 	}
@@ -253,7 +256,9 @@ func (x *exchange[T]) answer(ctx context.Context) (body, *fdxhttp.Refusal) {
 		if refused != nil {
 			return body{}, refused
 		}
-		verdict, err := g.gate.Release(ctx, Release{Record: x.record, Proof: x.caller.Proof})
+		waiting, done := g.watch.Begin(ctx, "gate")
+		verdict, err := g.gate.Release(waiting, Release{Record: x.record, Proof: x.caller.Proof})
+		done()
 		if err == nil && verdict == Released {
 			return b, nil
 		}
@@ -394,7 +399,9 @@ func (p *buffers) encode(answer any, forms []fdx.ContentType) (body, int, error)
 // that answers with anything outside the access is broken, and then nothing
 // of its answer is trusted.
 func (x *exchange[T]) fetch(ctx context.Context, a Access, q ask) (Page[T], error) {
-	page, err := x.op.fetch(ctx, x.gateway.provider, a, q)
+	asking, done := x.gateway.watch.Begin(ctx, "bank")
+	page, err := x.op.fetch(asking, x.gateway.provider, a, q)
+	done()
 	if err != nil {
 		if ctx.Err() != nil {
 			err = errors.Join(err, ctx.Err())

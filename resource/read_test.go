@@ -1117,7 +1117,7 @@ func TestNewNamesEveryFault(t *testing.T) {
 	if err == nil {
 		t.Fatal("a gateway of nothing")
 	}
-	for _, name := range []string{"Public", "Issuer", "Instance", "Log", "Hasher", "Proofs", "Tokens", "Recipients", "Provider", "Gate", "page key"} {
+	for _, name := range []string{"Public", "Issuer", "Instance", "Log", "Hasher", "Proofs", "Tokens", "Provider", "Gate", "page key"} {
 		if !strings.Contains(err.Error(), name) {
 			t.Errorf("%s is not named in %v", name, err)
 		}

@@ -361,7 +361,13 @@ func (m *Memory) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 		g.Status = consent.StatusRevoked
 	}
 	a.Scopes, a.Resources = slices.Clone(a.Scopes), slices.Clone(a.Resources)
-	return token.Live{Access: a, Share: g.Within(a.Resources).Share()}, nil
+	who, err := m.Recipient(ctx, g.Recipient)
+	if err != nil && !errors.Is(err, consent.ErrNotFound) {
+		return token.Live{}, err
+	}
+	return token.Live{
+		Access: a, Share: g.Within(a.Resources).Share(), IntegerCodes: who.Profile.ErrorCodes == consent.IntegerCodes,
+	}, nil
 }
 
 // RevokeAccess implements token.Store.
@@ -447,10 +453,11 @@ func (m *Memory) ClientAccess(ctx context.Context, h token.Hash) (token.ClientAc
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	a, ok := m.clients[h]
-	if !ok || !m.now().Before(a.ExpiresAt) || !m.mayRead(ctx, a.Recipient) {
+	who, err := m.Recipient(ctx, a.Recipient)
+	if !ok || !m.now().Before(a.ExpiresAt) || err != nil || !who.Status.MayRead() {
 		return token.ClientAccess{}, token.ErrNotFound
 	}
-	a.Scopes = slices.Clone(a.Scopes)
+	a.Scopes, a.IntegerCodes = slices.Clone(a.Scopes), who.Profile.ErrorCodes == consent.IntegerCodes
 	return a, nil
 }
 

@@ -147,6 +147,29 @@ func redeemStatus(t *testing.T, s Stores) {
 	}
 }
 
+// The form of error codes follows the registration at once.
+func liveErrorCodes(t *testing.T, s Stores) {
+	ctx := context.Background()
+	who := register(t, s, consent.RecipientActive)
+	first := newRedemption(approvedFor(t, s, who).Code)
+	if _, err := s.Tokens.Redeem(ctx, first); err != nil {
+		t.Fatal(err)
+	}
+	for form, want := range map[string]bool{"": false, consent.IntegerCodes: true, "string": false} {
+		r, err := s.Recipients.Recipient(ctx, who)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Profile.ErrorCodes = form
+		if err := s.Recipients.PutRecipient(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+		if l, err := s.Tokens.Live(ctx, first.Access.Hash); err != nil || l.IntegerCodes != want || !l.Active(time.Now()) {
+			t.Errorf("%s: %v, %v", form, l.IntegerCodes, err)
+		}
+	}
+}
+
 // A token that was narrowed opens what it names and the grant still holds.
 func narrowedLive(t *testing.T, s Stores) {
 	ctx := context.Background()

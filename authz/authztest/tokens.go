@@ -46,6 +46,7 @@ func TokenStore(t *testing.T, open func(*testing.T) Stores) {
 		"nobody presents nothing":                                 presentedByNobody,
 		"tokens follow the state of the registration":             redeemStatus,
 		"a narrowed token opens less than its grant":              narrowedLive,
+		"a token tells the form of its recipient's error codes":   liveErrorCodes,
 		"a client's own token is stored and is no grant's":        clientIssued,
 		"a dead or foreign client token does not work":            clientDead,
 		"client tokens follow the state of the registration":      clientStatus,

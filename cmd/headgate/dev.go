@@ -4,8 +4,10 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"time"
 
 	"github.com/headgate/headgate/cmd/internal/dev"
@@ -16,6 +18,7 @@ type devCmd struct {
 	PortBase    int    `help:"First of six ports in a row (issuer, pages, gateway, PostgreSQL, Redis, mutual TLS); 0 takes free ones." default:"9440"`
 	Ephemeral   bool   `help:"Forget everything at the end."`
 	DPoPNonces  bool   `name:"dpop-nonces" help:"Demand a nonce of ours in every DPoP proof, at both servers."`
+	Metrics     bool   `help:"Offer metrics for Prometheus on free ports of this machine."`
 	PostgresDSN string `help:"Use this PostgreSQL database in place of a private one." env:"HEADGATE_POSTGRES_DSN" placeholder:"DSN"`
 	RedisURL    string `help:"Use this Redis in place of a private one." env:"HEADGATE_REDIS_URL" placeholder:"URL"`
 }
@@ -30,7 +33,7 @@ func (c devCmd) Run(ctx context.Context) error {
 	}
 	stack, err := dev.Start(ctx, dev.Options{
 		Home: c.Home, Ephemeral: c.Ephemeral, PortBase: c.PortBase, FreePorts: c.PortBase == 0,
-		PostgresDSN: c.PostgresDSN, RedisURL: c.RedisURL, Nonces: c.DPoPNonces,
+		PostgresDSN: c.PostgresDSN, RedisURL: c.RedisURL, Nonces: c.DPoPNonces, Metrics: c.Metrics,
 		Say: func(s string) { fmt.Println("  " + s) },
 	})
 	if err != nil {
@@ -47,9 +50,11 @@ Headgate is ready.
   certificate authority %s (curl --cacert; nothing was added to your system)
   everything for tools  %s
   logs                  %s
-
-People who can sign in:
 `, f.Issuer, f.MTLSBase, f.GatewayBase, f.PortalURL, f.CAFile, filepath.Join(c.Home, dev.FileName), filepath.Join(c.Home, "log"))
+	for _, name := range slices.Sorted(maps.Keys(stack.Metrics)) {
+		fmt.Printf("  %-21s %s\n", "metrics of "+name, stack.Metrics[name])
+	}
+	fmt.Println("\nPeople who can sign in:")
 	for _, p := range f.Personas {
 		fmt.Printf("  %-12s %-18s %s\n", p.Username, p.Password, p.About)
 	}

@@ -36,6 +36,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, e endpoint, id strin
 		}
 	}
 	if refused != nil {
+		log.Code = refused.Public.Code
 		log.Result, log.Reason, log.Cause = "refused", refused.Logged(), refused.Cause
 		refused.Write(w, a.public+fdxhttp.MetadataPath)
 		return
@@ -66,7 +67,15 @@ func (a *API) answer(ctx context.Context, h http.Header, r *http.Request, e endp
 	}
 	c.who = who.Recipient
 	web.Fields(ctx).Client = string(c.who)
+	out, refused := a.known(ctx, r, e, c, interactionOK)
+	if refused != nil {
+		refused.Integer = who.IntegerCodes
+	}
+	return out, refused
+}
 
+// known answers a recipient that has proved who it is.
+func (a *API) known(ctx context.Context, r *http.Request, e endpoint, c call, interactionOK bool) (answer, *fdxhttp.Refusal) {
 	if !interactionOK {
 		return answer{}, fdxhttp.Malformed("x-fapi-interaction-id is not a UUID")
 	}

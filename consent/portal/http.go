@@ -24,7 +24,7 @@ func (p *Portal) Handler() (http.Handler, error) {
 		return func(w http.ResponseWriter, r *http.Request) { p.Problem(w, r, pr) }
 	}
 	e, err := web.NewEngine(web.Config{
-		Log: p.c.Log, Now: p.c.Now,
+		Log: p.c.Log, Now: p.c.Now, Watch: p.c.Watch,
 		Failed:           as(Problem{Status: http.StatusInternalServerError, Code: "server_error", title: "problem.unavailable"}),
 		NotFound:         as(notFound),
 		MethodNotAllowed: as(notAllowed),

@@ -12,6 +12,7 @@ import (
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/ui"
+	"github.com/headgate/headgate/internal/web"
 )
 
 //go:embed templates/*.html
@@ -89,6 +90,8 @@ type Config struct {
 	Now func() time.Time
 	// Zone is the bank's time zone, in which pages show times; nil is UTC.
 	Zone *time.Location
+	// Watch is told of every request; the zero value tells nobody.
+	Watch web.Watch
 }
 
 // Portal serves the pages. It is safe for concurrent use.

@@ -61,6 +61,10 @@ var rows = []row{
 	{"internal/redis", 4, nil},
 	{"internal/outbox", 4, nil},
 
+	// They watch, and know nothing of what they watch.
+	{"internal/metrics", 4, nil},
+	{"internal/trace", 4, nil},
+
 	// Wiring, and what starts servers for development and tests.
 	{"internal/services", 5, nil},
 	{"internal/testenv", 5, []string{"internal/services"}},
@@ -68,8 +72,9 @@ var rows = []row{
 	{"internal/archtest", 5, nil},
 	{"internal/openapi/generate", 5, nil},
 	{"cmd/internal/config", 5, nil},
-	{"cmd/internal/authzd", 5, []string{"cmd/internal/config"}},
-	{"cmd/internal/gatewayd", 5, []string{"cmd/internal/config"}},
+	{"cmd/internal/telemetry", 5, nil},
+	{"cmd/internal/authzd", 5, []string{"cmd/internal/config", "cmd/internal/telemetry"}},
+	{"cmd/internal/gatewayd", 5, []string{"cmd/internal/config", "cmd/internal/telemetry"}},
 	{"cmd/internal/dev", 5, []string{"cmd/internal/...", "internal/services", "conformance/..."}},
 	{"cmd/internal/bench", 5, []string{"cmd/internal/...", "internal/services"}},
 	{"cmd/internal/e2e", 5, nil}, // tests only
@@ -94,6 +99,11 @@ var dependencies = []dependency{
 	{path: "github.com/jackc/pgx/v5", only: []string{"internal/postgres", "resource/sandbox", "resource/sqlviews", "internal/testenv"}},
 	{path: "github.com/redis/go-redis/v9", only: []string{"internal/redis"}},
 	{path: "github.com/gin-gonic/gin", files: "http*.go"},
+	{path: "github.com/prometheus/client_golang", only: []string{"internal/metrics"}},
+	{path: "go.opentelemetry.io/otel/sdk", only: []string{"internal/trace"}},
+	{path: "go.opentelemetry.io/otel/exporters", only: []string{"internal/trace"}},
+	{path: "github.com/exaring/otelpgx", only: []string{"internal/postgres"}},
+	{path: "github.com/redis/go-redis/extra", only: []string{"internal/redis"}},
 }
 
 // standardOnly names packages that take nothing but the standard library,

@@ -1,13 +1,13 @@
 package fdxhttp
 
 import (
-	"encoding/json"
 	"net/http"
 	"strconv"
 
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/web"
 )
 
 // Refusal is an answer that gives nothing.
@@ -23,6 +23,9 @@ type Refusal struct {
 	Cause error
 	// StoreDown: a store of ours could not be asked.
 	StoreDown bool
+	// Integer: the caller is known, and is registered for error codes that
+	// are integers.
+	Integer bool
 }
 
 // retryAfter is how long a client should wait after a 503, in seconds.
@@ -38,7 +41,7 @@ func Malformed(debug string) *Refusal { return Denied(fdx.ErrInvalidInput.WithDe
 // StoreDown is the answer when nothing is known because a store of ours cannot
 // be asked.
 func StoreDown(cause error) *Refusal {
-	return &Refusal{Public: fdx.ErrMaintenance.WithDebug("try again later"), Cause: cause, StoreDown: true}
+	return &Refusal{Public: fdx.ErrMaintenance.WithDebug("try again later"), Reason: "store_unavailable", Cause: cause, StoreDown: true}
 }
 
 // InvalidToken is the one answer to a token that is malformed, unknown,
@@ -109,7 +112,7 @@ func (r *Refusal) Write(w http.ResponseWriter, metadata string) {
 	case r.Public.Status == http.StatusServiceUnavailable:
 		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
 	}
-	WriteError(w, r.Public)
+	writeError(w, r.Public, r.Integer)
 }
 
 // Logged returns the reason for the log line.
@@ -123,18 +126,19 @@ func (r *Refusal) Logged() string {
 // Always returns a handler that gives everybody the same error.
 func Always(e *fdx.Error) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		web.Fields(r.Context()).Code = e.Code
 		id, _ := Interaction(r.Header)
 		w.Header().Set(InteractionHeader, id)
-		WriteError(w, e)
+		writeError(w, e, false)
 	}
 }
 
 // ErrNoRoute answers a path that nothing is at.
 var ErrNoRoute = fdx.ErrDataNotFound.WithDebug("no such resource")
 
-// WriteError writes an FDX error body.
-func WriteError(w http.ResponseWriter, e *fdx.Error) {
-	body, err := json.Marshal(e)
+// writeError writes an FDX error body.
+func writeError(w http.ResponseWriter, e *fdx.Error, integer bool) {
+	body, err := e.Body(integer)
 	if err != nil {
 		panic(err) // three strings
 	}

@@ -71,7 +71,7 @@ func newReader(t *testing.T, db *DB) *reader {
 	}
 	g, err := resource.New(resource.Config{
 		Public: "https://gateway", Issuer: "https://auth.example", Instance: "one", Log: slog.New(slog.DiscardHandler),
-		Hasher: r.hasher, Proofs: proofs, Tokens: db.Tokens(), Recipients: db.Recipients(), Cache: r.cache,
+		Hasher: r.hasher, Proofs: proofs, Tokens: db.Tokens(), Cache: r.cache,
 		Provider: bank, Gate: newGate(t, db, GateConfig{}), PageKeys: [][]byte{bytes.Repeat([]byte{7}, 32)},
 	})
 	if err != nil {

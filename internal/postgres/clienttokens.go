@@ -17,7 +17,8 @@ SELECT $4::bytea, r.recipient_id, $6::text[], $7::text, $8::text, $9::timestampt
 FROM recipient r WHERE r.recipient_id = $5 AND ` + mayRead + ` AND ` + spentAll
 
 const sqlClientAccess = `
-SELECT t.recipient_id, t.scopes, t.key_thumbprint, t.cert_thumbprint, t.issued_at, t.expires_at
+SELECT t.recipient_id, t.scopes, t.key_thumbprint, t.cert_thumbprint, t.issued_at, t.expires_at,
+       coalesce(r.profile ->> 'error_codes', '') AS error_codes
 FROM client_access t JOIN recipient r ON r.recipient_id = t.recipient_id
 WHERE t.access_hash = $1 AND t.expires_at > clock_timestamp() AND ` + mayRead
 
@@ -62,6 +63,7 @@ func (s Tokens) ClientAccess(ctx context.Context, h token.Hash) (token.ClientAcc
 		CertThumbprint string    `db:"cert_thumbprint"`
 		IssuedAt       time.Time `db:"issued_at"`
 		ExpiresAt      time.Time `db:"expires_at"`
+		ErrorCodes     string    `db:"error_codes"`
 	}
 	var r clientRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
@@ -75,6 +77,7 @@ func (s Tokens) ClientAccess(ctx context.Context, h token.Hash) (token.ClientAcc
 		Hash: h, Recipient: consent.RecipientID(r.RecipientID), Scopes: typed[string](r.Scopes),
 		KeyThumbprint: r.KeyThumbprint, CertThumbprint: r.CertThumbprint,
 		IssuedAt: r.IssuedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
+		IntegerCodes: r.ErrorCodes == consent.IntegerCodes,
 	}, nil
 }
 

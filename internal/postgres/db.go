@@ -8,9 +8,12 @@ import (
 	"strings"
 	"time"
 
+	"github.com/exaring/otelpgx"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"go.opentelemetry.io/otel/metric/noop"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Server-side and client-side bounds of a call. The server's come first, so
@@ -40,6 +43,9 @@ type Config struct {
 	// Name is what the server shows as application_name; "headgate" when
 	// empty.
 	Name string
+	// Traces gets a span for every call within a request that is traced; nil
+	// traces nothing.
+	Traces trace.TracerProvider
 }
 
 // DB is a pool of connections to the primary. The stores are views of it. It
@@ -92,6 +98,10 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	pc, err := poolConfig(c)
 	if err != nil {
 		return nil, err
+	}
+	if c.Traces != nil {
+		pc.ConnConfig.Tracer = otelpgx.NewTracer(otelpgx.WithTracerProvider(c.Traces), otelpgx.WithMeterProvider(noop.NewMeterProvider()),
+			otelpgx.WithDisableSQLStatementInAttributes(), otelpgx.WithDisableConnectionDetailsInAttributes())
 	}
 	pool, err := pgxpool.NewWithConfig(ctx, pc)
 	if err != nil {
@@ -162,6 +172,23 @@ func unreplicated(n *pgconn.Notice) bool {
 	return n.Routine == "SyncRepWaitForLSN" ||
 		strings.HasPrefix(n.Message, "canceling wait for synchronous replication") ||
 		strings.HasPrefix(n.Message, "canceling the wait for synchronous replication")
+}
+
+// Pool is what a pool of connections is doing.
+type Pool struct {
+	Max, Open, Idle int
+	// Waited is how often a call had to wait for a connection, and GivenUp
+	// how often it got none in time.
+	Waited, GivenUp int64
+}
+
+// Pool returns what the connections are doing.
+func (db *DB) Pool() Pool {
+	s := db.pool.Stat()
+	return Pool{
+		Max: int(s.MaxConns()), Open: int(s.TotalConns()), Idle: int(s.IdleConns()),
+		Waited: s.EmptyAcquireCount(), GivenUp: s.CanceledAcquireCount(),
+	}
 }
 
 // Close closes all connections and waits for those in use.

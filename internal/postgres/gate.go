@@ -30,6 +30,10 @@ type GateConfig struct {
 	Queue int
 	// Wait is the longest that a release waits for a lane; 1 s when zero.
 	Wait time.Duration
+	// Observe is told by the lanes how many releases a statement carries, and
+	// how long the first of them waited for it; nil tells nobody. It must not
+	// block.
+	Observe func(releases int, waited time.Duration)
 }
 
 // Gate is the resource.Gate. Concurrent releases share statements: a lane
@@ -40,6 +44,7 @@ type Gate struct {
 	db       *DB
 	maxBatch int
 	wait     time.Duration
+	observe  func(int, time.Duration)
 	lanes    sync.WaitGroup
 
 	mu     sync.RWMutex
@@ -55,6 +60,7 @@ type release struct {
 	// state is waiting until either the lane takes the release or the caller
 	// gives up, so that no record is stored for a caller who has gone.
 	state atomic.Int32
+	since time.Time     // when it began to wait; zero when nobody observes
 	done  chan struct{} // closed when verdict and err are set
 	// Written by the lane before done is closed.
 	verdict resource.Verdict
@@ -81,7 +87,7 @@ func NewGate(db *DB, c GateConfig) *Gate {
 	if c.Wait <= 0 {
 		c.Wait = time.Second
 	}
-	g := &Gate{db: db, maxBatch: c.MaxBatch, wait: c.Wait, queue: make(chan *release, c.Queue)}
+	g := &Gate{db: db, maxBatch: c.MaxBatch, wait: c.Wait, observe: c.Observe, queue: make(chan *release, c.Queue)}
 	for range c.Lanes {
 		g.lanes.Go(g.lane)
 	}
@@ -122,6 +128,9 @@ func (g *Gate) Release(ctx context.Context, r resource.Release) (resource.Verdic
 		return resource.Withheld, fmt.Errorf("release: %w", unavailable(err))
 	}
 	w := &release{row: row, done: make(chan struct{})}
+	if g.observe != nil {
+		w.since = time.Now()
+	}
 	if err := g.enqueue(w); err != nil {
 		return resource.Withheld, fmt.Errorf("release: %w", unavailable(err))
 	}
@@ -206,6 +215,9 @@ func take(batch []*release, w *release) []*release {
 func (g *Gate) execute(batch []*release) {
 	if len(batch) == 0 {
 		return
+	}
+	if g.observe != nil {
+		g.observe(len(batch), time.Since(batch[0].since))
 	}
 	rows := make([]gateRow, len(batch))
 	for i, w := range batch {

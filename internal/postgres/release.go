@@ -155,7 +155,7 @@ func gateColumns(rows []gateRow) []any {
 	}
 }
 
-func column[T any](rows []gateRow, of func(gateRow) T) []T {
+func column[R, T any](rows []R, of func(R) T) []T {
 	out := make([]T, len(rows))
 	for i, r := range rows {
 		out[i] = of(r)

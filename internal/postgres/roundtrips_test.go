@@ -214,6 +214,10 @@ func TestRoundTrips(t *testing.T) {
 		"Spend":        {nothing, func() error { return db.Guard().Spend(ctx, *newProof()) }, 1},
 		"Reads":        {nothing, func() error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 5); return err }, 1},
 		"Sweep":        {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 9},
+		"Put": {nothing, func() error {
+			return db.Performance().Put(ctx, [16]byte(newRecord(consent.Grant{}).RequestID), []resource.Calls{{Hour: until.Truncate(time.Hour), Operation: "x"}})
+		}, 1},
+		"History": {nothing, func() error { _, err := db.Performance().History(ctx, time.Time{}); return err }, 1},
 		"Release": {approve, func() error {
 			v, err := gate.Release(ctx, resource.Release{Record: newRecord(a.Grant), Proof: newProof()})
 			if err == nil && v != resource.Released {

@@ -105,7 +105,8 @@ SELECT t.grant_id, t.recipient_id, t.request_id, t.scopes,
        t.resources AS token_resources, t.key_thumbprint, t.cert_thumbprint, t.issued_at, t.expires_at, t.revoked_at,
        g.epoch, g.recipient_id AS grant_recipient_id, g.consumer_id,
        CASE WHEN g.status = 'ACTIVE' AND NOT ` + mayRead + ` THEN 'REVOKED' ELSE g.status END AS grant_status,
-       g.expires_at AS grant_expires_at, g.lookback_days, g.resources
+       g.expires_at AS grant_expires_at, g.lookback_days, g.resources,
+       coalesce(r.profile ->> 'error_codes', '') AS error_codes
 FROM oauth_access t
 JOIN consent_grant g ON g.grant_id = t.grant_id
 JOIN recipient r ON r.recipient_id = g.recipient_id
@@ -337,9 +338,7 @@ func (s Tokens) Renew(ctx context.Context, refresh token.Hash, a token.Access, s
 	return g.grant()
 }
 
-// Live implements token.Store. The share of a recipient that is not active is
-// returned as REVOKED, so that a suspension shows before the gate. One round
-// trip.
+// Live implements token.Store. One round trip.
 func (s Tokens) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 	type liveRow struct {
 		GrantID          string     `db:"grant_id"`
@@ -359,6 +358,7 @@ func (s Tokens) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 		GrantExpiresAt   time.Time  `db:"grant_expires_at"`
 		LookbackDays     int        `db:"lookback_days"`
 		Resources        []byte     `db:"resources"`
+		ErrorCodes       string     `db:"error_codes"`
 	}
 	var r liveRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
@@ -387,7 +387,8 @@ func (s Tokens) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 			Scopes: typed[fdx.Scope](r.Scopes), Resources: within, KeyThumbprint: r.KeyThumbprint, CertThumbprint: r.CertThumbprint,
 			IssuedAt: r.IssuedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: instant(r.RevokedAt),
 		},
-		Share: g.Within(within).Share(),
+		Share:        g.Within(within).Share(),
+		IntegerCodes: r.ErrorCodes == consent.IntegerCodes,
 	}, nil
 }
 

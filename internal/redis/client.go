@@ -11,9 +11,11 @@ import (
 	"sync"
 	"time"
 
+	"github.com/redis/go-redis/extra/redisotel/v9"
 	goredis "github.com/redis/go-redis/v9"
 	"github.com/redis/go-redis/v9/maintnotifications"
 	"github.com/sony/gobreaker/v2"
+	"go.opentelemetry.io/otel/trace"
 )
 
 // Config configures a Cache.
@@ -26,6 +28,8 @@ type Config struct {
 	TLS *tls.Config
 	// Log is told when Redis is given up and taken up again; required.
 	Log *slog.Logger
+	// Traces gets a span for every call; nil traces nothing.
+	Traces trace.TracerProvider
 }
 
 // limits are how long a call may wait for a connection, a dial and each
@@ -66,8 +70,16 @@ func open(c Config, l limits) (*Cache, error) {
 		return nil, err
 	}
 	quiet()
+	client := goredis.NewUniversalClient(opts)
+	if c.Traces != nil {
+		err := redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(c.Traces),
+			redisotel.WithDBStatement(false), redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true))
+		if err != nil {
+			return nil, errors.Join(fmt.Errorf("redis: %w", err), client.Close())
+		}
+	}
 	return &Cache{
-		client: goredis.NewUniversalClient(opts),
+		client: client,
 		breaker: gobreaker.NewCircuitBreaker[any](gobreaker.Settings{
 			MaxRequests: 1,
 			Timeout:     breakPeriod,
@@ -79,6 +91,26 @@ func open(c Config, l limits) (*Cache, error) {
 			},
 		}),
 	}, nil
+}
+
+// Stats is what a Cache is doing.
+type Stats struct {
+	Max, Open, Idle int // connections
+	// Waited is how often a call had to wait for a connection, and GivenUp
+	// how often it got none in time.
+	Waited, GivenUp int64
+	// Breaker is "closed" while Redis is asked, "open" while it is given up
+	// and "half-open" while it is tried again.
+	Breaker string
+}
+
+// Stats returns what the cache is doing.
+func (c *Cache) Stats() Stats {
+	s := c.client.PoolStats()
+	return Stats{
+		Max: poolSize, Open: int(s.TotalConns), Idle: int(s.IdleConns), Waited: int64(s.WaitCount), GivenUp: int64(s.Timeouts),
+		Breaker: c.breaker.State().String(),
+	}
 }
 
 // Close closes the connections.

@@ -63,7 +63,7 @@ func (w *world) gateway(t *testing.T, cache resource.Cache, gate resource.Gate) 
 	}
 	g, err := resource.New(resource.Config{
 		Public: "https://gateway", Issuer: "https://auth.example", Instance: "one", Log: slog.New(slog.DiscardHandler),
-		Hasher: w.hasher, Proofs: proofs, Tokens: w.truth, Recipients: w.truth, Cache: cache,
+		Hasher: w.hasher, Proofs: proofs, Tokens: w.truth, Cache: cache,
 		Provider: w.bank, Gate: gate, PageKeys: [][]byte{bytes.Repeat([]byte{7}, 32)},
 	})
 	if err != nil {
@@ -117,7 +117,7 @@ func TestTheCacheSparesTheTruth(t *testing.T) {
 	truth := &counted{Truth: w.truth}
 	g, err := resource.New(resource.Config{
 		Public: "https://gateway", Issuer: "https://auth.example", Instance: "one", Log: slog.New(slog.DiscardHandler),
-		Hasher: w.hasher, Proofs: proofs, Tokens: truth, Recipients: w.truth, Cache: patient(t, "redis://"+m.Addr()),
+		Hasher: w.hasher, Proofs: proofs, Tokens: truth, Cache: patient(t, "redis://"+m.Addr()),
 		Provider: w.bank, Gate: w.truth, PageKeys: [][]byte{bytes.Repeat([]byte{7}, 32)},
 	})
 	if err != nil {

@@ -17,7 +17,7 @@ var ErrRecord = errors.New("token: record is damaged or of another version")
 // with every change of the form: instances of the old and the new release
 // share a cache during a roll-out, and each takes the other's records for
 // missing ones.
-const liveVersion = 2
+const liveVersion = 3
 
 // maxLiveItems bounds the lists of a record that is read.
 const maxLiveItems = 10_000
@@ -59,7 +59,11 @@ func AppendLive(b []byte, l Live) []byte {
 		b = appendText(b, string(account.ID))
 		b = binary.AppendUvarint(b, uint64(account.Clusters))
 	}
-	return binary.AppendUvarint(b, uint64(s.Customer))
+	b = binary.AppendUvarint(b, uint64(s.Customer))
+	if l.IntegerCodes {
+		return append(b, 1)
+	}
+	return append(b, 0)
 }
 
 // ParseLive reads what AppendLive wrote, all of it and nothing after it, or
@@ -108,6 +112,7 @@ func ParseLive(s string) (Live, error) {
 		}
 	}
 	sh.Customer = r.clusters()
+	l.IntegerCodes = r.flag()
 	if r.broken || r.rest != "" {
 		return Live{}, ErrRecord
 	}
@@ -195,6 +200,15 @@ func (r *reader) clusters() fdx.Clusters {
 		return 0
 	}
 	return c
+}
+
+// flag reads a byte that is 0 or 1.
+func (r *reader) flag() bool {
+	c := r.take(1)
+	if c != "\x00" && c != "\x01" {
+		r.fail()
+	}
+	return c == "\x01"
 }
 
 func (r *reader) time() time.Time { return time.UnixMicro(r.signed()).UTC() }

@@ -43,7 +43,9 @@ func TestLiveSurvivesItsForm(t *testing.T) {
 	}
 	odd := sampleLive()
 	odd.Share.LookbackDays, odd.Share.Epoch = -1, 1<<62
-	for name, l := range map[string]Live{"sample": sampleLive(), "narrowed": narrowed, "revoked": revoked, "zero": {}, "odd numbers": odd} {
+	integers := sampleLive()
+	integers.IntegerCodes = true
+	for name, l := range map[string]Live{"integers": integers, "sample": sampleLive(), "narrowed": narrowed, "revoked": revoked, "zero": {}, "odd numbers": odd} {
 		got, err := ParseLive(string(AppendLive(nil, l)))
 		if err != nil || !reflect.DeepEqual(got, l) {
 			t.Errorf("%s: %+v, %v", name, got, err)
@@ -66,8 +68,10 @@ func TestDamagedLiveIsRefused(t *testing.T) {
 		"one byte more":   whole + "\x00",
 		"other version":   "\x01" + whole[1:],
 		"doubled":         whole + whole,
-		"unknown cluster": whole[:len(whole)-1] + "\x80\x80\x80\x08",
-		"long spelling":   whole[:len(whole)-1] + "\x90\x00",
+		"earlier version": "\x02" + whole[1:],
+		"unknown cluster": whole[:len(whole)-2] + "\x80\x80\x80\x08\x00",
+		"long spelling":   whole[:len(whole)-2] + "\x90\x00\x00",
+		"other flag":      whole[:len(whole)-1] + "\x02",
 		"huge list":       whole[:33+4+4+6] + "\xff\xff\xff\x7f" + whole[33+4+4+7:],
 	} {
 		if _, err := ParseLive(s); !errors.Is(err, ErrRecord) {
@@ -81,7 +85,7 @@ func FuzzParseLive(f *testing.F) {
 	f.Add(string(AppendLive(nil, sampleLive())))
 	f.Add(string(AppendLive(nil, Live{})))
 	f.Add("")
-	f.Add("\x02")
+	f.Add("\x03")
 	f.Fuzz(func(t *testing.T, s string) {
 		l, err := ParseLive(s)
 		if err != nil {

@@ -101,6 +101,8 @@ type ClientAccess struct {
 	CertThumbprint string
 	IssuedAt       time.Time // whole seconds
 	ExpiresAt      time.Time // whole seconds; over from this instant on
+	// IntegerCodes is as in Live; stores fill it in, issuing ignores it.
+	IntegerCodes bool
 }
 
 // Live is an access token together with the share it opens: all that the
@@ -109,6 +111,10 @@ type ClientAccess struct {
 type Live struct {
 	Access Access
 	Share  consent.Share
+	// IntegerCodes: the recipient is registered for FDX error codes that are
+	// JSON integers (consent.Profile.ErrorCodes). It is as old as the rest of
+	// the record and decides nothing.
+	IntegerCodes bool
 }
 
 // Active reports whether the token opens its share at now. A token without
@@ -228,9 +234,11 @@ type Store interface {
 	// that is unknown, of another client, or already dead.
 	RevokeClient(ctx context.Context, who consent.RecipientID, h Hash) error
 
-	// Live returns an access token with the present version of its grant.
-	// ErrNotFound when unknown; an ended or revoked one is returned as it
-	// is, so decide with Live.Active.
+	// Live returns an access token with the present version of its grant and
+	// the form of its recipient's error codes. ErrNotFound when unknown; an
+	// ended or revoked one is returned as it is, so decide with Live.Active.
+	// The share of a recipient that may not read (RecipientStatus.MayRead) is
+	// REVOKED, so that nobody has to ask for the recipient as well.
 	Live(ctx context.Context, h Hash) (Live, error)
 
 	// RevokeAccess withdraws one access token of a recipient;

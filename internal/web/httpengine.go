@@ -1,6 +1,7 @@
 package web
 
 import (
+	"context"
 	"errors"
 	"log/slog"
 	"net/http"
@@ -16,6 +17,9 @@ type Config struct {
 	Log *slog.Logger
 	// Now is the clock of the log line's duration; nil is time.Now.
 	Now func() time.Time
+
+	// Watch is told of every request; the zero value tells nobody.
+	Watch Watch
 
 	// The three answers that no route gives. Each writes a whole answer,
 	// status included; all are required, because only the caller knows its
@@ -74,7 +78,12 @@ func Param(g *gin.Context, name string) (string, bool) {
 func (c Config) around(g *gin.Context) {
 	start := c.Now()
 	r := newRecord()
-	g.Request = g.Request.WithContext(r.in(g.Request.Context()))
+	route := g.FullPath()
+	if route == "" {
+		route = Unmatched
+	}
+	ctx, traced := c.Watch.request(g.Request, route)
+	g.Request = g.Request.WithContext(r.in(ctx))
 	g.Writer.Header().Set(RequestIDHeader, r.id.String())
 	g.Writer.Header().Set("Cache-Control", "no-store")
 	g.Writer.Header().Set("X-Content-Type-Options", "nosniff")
@@ -104,26 +113,33 @@ func (c Config) around(g *gin.Context) {
 		c.Failed(g.Writer, g.Request)
 		g.Writer.WriteHeaderNow()
 	}
-	c.line(g, r, broken, c.Now().Sub(start))
+	o := Observation{
+		Route: route, Method: knownMethod(g.Request.Method), Status: g.Writer.Status(), At: c.Now(),
+		Code: r.fields.Code, Reason: r.fields.Reason, Gone: errors.Is(ctx.Err(), context.Canceled),
+	}
+	o.Took = o.At.Sub(start)
+	c.line(g, r, broken, o)
+	if broken != nil {
+		o.Status = http.StatusInternalServerError // also after the first byte
+	}
+	traced(o.Status)
+	if c.Watch.Observe != nil {
+		c.Watch.Observe(o)
+	}
 	if cut {
 		panic(http.ErrAbortHandler)
 	}
 }
 
 // line writes the log line of one request.
-func (c Config) line(g *gin.Context, r *record, broken *panicked, took time.Duration) {
-	route := g.FullPath()
-	if route == "" {
-		route = "unmatched" // the path itself may hold anything
-	}
-	status := g.Writer.Status()
+func (c Config) line(g *gin.Context, r *record, broken *panicked, o Observation) {
 	attrs := make([]slog.Attr, 0, 13)
 	attrs = append(attrs,
 		slog.String("id", r.id.String()),
-		slog.String("method", knownMethod(g.Request.Method)),
-		slog.String("route", route),
-		slog.Int("status", status),
-		slog.Duration("took", took),
+		slog.String("method", o.Method),
+		slog.String("route", o.Route),
+		slog.Int("status", o.Status),
+		slog.Duration("took", o.Took),
 	)
 	for _, f := range [...]struct{ name, value string }{
 		{"client", r.fields.Client},
@@ -140,7 +156,7 @@ func (c Config) line(g *gin.Context, r *record, broken *panicked, took time.Dura
 		attrs = append(attrs, slog.String("cause", r.fields.Cause.Error()))
 	}
 	level := slog.LevelInfo
-	if status >= http.StatusInternalServerError {
+	if o.Status >= http.StatusInternalServerError {
 		level = slog.LevelWarn
 	}
 	if broken != nil {

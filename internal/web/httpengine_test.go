@@ -2,14 +2,17 @@ package web_test
 
 import (
 	"bytes"
+	"context"
 	"encoding/json"
 	"errors"
 	"io"
 	"log/slog"
 	"net/http"
 	"net/http/httptest"
+	"reflect"
 	"strings"
 	"testing"
+	"time"
 
 	"github.com/gin-gonic/gin"
 	"github.com/google/uuid"
@@ -243,5 +246,66 @@ func TestPathsAreMatchedAsSent(t *testing.T) {
 		if allow := w.Header().Get("Allow"); (tt.status == 405) != (allow == "GET") {
 			t.Errorf("%s: Allow %q", tt.name, allow)
 		}
+	}
+}
+
+func TestWatchers(t *testing.T) {
+	t.Parallel()
+	type key struct{}
+	var seen []web.Observation
+	var routes []string
+	var ended []int
+	e, err := web.NewEngine(web.Config{
+		Log:    slog.New(slog.DiscardHandler),
+		Failed: answer(500, "failed"), NotFound: answer(404, "unknown"), MethodNotAllowed: answer(405, "method"),
+		Watch: web.Watch{
+			Observe: func(o web.Observation) { seen = append(seen, o) },
+			Request: func(r *http.Request, route string) (context.Context, func(int)) {
+				routes = append(routes, route)
+				return context.WithValue(r.Context(), key{}, "traced"), func(status int) { ended = append(ended, status) }
+			},
+		},
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
+	e.GET("/things/:id", func(g *gin.Context) {
+		if g.Request.Context().Value(key{}) != "traced" {
+			t.Error("the handler has another context")
+		}
+		web.Fields(g.Request.Context()).Code = "701"
+		g.Status(404)
+	})
+	e.GET("/panic", func(*gin.Context) { panic("CANARY") })
+	e.GET("/cut", func(g *gin.Context) {
+		g.String(200, "half")
+		panic("CANARY")
+	})
+	e.GET("/gone", func(g *gin.Context) { g.Status(503) })
+	do(e, "GET", "/things/CANARY?CANARY")
+	do(e, "GET", "/panic")
+	do(e, "CANARY", "/CANARY")
+	func() {
+		defer func() { _ = recover() }() // the connection is cut
+		do(e, "GET", "/cut")
+	}()
+	ctx, hangUp := context.WithCancel(t.Context())
+	hangUp()
+	e.ServeHTTP(httptest.NewRecorder(), httptest.NewRequest("GET", "/gone", nil).WithContext(ctx))
+	want := []web.Observation{
+		{Route: "/things/:id", Method: "GET", Status: 404, Code: "701"}, {Route: "/panic", Method: "GET", Status: 500},
+		{Route: web.Unmatched, Method: "other", Status: 404}, {Route: "/cut", Method: "GET", Status: 500}, {Route: "/gone", Method: "GET", Status: 503, Gone: true},
+	}
+	for i := range seen {
+		if seen[i].At.IsZero() || seen[i].Took < 0 {
+			t.Errorf("%+v", seen[i])
+		}
+		seen[i].At, seen[i].Took = time.Time{}, 0
+	}
+	if !reflect.DeepEqual(seen, want) {
+		t.Errorf("observed %+v", seen)
+	}
+	if !reflect.DeepEqual(routes, []string{"/things/:id", "/panic", web.Unmatched, "/cut", "/gone"}) || !reflect.DeepEqual(ended, []int{404, 500, 404, 500, 503}) {
+		t.Errorf("routes %v ended with %v", routes, ended)
 	}
 }

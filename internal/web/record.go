@@ -22,6 +22,9 @@ type LogFields struct {
 	Result      string // such as given, refused
 	Reason      string // an error code
 	Interaction string // x-fapi-interaction-id, once checked
+	// Code is the error code of the answer, for Observation; it is not
+	// logged, because Reason says more. One of a fixed list.
+	Code string
 	// Cause is the private cause of a server error.
 	Cause error
 }

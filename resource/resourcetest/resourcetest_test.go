@@ -122,3 +122,8 @@ func TestTruthKeepsTheContract(t *testing.T) {
 		},
 	})
 }
+
+func TestPerformancesKeepTheContract(t *testing.T) {
+	t.Parallel()
+	resourcetest.Performance(t, func(*testing.T) resource.Performance { return &resourcetest.Performances{} })
+}

@@ -13,8 +13,7 @@ import (
 
 // Truth is what PostgreSQL is to a gateway, in memory: tokens, grants and
 // recipients, access records and spent proofs under one lock. It keeps the
-// contracts of resource.Tokens, resource.Gate and consent.Recipients and is
-// safe for concurrent use.
+// contracts of resource.Tokens and resource.Gate and is safe for concurrent use.
 type Truth struct {
 	now func() time.Time
 
@@ -22,16 +21,17 @@ type Truth struct {
 	tokens  map[token.Hash]token.Access
 	shares  map[consent.GrantID]consent.Share
 	blocked map[consent.RecipientID]bool
-	records []audit.Record
-	known   map[[16]byte]bool
-	spent   map[[32]byte]time.Time
-	down    error
+	// integers are the recipients whose error codes are integers.
+	integers map[consent.RecipientID]bool
+	records  []audit.Record
+	known    map[[16]byte]bool
+	spent    map[[32]byte]time.Time
+	down     error
 }
 
 var (
-	_ resource.Tokens    = (*Truth)(nil)
-	_ resource.Gate      = (*Truth)(nil)
-	_ consent.Recipients = (*Truth)(nil)
+	_ resource.Tokens = (*Truth)(nil)
+	_ resource.Gate   = (*Truth)(nil)
 )
 
 // NewTruth returns an empty Truth; a nil now is time.Now.
@@ -41,16 +41,19 @@ func NewTruth(now func() time.Time) *Truth {
 	}
 	return &Truth{
 		now: now, tokens: map[token.Hash]token.Access{}, shares: map[consent.GrantID]consent.Share{},
-		blocked: map[consent.RecipientID]bool{}, known: map[[16]byte]bool{}, spent: map[[32]byte]time.Time{},
+		blocked: map[consent.RecipientID]bool{}, integers: map[consent.RecipientID]bool{},
+		known: map[[16]byte]bool{}, spent: map[[32]byte]time.Time{},
 	}
 }
 
-// Issue stores a token with the share that it opens, replacing either.
+// Issue stores a token with the share that it opens and the form of its
+// recipient's error codes, replacing each.
 func (d *Truth) Issue(l token.Live) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tokens[l.Access.Hash] = l.Access
 	d.shares[l.Share.Grant] = l.Share
+	d.integers[l.Share.Recipient] = l.IntegerCodes
 }
 
 // End revokes a grant and returns its new epoch.
@@ -113,21 +116,11 @@ func (d *Truth) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 	if !ok {
 		return token.Live{}, token.ErrNotFound
 	}
-	return token.Live{Access: a, Share: d.shares[a.Grant]}, nil
-}
-
-// Recipient implements consent.Recipients: every id is a registered one.
-func (d *Truth) Recipient(ctx context.Context, id consent.RecipientID) (consent.Recipient, error) {
-	d.mu.Lock()
-	defer d.mu.Unlock()
-	if err := d.failing(ctx); err != nil {
-		return consent.Recipient{}, err
+	share := d.shares[a.Grant]
+	if d.blocked[share.Recipient] && share.Status == consent.StatusActive {
+		share.Status = consent.StatusRevoked
 	}
-	r := consent.Recipient{ID: id, Status: consent.RecipientActive}
-	if d.blocked[id] {
-		r.Status = consent.RecipientSuspended
-	}
-	return r, nil
+	return token.Live{Access: a, Share: share, IntegerCodes: d.integers[share.Recipient]}, nil
 }
 
 // Release implements resource.Gate.

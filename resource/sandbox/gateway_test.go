@@ -40,7 +40,7 @@ func throughTheGateway(t *testing.T, s *Store) {
 	}
 	g, err := resource.New(resource.Config{
 		Public: "https://gateway", Issuer: "https://auth.example", Instance: "one", Log: slog.New(slog.DiscardHandler), Now: now,
-		Hasher: hasher, Proofs: proofs, Tokens: truth, Recipients: truth, Provider: s, Gate: truth, PageKeys: [][]byte{bytes.Repeat([]byte{7}, 32)},
+		Hasher: hasher, Proofs: proofs, Tokens: truth, Provider: s, Gate: truth, PageKeys: [][]byte{bytes.Repeat([]byte{7}, 32)},
 	})
 	if err != nil {
 		t.Fatal(err)

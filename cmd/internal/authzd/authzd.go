@@ -23,6 +23,7 @@ import (
 	"github.com/headgate/headgate/authz"
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/cmd/internal/config"
+	"github.com/headgate/headgate/cmd/internal/telemetry"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/portal"
 	"github.com/headgate/headgate/internal/dpop"
@@ -68,6 +69,9 @@ type Config struct {
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, as party of each grant"`
 	HelpURI         string        `json:"help_uri" default:"" help:"https page behind the help link; empty shows none"`
 	TimeZone        string        `json:"time_zone" default:"UTC" help:"IANA time zone in which pages show times"`
+	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
+	OTLPEndpoint    string        `json:"otlp_endpoint" default:"" help:"address of an OpenTelemetry collector (OTLP over HTTP), such as https://collector:4318; /v1/traces is added when there is no path; empty traces nothing"`
+	TracePercent    int           `json:"trace_percent" default:"100" help:"percent of the requests that are traced, 0 to 100; used with otlp_endpoint"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -81,6 +85,7 @@ type Process struct {
 	db                *postgres.DB
 	keys              *certs.Rotator
 	log               *slog.Logger
+	watch             *telemetry.Telemetry
 	closers           []func()
 }
 
@@ -93,6 +98,14 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 			p.Close()
 		}
 	}()
+	p.watch, err = telemetry.Open(ctx, telemetry.Config{
+		ListenMetrics: c.ListenMetrics, OTLPEndpoint: c.OTLPEndpoint, TracePercent: c.TracePercent,
+		Service: "authzd", Instance: config.Instance("authzd"), Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, p.watch.Close)
 	dsn, err := config.Secret(c.PostgresDSNFile)
 	if err != nil {
 		return nil, err
@@ -101,22 +114,24 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	p.db, err = postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: c.PostgresConns, Sealer: sealer, Name: "authzd"})
+	p.db, err = postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: c.PostgresConns, Sealer: sealer, Name: "authzd", Traces: p.watch.Traces()})
 	if err != nil {
 		return nil, err
 	}
 	p.closers = append(p.closers, p.db.Close)
+	p.watch.Postgres(p.db)
 	var cache cache
 	if c.RedisURLFile != "" {
 		address, err := config.Secret(c.RedisURLFile)
 		if err != nil {
 			return nil, err
 		}
-		r, err := redis.Open(redis.Config{URL: address, Log: log})
+		r, err := redis.Open(redis.Config{URL: address, Log: log, Traces: p.watch.Traces()})
 		if err != nil {
 			return nil, err
 		}
 		p.closers = append(p.closers, func() { _ = r.Close() })
+		p.watch.Redis(r)
 		cache.told, cache.recent = r, r
 	}
 	bank, closeBank, err := openBank(ctx, c.BankDSNFile)
@@ -127,29 +142,35 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 
 	p.keys, err = certs.NewRotator(ctx, certs.RotatorConfig{
 		Provider: certs.NewKeyFile(c.SigningKeysFile), Every: c.RotateKeys,
-		OnError: func(err error) { log.Error("signing keys", slog.String("cause", err.Error())) },
+		OnError: func(err error) {
+			p.watch.Alarm("signing_keys")
+			log.Error("signing keys", slog.String("cause", err.Error()))
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
 	stop, err := consent.NewService(consent.ServiceConfig{
 		Store: p.db.Grants(), Cache: cache.told,
-		CacheFailed: func(err error) { log.Warn("cache not told of a stop", slog.String("cause", err.Error())) },
+		CacheFailed: func(err error) {
+			p.watch.Alarm("cache_not_told")
+			log.Warn("cache not told of a stop", slog.String("cause", err.Error()))
+		},
 	})
 	if err != nil {
 		return nil, err
 	}
-	pages, sessions, err := newPortal(c, p.db, bank, stop, log)
+	pages, sessions, err := newPortal(c, p.db, bank, stop, p.watch.Watch(), log)
 	if err != nil {
 		return nil, err
 	}
-	server, err := newServer(c, p.db, cache.recent, p.keys, stop, pages, sessions, log)
+	server, err := newServer(c, p.db, cache.recent, p.keys, stop, pages, sessions, p.watch.Watch(), log)
 	if err != nil {
 		return nil, err
 	}
 	tlsConfig, err := certs.ServerTLS(certs.Config{
 		CertFile: c.TLSCertFile, KeyFile: c.TLSKeyFile, ClientAuth: certs.NoClientCert,
-		OnReload: config.Reloaded(log),
+		OnReload: config.Reloaded(log, p.watch.Alarm),
 	})
 	if err != nil {
 		return nil, err
@@ -163,7 +184,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	// Certificates are asked for on this host alone, and verified later, so
 	// that a self-signed one gets as far as its registration.
 	asking, err := certs.ServerTLS(certs.Config{
-		CertFile: c.TLSCertFile, KeyFile: c.TLSKeyFile, ClientAuth: certs.RequestedClientCert, OnReload: config.Reloaded(log),
+		CertFile: c.TLSCertFile, KeyFile: c.TLSKeyFile, ClientAuth: certs.RequestedClientCert, OnReload: config.Reloaded(log, p.watch.Alarm),
 	})
 	if err != nil {
 		return nil, err
@@ -182,7 +203,7 @@ type cache struct {
 	recent authz.Cache
 }
 
-func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
+func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, watch web.Watch, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
 	zone, err := time.LoadLocation(c.TimeZone)
 	if err != nil {
 		return nil, nil, fmt.Errorf("time_zone: %w", err)
@@ -212,12 +233,12 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log
 	}
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
-		Accounts: bank, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Log: log, Zone: zone,
+		Accounts: bank, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Log: log, Zone: zone, Watch: watch,
 	})
 	return pages, sessions, err
 }
 
-func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, log *slog.Logger) (*authz.Server, error) {
+func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, watch web.Watch, log *slog.Logger) (*authz.Server, error) {
 	hasher, err := config.Hasher(c.HashKeysFile)
 	if err != nil {
 		return nil, fmt.Errorf("hash_keys_file: %w", err)
@@ -255,7 +276,7 @@ func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator
 		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: keys, Subjects: subjects,
 		Provider: consent.Party{Name: c.BankName, Type: consent.PartyProvider, HomeURI: c.BankHomeURI},
 		Browsers: sessions, Pages: journeyPages{pages}, Cache: cache,
-		Log: log, Now: time.Now,
+		Log: log, Now: time.Now, Watch: watch,
 	})
 }
 
@@ -390,7 +411,7 @@ func Serve(ctx context.Context, c Config, log *slog.Logger) error {
 // Run serves the sockets until ctx ends, then drains. mtls is nil exactly
 // when the configuration has no mtls_base.
 func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener) error {
-	listeners := []web.Listener{{Server: p.protocol, Socket: protocol}, {Server: p.browser, Socket: browser}}
+	listeners := append(p.watch.Listeners(), []web.Listener{{Server: p.protocol, Socket: protocol}, {Server: p.browser, Socket: browser}}...)
 	if p.mtls != nil {
 		listeners = append(listeners, web.Listener{Server: p.mtls, Socket: mtls})
 	}
@@ -403,6 +424,9 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 	kept.Wait()
 	return err
 }
+
+// MetricsAddress is where the metrics are; empty when they are off.
+func (p *Process) MetricsAddress() string { return p.watch.Address() }
 
 // Close releases what New opened, last first. Call it after Run.
 func (p *Process) Close() {
@@ -428,6 +452,7 @@ func (p *Process) sweep(ctx context.Context) {
 			return
 		case <-tick.C:
 			if _, err := p.db.Sweep(ctx, sweepLimit); err != nil && !errors.Is(err, context.Canceled) {
+				p.watch.Alarm("sweep")
 				p.log.Warn("sweep", slog.String("cause", err.Error()))
 			}
 		}

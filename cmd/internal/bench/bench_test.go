@@ -76,7 +76,7 @@ func TestRun(t *testing.T) {
 		"sandbox-dpop-gate":                   {2, 1},
 		"sandbox-certificate":                 {1, 1},
 		"sandbox-dpop":                        {1, 1},
-		"sandbox-certificate-gate-redis-down": {4, 0},
+		"sandbox-certificate-gate-redis-down": {3, 0},
 		"memory-bare":                         {0, 0},
 		"memory-certificate":                  {0, 1},
 		"memory-dpop":                         {0, 1},

@@ -323,7 +323,7 @@ func (s *stack) gateway(p resource.Provider, g resource.Gate, cache resource.Cac
 	_, _ = rand.Read(key) // never fails
 	gateway, err := resource.New(resource.Config{
 		Public: public, Issuer: "https://bank.example", Instance: "bench", Log: s.log,
-		Hasher: s.hasher, Proofs: proofs, Tokens: s.db.Tokens(), Recipients: s.db.Recipients(), Cache: cache,
+		Hasher: s.hasher, Proofs: proofs, Tokens: s.db.Tokens(), Cache: cache,
 		Provider: p, Gate: g, PageKeys: [][]byte{key},
 	})
 	if err != nil {

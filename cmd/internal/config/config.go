@@ -163,10 +163,22 @@ func Certificates(caFile, proxy string) (*clientcert.Source, error) {
 	return source, nil
 }
 
-// Reloaded returns what a listener tells about its certificate files.
-func Reloaded(log *slog.Logger) func(error) {
+// Instance names one of several processes of that name: by host and process
+// id.
+func Instance(process string) string {
+	host, err := os.Hostname()
+	if err != nil {
+		host = process
+	}
+	return host + "-" + strconv.Itoa(os.Getpid())
+}
+
+// Reloaded returns what a listener tells about its certificate files. alarm is
+// told when they cannot be read.
+func Reloaded(log *slog.Logger, alarm func(name string)) func(error) {
 	return func(err error) {
 		if err != nil {
+			alarm("certificate_not_replaced")
 			log.Error("server certificate not replaced", slog.String("cause", err.Error()))
 			return
 		}

@@ -39,6 +39,8 @@ type Options struct {
 	EmbeddedRedis bool
 	// Nonces demands DPoP nonces at both servers.
 	Nonces bool
+	// Metrics offers metrics on free ports of this machine.
+	Metrics bool
 	// Say is told about each step in one line; nil is silent.
 	Say func(string)
 }
@@ -46,6 +48,8 @@ type Options struct {
 // Stack is a running stack. Stop ends it.
 type Stack struct {
 	File File
+	// Metrics are the addresses of the metrics, by process; nil without them.
+	Metrics map[string]string
 
 	home      string
 	ephemeral bool
@@ -248,6 +252,10 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 	if o.Nonces {
 		nonces = keys.NonceKeys
 	}
+	metrics := ""
+	if o.Metrics {
+		metrics = "127.0.0.1:0"
+	}
 	const bankName = "Meadow Bank"
 	pages := origin(sockets[portPages])
 	a, err := authzd.New(ctx, authzd.Config{
@@ -257,6 +265,7 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys, SubjectKeyFile: keys.SubjectKey,
 		NonceKeysFile: nonces,
 		BankName:      bankName, BankHomeURI: pages + "/portal", TimeZone: "UTC",
+		ListenMetrics: metrics,
 	}, s.log("authzd"))
 	if err != nil {
 		return fmt.Errorf("authzd: %w", err)
@@ -267,11 +276,17 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		TLSCertFile: server.CertFile, TLSKeyFile: server.KeyFile,
 		PostgresDSNFile: dsnFile, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 		HashKeysFile: keys.HashKeys, PageKeysFile: keys.PageKeys, NonceKeysFile: nonces,
+		ListenMetrics: metrics,
 	}, s.log("gatewayd"))
 	if err != nil {
 		return fmt.Errorf("gatewayd: %w", err)
 	}
 	s.closers = append(s.closers, g.Close)
+	if o.Metrics {
+		s.Metrics = map[string]string{
+			"authzd": "http://" + a.MetricsAddress() + "/metrics", "gatewayd": "http://" + g.MetricsAddress() + "/metrics",
+		}
+	}
 
 	// The processes outlive the start; Stop ends them.
 	run, cancel := context.WithCancel(context.WithoutCancel(ctx))

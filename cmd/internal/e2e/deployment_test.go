@@ -59,6 +59,7 @@ type deployment struct {
 	hasher                   *token.Hasher
 	log                      *logBuffer // of all four
 	apps                     map[string]jose.JSONWebKeySet
+	metrics                  []string // where they are, when the deployment is watched
 }
 
 // logBuffer is what processes have logged. Safe for concurrent use.
@@ -83,6 +84,13 @@ func (b *logBuffer) String() string {
 var instances = [2]string{"gateway-a", "gateway-b"}
 
 func deploy(t *testing.T) *deployment {
+	t.Helper()
+	return deployWatched(t, "", "")
+}
+
+// deployWatched is deploy with metrics at that address and traces sent to that
+// collector, unless they are empty.
+func deployWatched(t *testing.T, metrics, collector string) *deployment {
 	t.Helper()
 	d := &deployment{dsn: env.Postgres(t), redis: testenv.Redis(t), log: &logBuffer{}}
 	dir := t.TempDir()
@@ -113,6 +121,7 @@ func deploy(t *testing.T) *deployment {
 			Issuer: d.issuer, BrowserBase: d.pages, MTLSBase: d.mtls, ClientCAFile: ca.File(), TLSCertFile: pair.CertFile, TLSKeyFile: pair.KeyFile,
 			PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 			HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys, SubjectKeyFile: keys.SubjectKey, BankName: "Meadow Bank", TimeZone: "UTC",
+			ListenMetrics: metrics, OTLPEndpoint: collector, TracePercent: 100,
 		}, log)
 		must(t, err)
 		t.Cleanup(a.Close)
@@ -121,9 +130,13 @@ func deploy(t *testing.T) *deployment {
 			Public: d.public, Issuer: d.issuer, Instance: instances[i], TLSCertFile: pair.CertFile, TLSKeyFile: pair.KeyFile,
 			ClientCAFile: ca.File(), PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 			HashKeysFile: keys.HashKeys, PageKeysFile: keys.PageKeys,
+			ListenMetrics: metrics, OTLPEndpoint: collector, TracePercent: 100,
 		}, log)
 		must(t, err)
 		t.Cleanup(g.Close)
+		if metrics != "" {
+			d.metrics = append(d.metrics, "http://"+a.MetricsAddress()+"/metrics", "http://"+g.MetricsAddress()+"/metrics")
+		}
 		run(t, func(ctx context.Context) error { return g.Run(ctx, sockets[4+i]) })
 	}
 	return d

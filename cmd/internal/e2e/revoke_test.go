@@ -241,7 +241,7 @@ func (c *course) gateway(t *testing.T, i int, bend func(*course, *resource.Confi
 	must(t, err)
 	config := resource.Config{
 		Public: c.public, Issuer: "https://issuer.example", Instance: instances[i], Log: slog.New(slog.DiscardHandler),
-		Hasher: c.hasher, Proofs: proofs, Tokens: heldTokens{db.Tokens(), c.window}, Recipients: db.Recipients(),
+		Hasher: c.hasher, Proofs: proofs, Tokens: heldTokens{db.Tokens(), c.window},
 		Cache: c.cache, Provider: bank, Gate: gate, PageKeys: [][]byte{bytes.Repeat([]byte{9}, 32)},
 	}
 	if bend != nil {

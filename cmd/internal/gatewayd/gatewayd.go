@@ -10,12 +10,12 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
-	"os"
-	"strconv"
+	"sync"
 	"time"
 
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/cmd/internal/config"
+	"github.com/headgate/headgate/cmd/internal/telemetry"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/api"
 	"github.com/headgate/headgate/internal/apidocs"
@@ -50,6 +50,9 @@ type Config struct {
 	HashKeysFile    string        `json:"hash_keys_file" help:"file with the token hash keys, the same for every process"`
 	PageKeysFile    string        `json:"page_keys_file" help:"file with a JSON array of base64 secrets of 32 bytes that seal page keys, newest first"`
 	BankDSNFile     string        `json:"bank_dsn_file" help:"file that holds the PostgreSQL DSN of the sandbox bank"`
+	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
+	OTLPEndpoint    string        `json:"otlp_endpoint" default:"" help:"address of an OpenTelemetry collector (OTLP over HTTP), such as https://collector:4318; /v1/traces is added when there is no path; empty traces nothing"`
+	TracePercent    int           `json:"trace_percent" default:"100" help:"percent of the requests that are traced, 0 to 100; used with otlp_endpoint"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -57,6 +60,8 @@ type Config struct {
 // opened.
 type Process struct {
 	server   *http.Server
+	gateway  *resource.Gateway
+	watch    *telemetry.Telemetry
 	health   *web.Health
 	lameDuck time.Duration
 	closers  []func()
@@ -71,16 +76,25 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 			p.Close()
 		}
 	}()
+	p.watch, err = telemetry.Open(ctx, telemetry.Config{
+		ListenMetrics: c.ListenMetrics, OTLPEndpoint: c.OTLPEndpoint, TracePercent: c.TracePercent,
+		Service: "gatewayd", Instance: instance(c.Instance), Log: log,
+	})
+	if err != nil {
+		return nil, err
+	}
+	p.closers = append(p.closers, p.watch.Close)
 	dsn, err := config.Secret(c.PostgresDSNFile)
 	if err != nil {
 		return nil, err
 	}
-	db, err := postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: c.PostgresConns, Name: "gatewayd"})
+	db, err := postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: c.PostgresConns, Name: "gatewayd", Traces: p.watch.Traces()})
 	if err != nil {
 		return nil, err
 	}
 	p.closers = append(p.closers, db.Close)
-	gate := postgres.NewGate(db, postgres.GateConfig{Lanes: c.GateLanes})
+	p.watch.Postgres(db)
+	gate := postgres.NewGate(db, postgres.GateConfig{Lanes: c.GateLanes, Observe: p.watch.Gate()})
 	p.closers = append(p.closers, gate.Close)
 	bankDSN, err := config.Secret(c.BankDSNFile)
 	if err != nil {
@@ -93,7 +107,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	p.closers = append(p.closers, bank.Close)
 	rc := resource.Config{
 		Public: c.Public, Issuer: c.Issuer, Instance: instance(c.Instance), Log: log,
-		Tokens: db.Tokens(), Recipients: db.Recipients(), Provider: bank, Gate: gate,
+		Tokens: db.Tokens(), Provider: bank, Gate: gate, Performance: db.Performance(), Watch: p.watch.Watch(),
 	}
 	var told consent.Cache
 	if c.RedisURLFile != "" {
@@ -101,11 +115,12 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		if err != nil {
 			return nil, err
 		}
-		cache, err := redis.Open(redis.Config{URL: url, Log: log})
+		cache, err := redis.Open(redis.Config{URL: url, Log: log, Traces: p.watch.Traces()})
 		if err != nil {
 			return nil, err
 		}
 		p.closers = append(p.closers, func() { _ = cache.Close() })
+		p.watch.Redis(cache)
 		rc.Cache, told = cache, cache
 	}
 	if rc.Hasher, rc.PageKeys, err = keys(c); err != nil {
@@ -126,13 +141,12 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	rc.Beside = consents.Operations()
-	g, err := resource.New(rc)
-	if err != nil {
+	if p.gateway, err = resource.New(rc); err != nil {
 		return nil, err
 	}
 	tlsConfig, err := certs.ServerTLS(certs.Config{
 		CertFile: c.TLSCertFile, KeyFile: c.TLSKeyFile, ClientAuth: certs.RequestedClientCert, ClientCAFile: c.ClientCAFile,
-		OnReload: config.Reloaded(log),
+		OnReload: config.Reloaded(log, p.watch.Alarm),
 	})
 	if err != nil {
 		return nil, err
@@ -141,7 +155,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	p.server = web.NewServer(p.health.Around(docs.Before(beside(consents, g.Handler()))), tlsConfig, log)
+	p.server = web.NewServer(p.health.Around(docs.Before(beside(consents, p.gateway.Handler()))), tlsConfig, log)
 	return p, nil
 }
 
@@ -190,8 +204,18 @@ func Serve(ctx context.Context, c Config, log *slog.Logger) error {
 
 // Run serves the socket until ctx ends, then drains.
 func (p *Process) Run(ctx context.Context, socket net.Listener) error {
-	return web.Serve(ctx, web.Drain{Health: p.health, LameDuck: p.lameDuck}, web.Listener{Server: p.server, Socket: socket})
+	house, stop := context.WithCancel(context.WithoutCancel(ctx))
+	var kept sync.WaitGroup
+	kept.Go(func() { p.gateway.Run(house) })
+	listeners := append(p.watch.Listeners(), web.Listener{Server: p.server, Socket: socket})
+	err := web.Serve(ctx, web.Drain{Health: p.health, LameDuck: p.lameDuck}, listeners...)
+	stop() // after the last request, so that it is counted
+	kept.Wait()
+	return err
 }
+
+// MetricsAddress is where the metrics are; empty when they are off.
+func (p *Process) MetricsAddress() string { return p.watch.Address() }
 
 // Close releases what New opened, last first. Call it after Run.
 func (p *Process) Close() {
@@ -218,9 +242,5 @@ func instance(name string) string {
 	if name != "" {
 		return name
 	}
-	host, err := os.Hostname()
-	if err != nil {
-		host = "gatewayd"
-	}
-	return host + "-" + strconv.Itoa(os.Getpid())
+	return config.Instance("gatewayd")
 }
