@@ -31,6 +31,7 @@ var rows = []row{
 	// What a consent is, and what refers to one.
 	{"consent", 1, nil},
 	{"consent/consenttest", 1, []string{"consent"}},
+	{"consent/notice", 2, nil},
 	{"internal/token", 2, nil},
 	{"internal/audit", 2, nil},
 	{"internal/login", 2, nil},

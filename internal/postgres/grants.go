@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/notice"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -32,15 +33,23 @@ INSERT INTO consent_grant (
     created_at, expires_at)
 VALUES ($1, $2, $3, 'ACTIVE', 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 
-// The event and the message about it are one statement, so that neither can
-// be forgotten.
 const sqlInsertEvent = `
+INSERT INTO consent_event (grant_id, epoch, kind, actor, reason, at)
+VALUES ($1, $2, $3, $4, $5, clock_timestamp())`
+
+// The event and what the recipient is told of it are one statement, so that
+// neither can be forgotten.
+const sqlTellEvent = `
 WITH event AS (
     INSERT INTO consent_event (grant_id, epoch, kind, actor, reason, at)
     VALUES ($1, $2, $3, $4, $5, clock_timestamp())
-    RETURNING grant_id, epoch, at)
-INSERT INTO outbox (grant_id, epoch, created_at)
-SELECT grant_id, epoch, at FROM event`
+    RETURNING grant_id),
+news AS (
+    SELECT g.recipient_id, g.grant_id, $6::text AS type, $7::text AS category,
+           g.grant_id AS payload_id, 'CONSENT' AS payload_type,
+           'INITIATOR' AS field_name, $8::text AS field_value, NULL::text AS once
+    FROM event e JOIN consent_grant g ON g.grant_id = e.grant_id),` + thenTell + `
+SELECT subscription_id, sequence FROM sent ORDER BY sequence`
 
 const sqlGrant = `
 SELECT ` + grantColumns + ` FROM consent_grant WHERE grant_id = $1`
@@ -146,8 +155,18 @@ func queueGrant(b *pgx.Batch, g consent.Grant) error {
 	return nil
 }
 
-func queueEvent(b *pgx.Batch, id consent.GrantID, epoch int64, kind consent.EventKind, by consent.Actor, why consent.Reason) {
-	b.Queue(sqlInsertEvent, string(id), epoch, string(kind), string(by), string(why))
+// queueEvent adds an event and, if the recipient is told of it, the notification
+// with its deliveries. Those are in the result once the batch is closed.
+func queueEvent(b *pgx.Batch, id consent.GrantID, epoch int64, kind consent.EventKind, by consent.Actor, why consent.Reason) *told {
+	topic, initiator, tell := notice.OfEvent(kind, by)
+	args := []any{string(id), epoch, string(kind), string(by), string(why)}
+	if !tell {
+		b.Queue(sqlInsertEvent, args...)
+		return &told{}
+	}
+	t := told{tells: true}
+	b.Queue(sqlTellEvent, append(args, string(topic.Type), string(topic.Category), initiator)...).Query(t.read)
+	return &t
 }
 
 // Grant implements consent.Store. One round trip.
@@ -187,7 +206,8 @@ func (s Grants) GrantsOf(ctx context.Context, consumer consent.ConsumerID) ([]co
 // End implements consent.Store. The update of the grant waits for tokens that
 // are being issued under it and keeps new ones out, so that the statements
 // after it see every token there will ever be. A revocation of a grant whose
-// time is over is ErrEnded. Four round trips.
+// time is over is ErrEnded. Four round trips, five when the recipient is to be
+// called about it.
 func (s Grants) End(ctx context.Context, e consent.End) (consent.Grant, error) {
 	kind := consent.EventRevoked
 	switch e.Status {
@@ -209,8 +229,8 @@ func (s Grants) End(ctx context.Context, e consent.End) (consent.Grant, error) {
 		var b pgx.Batch
 		b.Queue(sqlRevokeAccessOfGrant, string(e.Grant))
 		b.Queue(sqlRevokeRefreshOfGrant, string(e.Grant))
-		queueEvent(&b, e.Grant, r.Epoch, kind, e.Actor, e.Reason)
-		return tx.SendBatch(ctx, &b).Close()
+		t := queueEvent(&b, e.Grant, r.Epoch, kind, e.Actor, e.Reason)
+		return s.db.sendTelling(ctx, tx, &b, t)
 	})
 	if err != nil {
 		return consent.Grant{}, fmt.Errorf("end grant: %w", err)
