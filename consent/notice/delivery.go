@@ -31,6 +31,7 @@ type Delivery struct {
 	Subscription Subscription
 	Notification Notification
 	Attempts     int       // made before this one
+	Status       int       // of the last answer, 0 when there was none
 	Since        time.Time // when it was first to be delivered, or replayed
 }
 

@@ -88,8 +88,8 @@ WITH due AS (
 taken AS (
     UPDATE notification_delivery d SET next_at = $3
     FROM due WHERE d.subscription_id = due.subscription_id AND d.sequence = due.sequence
-    RETURNING d.subscription_id, d.sequence, d.attempts, d.since)
-SELECT t.attempts, t.since, ` + subscriptionColumns + `, ` + notificationColumns + `
+    RETURNING d.subscription_id, d.sequence, d.attempts, d.last_status, d.since)
+SELECT t.attempts, t.last_status, t.since, ` + subscriptionColumns + `, ` + notificationColumns + `
 FROM taken t
 JOIN notification n ON n.sequence = t.sequence
 JOIN notification_subscription s ON s.subscription_id = t.subscription_id`
@@ -309,8 +309,9 @@ func (s Notices) Feed(ctx context.Context, who consent.RecipientID, after fdx.No
 // Claim implements notice.Deliveries. One round trip.
 func (s Notices) Claim(ctx context.Context, id fdx.SubscriptionID, now time.Time, lease time.Duration) (notice.Delivery, error) {
 	type claimedRow struct {
-		Attempts int       `db:"attempts"`
-		Since    time.Time `db:"since"`
+		Attempts   int       `db:"attempts"`
+		LastStatus int       `db:"last_status"`
+		Since      time.Time `db:"since"`
 		subscriptionRow
 		notificationRow
 	}
@@ -322,7 +323,7 @@ func (s Notices) Claim(ctx context.Context, id fdx.SubscriptionID, now time.Time
 	if err != nil {
 		return notice.Delivery{}, fmt.Errorf("claim delivery: %w", err)
 	}
-	d := notice.Delivery{Notification: r.notification(), Attempts: r.Attempts, Since: r.Since.UTC()}
+	d := notice.Delivery{Notification: r.notification(), Attempts: r.Attempts, Status: r.LastStatus, Since: r.Since.UTC()}
 	d.Subscription, err = r.subscription()
 	return d, err
 }
