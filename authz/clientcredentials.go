@@ -18,10 +18,9 @@ const clientCredentials = "client_credentials"
 
 // The scopes of a client's own tokens.
 const (
-	// ScopeGrantQuery and ScopeGrantRevoke open the grant management API
-	// (Grant Management for OAuth 2.0 section 6).
-	ScopeGrantQuery  = "grant_management_query"
-	ScopeGrantRevoke = "grant_management_revoke"
+	// ScopeGrantQuery and ScopeGrantRevoke are as in package token.
+	ScopeGrantQuery  = token.ScopeGrantQuery
+	ScopeGrantRevoke = token.ScopeGrantRevoke
 )
 
 // clientScopes are the scopes that a client may have for itself.

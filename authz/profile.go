@@ -10,6 +10,7 @@ import (
 	"github.com/headgate/headgate/authz/internal/engine"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/dpop"
 )
 
 // The bounds of request parameters. Longer values are refused at PAR, never
@@ -107,7 +108,7 @@ func checkPush(r consent.Recipient, form url.Values, proven string) (map[string]
 	case form.Has("dpop_jkt") && !thumbprintForm.MatchString(form.Get("dpop_jkt")):
 		return fail(engine.InvalidRequest, "dpop_jkt must be a base64url SHA-256 thumbprint of 43 characters")
 	case form.Has("dpop_jkt") && proven != "" && form.Get("dpop_jkt") != proven:
-		return fail(invalidProof, "dpop_jkt is not the key of the DPoP proof")
+		return fail(dpop.Code, "dpop_jkt is not the key of the DPoP proof")
 	}
 	if text := form.Get("claims"); text != "" {
 		claims, err := parseClaims(text)

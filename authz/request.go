@@ -11,6 +11,7 @@ import (
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/internal/web"
@@ -185,37 +186,34 @@ func (s *Server) form(r *http.Request) (url.Values, error) {
 	return form, nil
 }
 
-// invalidProof is the code of every bad DPoP proof (RFC 9449 section 5).
-const invalidProof = "invalid_dpop_proof"
+// The wording of bad DPoP proofs (RFC 9449 sections 5 and 8).
+const (
+	badProofText = "the DPoP proof is not valid for this request (RFC 9449 section 4.3)"
+	useNonce     = "use_dpop_nonce"
+	useNonceText = "repeat the request with the nonce of the DPoP-Nonce header in the proof (RFC 9449 section 8)"
+)
 
 func badProof(cause error) *Error {
-	return &Error{http.StatusBadRequest, invalidProof, "the DPoP proof is not valid for this request (RFC 9449 section 4.3)", cause}
+	return &Error{http.StatusBadRequest, dpop.Code, badProofText, cause}
 }
 
-// proof verifies the DPoP proof of a request, if it has one, and notes the
-// key. accessToken is the token that the request presents, "" for none.
-func (s *Server) proof(q *request, accessToken string) error {
-	values := q.Header.Values("DPoP")
-	if len(values) == 0 {
+// proof verifies the DPoP proof of a request that presents no access token,
+// if it has one, and notes the key.
+func (s *Server) proof(q *request) error {
+	if len(q.Header.Values("DPoP")) == 0 {
 		return nil
 	}
-	p, err := s.cfg.DPoP.Verify(values, q.Method, q.base+q.URL.EscapedPath(), accessToken)
-	if err != nil {
-		return badProof(err)
+	proved, nonce, no := s.bearer.Prove(q.Request, q.base, "")
+	q.nonce = nonce
+	switch {
+	case no == nil:
+	case no.Fault == bearer.UseNonce:
+		return &Error{http.StatusBadRequest, useNonce, useNonceText, nil}
+	default:
+		return badProof(no)
 	}
-	if s.cfg.Nonces != nil {
-		issued, ok := s.cfg.Nonces.Check(p.Nonce)
-		if !ok {
-			q.nonce = s.cfg.Nonces.Issue()
-			return &Error{http.StatusBadRequest, "use_dpop_nonce", "repeat the request with the nonce of the DPoP-Nonce header in the proof (RFC 9449 section 8)", nil}
-		}
-		if s.cfg.Now().Sub(issued) > dpop.NonceLife/2 {
-			q.nonce = s.cfg.Nonces.Issue()
-		}
-	}
-	q.binding.KeyThumbprint = p.Thumbprint
-	// Clocks of instances may differ by as much as a proof may be ahead.
-	q.proofs = append(q.proofs, token.Proof{Key: dpop.ReplayKey(p), ExpiresAt: p.ReplayUntil.Add(maxAhead)})
+	q.binding.KeyThumbprint = proved.Thumbprint
+	q.proofs = append(q.proofs, *proved.Once)
 	return nil
 }
 
@@ -226,7 +224,7 @@ func (s *Server) proof(q *request, accessToken string) error {
 func (s *Server) bind(q *request) error {
 	if q.client.DPoPBound {
 		q.binding.CertThumbprint = "" // a certificate on the connection is not asked for
-		return s.proof(q, "")
+		return s.proof(q)
 	}
 	if len(q.Header.Values("DPoP")) > 0 {
 		return refuse(engine.InvalidRequest, "this client is registered for certificate-bound tokens: send no DPoP proof")

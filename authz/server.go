@@ -13,6 +13,7 @@ import (
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
 )
@@ -133,6 +134,7 @@ type Problem struct {
 type Server struct {
 	cfg    Config
 	engine *engine.Engine
+	bearer *bearer.Verifier
 }
 
 // New checks the configuration and returns a Server. It does no I/O.
@@ -170,6 +172,12 @@ func New(c Config) (*Server, error) {
 		}
 	}
 	s := &Server{cfg: c}
+	s.bearer, err = bearer.New(bearer.Config{
+		Hasher: c.Hasher, Proofs: c.DPoP, Nonces: c.Nonces, Certificates: c.Certificates, Now: c.Now,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("authz: %w", err)
+	}
 	s.engine, err = engine.New(engine.Config{
 		Store: c.Tokens, Hasher: c.Hasher, IDToken: s.idToken, Now: c.Now,
 		PushedLife: PushedLife, CodeLife: CodeLife, AccessLife: AccessLife,

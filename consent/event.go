@@ -41,10 +41,14 @@ const (
 // Event is one entry in a grant's history. It is written in the same
 // transaction as the change that it describes.
 type Event struct {
-	Grant  GrantID
-	Epoch  int64 // the grant's epoch after the change
-	Kind   EventKind
-	Actor  Actor
-	Reason Reason // empty unless the grant ended
-	At     time.Time
+	Grant GrantID
+	Epoch int64 // the grant's epoch after the change
+	Kind  EventKind
+	Actor Actor
+	// Initiator is who wanted it, where the actor says that it acted for
+	// somebody else; empty when that is the actor. It is the actor's word:
+	// nobody has proved it.
+	Initiator Actor
+	Reason    Reason // empty unless the grant ended
+	At        time.Time
 }

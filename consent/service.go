@@ -64,14 +64,27 @@ func (s *Service) StopByConsumer(ctx context.Context, who ConsumerID, id GrantID
 // StopByRecipient ends a grant on the wish of the recipient that holds it;
 // otherwise as StopByConsumer.
 func (s *Service) StopByRecipient(ctx context.Context, who RecipientID, id GrantID, reason Reason) (Grant, error) {
-	g, err := s.store.Grant(ctx, id)
+	return s.stopByRecipient(ctx, who, End{Grant: id, Reason: reason})
+}
+
+func (s *Service) stopByRecipient(ctx context.Context, who RecipientID, e End) (Grant, error) {
+	g, err := s.store.Grant(ctx, e.Grant)
 	if err != nil {
 		return Grant{}, fmt.Errorf("stop by recipient: %w", err)
 	}
 	if g.Recipient != who {
 		return Grant{}, fmt.Errorf("stop by recipient: %w", ErrNotFound)
 	}
-	return s.end(ctx, g, End{Grant: id, Status: StatusRevoked, Actor: ActorRecipient, Reason: reason})
+	e.Status, e.Actor = StatusRevoked, ActorRecipient
+	return s.end(ctx, g, e)
+}
+
+// StopForConsumer ends a grant on the word of the recipient that holds it,
+// which says that the person who gave it asked for that in the app. The
+// recipient is who acted; the history tells of both. Otherwise as
+// StopByRecipient.
+func (s *Service) StopForConsumer(ctx context.Context, who RecipientID, id GrantID, reason Reason) (Grant, error) {
+	return s.stopByRecipient(ctx, who, End{Grant: id, Initiator: ActorConsumer, Reason: reason})
 }
 
 // StopByProvider ends a grant on the bank's own decision; otherwise as

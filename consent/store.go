@@ -21,6 +21,11 @@ type Store interface {
 	// nil when there are none.
 	GrantsOf(ctx context.Context, consumer ConsumerID) ([]Grant, error)
 
+	// GrantsOfRecipient returns a recipient's grants that the filter lets
+	// through and that come after a place, newest first and those of one
+	// moment by falling id, at most limit of them; nil when there are none.
+	GrantsOfRecipient(ctx context.Context, who RecipientID, f Filter, after Place, limit int) ([]Grant, error)
+
 	// End moves an ACTIVE grant to its final state and raises the epoch;
 	// token rows, event and outbox rows go with it. The grant's Status must
 	// still be ACTIVE when it is written, otherwise ErrEnded and nothing
@@ -37,7 +42,30 @@ type End struct {
 	Grant  GrantID
 	Status Status // StatusRevoked or StatusExpired
 	Actor  Actor
-	Reason Reason
+	// Initiator is as in Event.
+	Initiator Actor
+	Reason    Reason
+}
+
+// Filter chooses among the grants of a recipient. The zero Filter lets all
+// through.
+type Filter struct {
+	Consumer ConsumerID // "" for everybody's
+	// Status is the state at At (Grant.StatusAt), "" for any.
+	Status Status
+	At     time.Time
+}
+
+// Passes reports whether the filter lets a grant through.
+func (f Filter) Passes(g Grant) bool {
+	return (f.Consumer == "" || f.Consumer == g.Consumer) && (f.Status == "" || f.Status == g.StatusAt(f.At))
+}
+
+// Place is where a list of grants goes on: after the grant with that id, which
+// was made then. The zero Place is the beginning.
+type Place struct {
+	CreatedAt time.Time
+	Grant     GrantID
 }
 
 // Cache is told when a grant's present version moves on. A cache that cannot

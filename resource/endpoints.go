@@ -6,7 +6,7 @@ import (
 	"github.com/headgate/headgate/fdx"
 )
 
-// endpoint is a row of the table of everything below base.
+// endpoint is a row of the table of everything below fdxhttp.Base.
 type endpoint interface {
 	about() about
 	// serve answers a request for what the path names.

@@ -8,6 +8,7 @@ import (
 	"testing"
 
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/fdxhttp"
 )
 
 // enforcementFile says to people what this package and the map of package fdx
@@ -109,7 +110,7 @@ func enforcement() string {
 	}
 
 	line("\n## Endpoints\n")
-	line("Below `%s`. Any cluster of the third column opens the endpoint, as a scope of the token and in the grant; what it carries is what its answer can hold fields of. With *customer* the CUSTOMER entry of the grant counts for each account in it.\n", base)
+	line("Below `%s`. Any cluster of the third column opens the endpoint, as a scope of the token and in the grant; what it carries is what its answer can hold fields of. With *customer* the CUSTOMER entry of the grant counts for each account in it.\n", fdxhttp.Base)
 	line("| Operation | Path | Opened by | Carries | Answers with |\n|---|---|---|---|---|")
 	for _, e := range endpoints() {
 		a := e.about()

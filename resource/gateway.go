@@ -11,6 +11,8 @@ import (
 
 	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/token"
 )
@@ -43,6 +45,12 @@ type Config struct {
 	Tokens     Tokens
 	Recipients consent.Recipients
 	Cache      Cache
+	// Clients knows clients by their own access tokens, which open the
+	// description of the API too; nil takes none.
+	Clients *bearer.Clients
+	// Beside are operations that another handler serves below the same path,
+	// for the description of the API; nil is none.
+	Beside []fdx.OperationID
 
 	Provider Provider
 	Gate     Gate
@@ -57,13 +65,12 @@ type Gateway struct {
 	public     string
 	instance   string
 	now        func() time.Time
-	hasher     *token.Hasher
-	proofs     *dpop.Verifier
-	nonces     *dpop.Nonces
-	peers      *clientcert.Source
+	bearer     *bearer.Verifier
 	tokens     Tokens
 	recipients consent.Recipients
 	cache      Cache
+	clients    *bearer.Clients
+	beside     []fdx.OperationID
 	provider   Provider
 	gate       Gate
 	keys       *pageKeys
@@ -90,12 +97,16 @@ func New(c Config) (*Gateway, error) {
 	}
 	g := &Gateway{
 		public: c.Public, instance: c.Instance, now: c.Now,
-		hasher: c.Hasher, proofs: c.Proofs, nonces: c.Nonces, peers: c.Certificates,
-		tokens: c.Tokens, recipients: c.Recipients, cache: c.Cache,
+		tokens: c.Tokens, recipients: c.Recipients, cache: c.Cache, clients: c.Clients, beside: c.Beside,
 		provider: c.Provider, gate: c.Gate, keys: keys,
 		endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer),
 	}
 	var err error
+	if g.bearer, err = bearer.New(bearer.Config{
+		Hasher: c.Hasher, Proofs: c.Proofs, Nonces: c.Nonces, Certificates: c.Certificates, Now: c.Now,
+	}); err != nil {
+		return nil, fmt.Errorf("resource: %w", err)
+	}
 	if g.handler, err = g.routes(c.Log); err != nil {
 		return nil, fmt.Errorf("resource: %w", err)
 	}

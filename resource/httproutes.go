@@ -7,6 +7,7 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/fdxhttp"
 	"github.com/headgate/headgate/internal/web"
 )
 
@@ -14,22 +15,22 @@ import (
 func (g *Gateway) routes(log *slog.Logger) (http.Handler, error) {
 	e, err := web.NewEngine(web.Config{
 		Log: log, Now: g.now,
-		Failed:           answers(fdx.ErrInternal),
-		NotFound:         answers(fdx.ErrDataNotFound.WithDebug("no such resource")),
-		MethodNotAllowed: answers(fdx.ErrMethodNotAllowed),
+		Failed:           fdxhttp.Always(fdx.ErrInternal),
+		NotFound:         fdxhttp.Always(fdxhttp.ErrNoRoute),
+		MethodNotAllowed: fdxhttp.Always(fdx.ErrMethodNotAllowed),
 	})
 	if err != nil {
 		return nil, err
 	}
-	e.GET(metadataPath, gin.WrapF(g.serveMetadata))
+	e.GET(fdxhttp.MetadataPath, gin.WrapF(g.serveMetadata))
 
 	for _, one := range g.endpoints {
-		e.GET(base+one.about().path, serve(g, one))
+		e.GET(fdxhttp.Base+one.about().path, serve(g, one))
 	}
 	return e, nil
 }
 
-// serve is the one kind of handler below base.
+// serve is the one kind of handler below fdxhttp.Base.
 func serve(g *Gateway, e endpoint) gin.HandlerFunc {
 	return func(c *gin.Context) {
 		var t target
@@ -42,14 +43,5 @@ func serve(g *Gateway, e endpoint) gin.HandlerFunc {
 			}
 		}
 		e.serve(g, c.Writer, c.Request, t)
-	}
-}
-
-// answers is the same error for everybody.
-func answers(e *fdx.Error) http.HandlerFunc {
-	return func(w http.ResponseWriter, r *http.Request) {
-		id, _ := interaction(r.Header)
-		w.Header().Set(interactionHeader, id)
-		writeError(w, e)
 	}
 }

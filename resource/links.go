@@ -6,9 +6,6 @@ import (
 	"github.com/headgate/headgate/fdx"
 )
 
-// base is the path below which all endpoints are.
-const base = "/fdx/v6"
-
 // links makes the addresses inside entities. Those that a bank wrote never
 // leave: they lead around the gateway, and past the consent.
 type links struct {

@@ -8,12 +8,15 @@ import (
 	"slices"
 
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/bearer"
+	"github.com/headgate/headgate/internal/fdxhttp"
+	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/internal/web"
 )
 
 // description is an endpoint that tells about the API and gives no data of
-// anybody. Any living access token opens it. There is nothing to allow, to
-// filter or to record.
+// anybody. Any living access token opens it, a client's own too, whatever its
+// scopes are. There is nothing to allow, to filter or to record.
 type description struct {
 	id     fdx.OperationID
 	path   string
@@ -63,50 +66,69 @@ func (d *description) about() about { return about{id: d.id, path: d.path} }
 func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, _ target) {
 	ctx, cancel := context.WithTimeout(r.Context(), deadline)
 	defer cancel()
-	id, idOK := interaction(r.Header)
-	w.Header().Set(interactionHeader, id)
+	id, idOK := fdxhttp.Interaction(r.Header)
+	w.Header().Set(fdxhttp.InteractionHeader, id)
 	log := web.Fields(ctx)
 	log.Interaction = id
 
-	caller, refused := g.authenticate(ctx, r)
-	log.Client, log.Grant = string(caller.live.Share.Recipient), string(caller.live.Share.Grant)
-	if caller.nonce != "" {
-		w.Header().Set("DPoP-Nonce", caller.nonce)
+	caller, refused := g.anybody(ctx, r, log)
+	if caller.Nonce != "" {
+		w.Header().Set("DPoP-Nonce", caller.Nonce)
 	}
 	var answer []byte
 	if refused == nil {
 		answer, refused = d.describe(ctx, g, r, idOK)
 	}
 	if refused != nil {
-		log.Result, log.Reason, log.Cause = "refused", refused.reason, refused.cause
-		if log.Reason == "" {
-			log.Reason = refused.public.Code
-		}
-		g.refuse(w, refused)
+		log.Result, log.Reason, log.Cause = "refused", refused.Logged(), refused.Cause
+		refused.Write(w, g.public+fdxhttp.MetadataPath)
 		return
 	}
 	log.Result = "described"
-	writeJSON(w, http.StatusOK, answer)
+	fdxhttp.WriteJSON(w, http.StatusOK, answer)
 }
 
-func (d *description) describe(ctx context.Context, g *Gateway, r *http.Request, idOK bool) ([]byte, *refusal) {
-	if !idOK {
-		return nil, malformed("x-fapi-interaction-id is not a UUID")
+// anybody authenticates whoever holds a living access token of any kind.
+func (g *Gateway) anybody(ctx context.Context, r *http.Request, log *web.LogFields) (bearer.Presented, *fdxhttp.Refusal) {
+	kinds := []token.Kind{token.KindAccess}
+	if g.clients != nil {
+		kinds = append(kinds, token.KindClient)
 	}
-	if refused := negotiateJSON(r.Header); refused != nil {
+	p, refused := g.present(r, kinds...)
+	if refused != nil {
+		return p, refused
+	}
+	if p.Kind == token.KindClient {
+		who, no := g.clients.Client(ctx, p, "")
+		if no != nil {
+			return p, fdxhttp.Unauthenticated(p.Scheme, "", no)
+		}
+		log.Client = string(who.Recipient)
+		return p, nil
+	}
+	caller, refused := g.known(ctx, Caller{Presented: p})
+	log.Client, log.Grant = string(caller.live.Share.Recipient), string(caller.live.Share.Grant)
+	return p, refused
+}
+
+func (d *description) describe(ctx context.Context, g *Gateway, r *http.Request, idOK bool) ([]byte, *fdxhttp.Refusal) {
+	if !idOK {
+		return nil, fdxhttp.Malformed("x-fapi-interaction-id is not a UUID")
+	}
+	if refused := fdxhttp.AcceptsJSON(r.Header); refused != nil {
 		return nil, refused
 	}
 	v, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return nil, malformed("the query is malformed")
+		return nil, fdxhttp.Malformed("the query is malformed")
 	}
 	q, invalid := fdx.ParseOperationsQuery(v)
 	if invalid != nil {
-		return nil, denied(invalid)
+		return nil, fdxhttp.Denied(invalid)
 	}
 	answer, no := d.answer(ctx, g, q)
 	if no != nil {
-		return nil, denied(no)
+		return nil, fdxhttp.Denied(no)
 	}
 	body, err := json.Marshal(answer)
 	if err != nil {
@@ -116,7 +138,7 @@ func (d *description) describe(ctx context.Context, g *Gateway, r *http.Request,
 }
 
 // operations returns what the gateway has and the bank offers, in the order of
-// the table; only the given one, if one is given.
+// the table, and what is served beside; only the given one, if one is given.
 func (g *Gateway) operations(only fdx.OperationID) []fdx.OperationID {
 	offered := g.provider.Operations()
 	var list []fdx.OperationID
@@ -127,11 +149,19 @@ func (g *Gateway) operations(only fdx.OperationID) []fdx.OperationID {
 		}
 		list = append(list, a.id)
 	}
+	for _, id := range g.beside {
+		if only == "" || id == only {
+			list = append(list, id)
+		}
+	}
 	return list
 }
 
 // state is the availability of the bank behind the operations.
-type state struct{ bank fdx.Availability }
+type state struct {
+	bank   fdx.Availability
+	beside []fdx.OperationID // they do without the bank
+}
 
 // available asks the bank how it is. One that cannot say is down.
 func (g *Gateway) available(ctx context.Context) state {
@@ -141,14 +171,14 @@ func (g *Gateway) available(ctx context.Context) state {
 	if err != nil || a.Status == "" {
 		a = fdx.Availability{Status: fdx.Down}
 	}
-	return state{a}
+	return state{a, g.beside}
 }
 
 // of returns the availability of an operation: the bank's, unless it answers
 // without the bank.
 func (s state) of(id fdx.OperationID) fdx.Availability {
 	a := s.bank
-	if id == fdx.GetAvailability || id == fdx.GetCapability {
+	if id == fdx.GetAvailability || id == fdx.GetCapability || slices.Contains(s.beside, id) {
 		a = fdx.Availability{Status: fdx.Alive}
 	}
 	a.OperationID = id

@@ -6,10 +6,9 @@ import (
 	"strings"
 
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/bearer"
+	"github.com/headgate/headgate/internal/fdxhttp"
 )
-
-// metadataPath is where RFC 9728 section 3 has a client look.
-const metadataPath = "/.well-known/oauth-protected-resource"
 
 // protectedResource returns the metadata document (RFC 9728 section 2).
 func protectedResource(public, issuer string) []byte {
@@ -31,7 +30,7 @@ func protectedResource(public, issuer string) []byte {
 		AuthorizationServers: []string{issuer},
 		Scopes:               fdx.ScopesOf(opened),
 		BearerMethods:        []string{"header"},
-		ProofAlgorithms:      strings.Fields(proofAlgorithms),
+		ProofAlgorithms:      strings.Fields(bearer.ProofAlgorithms),
 		CertificateBound:     true,
 		DetailsTypes:         []string{"fdx_v1.0"},
 	})
@@ -41,8 +40,8 @@ func protectedResource(public, issuer string) []byte {
 	return doc
 }
 
-// serveMetadata answers metadataPath.
+// serveMetadata answers fdxhttp.MetadataPath.
 func (g *Gateway) serveMetadata(w http.ResponseWriter, _ *http.Request) {
 	w.Header().Set("Cache-Control", "public, max-age=300")
-	writeJSON(w, http.StatusOK, g.metadata)
+	fdxhttp.WriteJSON(w, http.StatusOK, g.metadata)
 }

@@ -4,13 +4,8 @@ import (
 	"bytes"
 	"crypto/rand"
 	"encoding/base64"
-	"net/http"
-	"net/url"
-	"slices"
 	"testing"
 	"time"
-
-	"github.com/google/uuid"
 
 	"github.com/headgate/headgate/fdx"
 )
@@ -85,64 +80,6 @@ func FuzzPageKey(f *testing.F) {
 		p, ok := k.open(binding{filter: filter}, key)
 		if ok != (key == good && filter == "f") {
 			t.Errorf("opened a key that we did not make: %+v", p)
-		}
-	})
-}
-
-// Whatever a client sends as interaction id, a UUID comes back, and its own
-// only if it was one.
-func FuzzInteraction(f *testing.F) {
-	f.Add("0f3a7c52-6a1e-4b7d-9c3e-1f2a3b4c5d6e")
-	f.Add("0f3a7c526a1e4b7d9c3e1f2a3b4c5d6e")
-	f.Add("{0f3a7c52-6a1e-4b7d-9c3e-1f2a3b4c5d6e}")
-	f.Add("")
-	f.Fuzz(func(t *testing.T, sent string) {
-		id, ok := interaction(http.Header{"X-Fapi-Interaction-Id": {sent}})
-		if len(id) != 36 || uuid.Validate(id) != nil || ok != (id == sent) {
-			t.Errorf("%q became %q, %v", sent, id, ok)
-		}
-	})
-}
-
-// Whatever a client accepts, asking must not fail, and a list that holds
-// application/json alone with any other ranges is taken.
-func FuzzAccept(f *testing.F) {
-	f.Add("text/html;q=0.5, */*")
-	f.Add("application/json;q=0")
-	f.Add(";;=,,q=,")
-	f.Fuzz(func(t *testing.T, accept string) {
-		forms := append(fdx.DocumentTypes(), fdx.JSON)
-		for _, f := range acceptable(http.Header{"Accept": {accept}}, forms) {
-			if !slices.Contains(forms, f) {
-				t.Errorf("%q makes %q of nothing", accept, f)
-			}
-		}
-		if len(acceptable(http.Header{"Accept": {accept, "application/json"}}, forms[len(forms)-1:])) == 0 {
-			t.Errorf("%q and application/json are refused", accept)
-		}
-	})
-}
-
-// Whatever stands in Authorization, it is one of the two schemes with the
-// token as it was sent, or refused.
-func FuzzCredentials(f *testing.F) {
-	for _, s := range []string{"DPoP abc", "bearer abc", "Basic abc", "DPoP", "DPoP  a b", ""} {
-		f.Add(s)
-	}
-	f.Fuzz(func(t *testing.T, sent string) {
-		r := &http.Request{Header: http.Header{"Authorization": {sent}}, URL: &url.URL{Path: "/fdx/v6/accounts"}}
-		c, refused := readCredentials(r)
-		if refused != nil {
-			if c != (credentials{}) {
-				t.Error("credentials beside a refusal")
-			}
-			return
-		}
-		if c.scheme != schemeDPoP && c.scheme != schemeBearer {
-			t.Errorf("scheme %q", c.scheme)
-		}
-		if c.token != "" && sent[len(string(c.scheme))+1:] != c.token {
-			t.Errorf("%q became %q", sent, c.token)
 		}
 	})
 }

@@ -12,6 +12,7 @@ import (
 
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
+	"github.com/headgate/headgate/internal/fdxhttp"
 	"github.com/headgate/headgate/internal/web"
 )
 
@@ -129,29 +130,26 @@ func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Re
 	ctx, cancel := context.WithTimeout(r.Context(), deadline)
 	defer cancel()
 	x := exchange[T]{gateway: g, op: op, request: r, target: t}
-	x.interaction, x.interactionOK = interaction(r.Header)
-	w.Header().Set(interactionHeader, x.interaction)
+	x.interaction, x.interactionOK = fdxhttp.Interaction(r.Header)
+	w.Header().Set(fdxhttp.InteractionHeader, x.interaction)
 	log := web.Fields(ctx)
 	log.Interaction = x.interaction
 
 	a, refused := x.run(ctx)
 	log.Client, log.Grant = string(x.record.Recipient), string(x.record.Grant)
-	if x.caller.nonce != "" {
-		w.Header().Set("DPoP-Nonce", x.caller.nonce)
+	if x.caller.Nonce != "" {
+		w.Header().Set("DPoP-Nonce", x.caller.Nonce)
 	}
 	if refused != nil {
-		log.Result, log.Reason, log.Cause = string(audit.Refused), refused.reason, refused.cause
-		if log.Reason == "" {
-			log.Reason = refused.public.Code
-		}
-		g.refuse(w, refused)
+		log.Result, log.Reason, log.Cause = string(audit.Refused), refused.Logged(), refused.Cause
+		refused.Write(w, g.public+fdxhttp.MetadataPath)
 		return
 	}
 	log.Result = string(x.record.Outcome)
 	if x.record.Outcome == audit.Clipped {
 		w.Header().Set(effectiveStart, x.record.Window.Start.String())
 	}
-	write(w, a.status, a.form, a.bytes)
+	fdxhttp.Write(w, a.status, a.form, a.bytes)
 }
 
 // exchange is one read on its way.
@@ -175,8 +173,8 @@ type body struct {
 }
 
 // run takes the steps and returns what may leave.
-func (x *exchange[T]) run(ctx context.Context) (body, *refusal) {
-	var refused *refusal
+func (x *exchange[T]) run(ctx context.Context) (body, *fdxhttp.Refusal) {
+	var refused *fdxhttp.Refusal
 	if x.caller, refused = x.gateway.authenticate(ctx, x.request); refused != nil {
 		return body{}, refused
 	}
@@ -210,7 +208,7 @@ func (x *exchange[T]) under() {
 // answer decides, fetches, and has the gate record and release. When the gate
 // withholds, the snapshot may have been out of date: the truth is asked once
 // and everything is decided anew.
-func (x *exchange[T]) answer(ctx context.Context) (body, *refusal) {
+func (x *exchange[T]) answer(ctx context.Context) (body, *fdxhttp.Refusal) {
 	g := x.gateway
 	q, refused := x.question()
 	if refused != nil {
@@ -223,20 +221,20 @@ func (x *exchange[T]) answer(ctx context.Context) (body, *refusal) {
 		if refused != nil {
 			return body{}, refused
 		}
-		verdict, err := g.gate.Release(ctx, Release{Record: x.record, Proof: x.caller.proof})
+		verdict, err := g.gate.Release(ctx, Release{Record: x.record, Proof: x.caller.Proof})
 		switch {
 		case err != nil:
 			// The record may or may not be stored: what is unknown never
 			// releases.
-			return body{}, storeDown(err)
+			return body{}, fdxhttp.StoreDown(err)
 		case verdict == Released:
 			return b, nil
 		case verdict == Replayed:
-			return body{}, invalidProof("proof_replayed")
+			return body{}, fdxhttp.InvalidProof("proof_replayed")
 		case again:
-			return body{}, invalidToken(x.caller.scheme, "withheld")
+			return body{}, fdxhttp.InvalidToken(x.caller.Scheme, "withheld")
 		}
-		if x.caller.live, refused = g.truth(ctx, x.caller.live.Access.Hash, x.caller.scheme); refused == nil {
+		if x.caller.live, refused = g.truth(ctx, x.caller.live.Access.Hash, x.caller.Scheme); refused == nil {
 			refused = g.check(x.caller)
 		}
 		if refused != nil {
@@ -247,14 +245,14 @@ func (x *exchange[T]) answer(ctx context.Context) (body, *refusal) {
 }
 
 // question reads what the request asks, once the caller is known.
-func (x *exchange[T]) question() (question, *refusal) {
+func (x *exchange[T]) question() (question, *fdxhttp.Refusal) {
 	r := x.request
 	if !x.interactionOK {
-		return question{}, malformed("x-fapi-interaction-id is not a UUID")
+		return question{}, fdxhttp.Malformed("x-fapi-interaction-id is not a UUID")
 	}
 	present, ok := attended(r.Header)
 	if !ok {
-		return question{}, malformed("FDX-API-Actor-Type is neither USER nor BATCH")
+		return question{}, fdxhttp.Malformed("FDX-API-Actor-Type is neither USER nor BATCH")
 	}
 	x.record.Attended = present
 	forms, refused := x.op.negotiate(r.Header)
@@ -263,11 +261,11 @@ func (x *exchange[T]) question() (question, *refusal) {
 	}
 	v, err := url.ParseQuery(r.URL.RawQuery)
 	if err != nil {
-		return question{}, malformed("the query is malformed")
+		return question{}, fdxhttp.Malformed("the query is malformed")
 	}
 	q, invalid := x.op.parse(x.target, v, x.gateway.now())
 	if invalid != nil {
-		return question{}, denied(invalid)
+		return question{}, fdxhttp.Denied(invalid)
 	}
 	q.forms = forms
 	q.need.Any, q.need.Holders = x.op.any, x.op.holders
@@ -277,7 +275,7 @@ func (x *exchange[T]) question() (question, *refusal) {
 	if q.pageKey != "" {
 		p, ok := x.gateway.keys.open(x.binding(q), q.pageKey)
 		if !ok {
-			return question{}, malformed("pageKey is not of this request or too old; start again without it")
+			return question{}, fdxhttp.Malformed("pageKey is not of this request or too old; start again without it")
 		}
 		q.after, q.need.Window = p.after, p.window
 	}
@@ -286,23 +284,15 @@ func (x *exchange[T]) question() (question, *refusal) {
 
 // negotiate returns the forms of a document that the client takes, nothing for
 // an operation that answers JSON.
-func (op *operation[T]) negotiate(h http.Header) ([]fdx.ContentType, *refusal) {
+func (op *operation[T]) negotiate(h http.Header) ([]fdx.ContentType, *fdxhttp.Refusal) {
 	if op.forms == nil {
-		return nil, negotiateJSON(h)
+		return nil, fdxhttp.AcceptsJSON(h)
 	}
-	forms := acceptable(h, op.forms)
+	forms := fdxhttp.Acceptable(h, op.forms)
 	if len(forms) == 0 {
-		return nil, denied(fdx.ErrNotAcceptable.WithDebug("Accept names no form of this document"))
+		return nil, fdxhttp.Denied(fdx.ErrNotAcceptable.WithDebug("Accept names no form of this document"))
 	}
 	return forms, nil
-}
-
-// negotiateJSON refuses a client that does not take JSON.
-func negotiateJSON(h http.Header) *refusal {
-	if len(acceptable(h, []fdx.ContentType{fdx.JSON})) == 0 {
-		return denied(fdx.ErrNotAcceptable.WithDebug("answers are application/json"))
-	}
-	return nil
 }
 
 func (x *exchange[T]) binding(q question) binding {
@@ -311,7 +301,7 @@ func (x *exchange[T]) binding(q question) binding {
 
 // prepare decides, fetches and encodes, and fills in the record. A page that
 // is too large is asked for again with a lower limit.
-func (x *exchange[T]) prepare(ctx context.Context, q question) (body, *refusal) {
+func (x *exchange[T]) prepare(ctx context.Context, q question) (body, *fdxhttp.Refusal) {
 	live := &x.caller.live
 	access, denial := Allow(live.Share, live.Access.Scopes, q.need, x.gateway.now())
 	if denial != nil {
@@ -326,7 +316,7 @@ func (x *exchange[T]) prepare(ctx context.Context, q question) (body, *refusal) 
 			return body{}, fromProvider(err, x.op.missing)
 		}
 		if len(page.Items) == 0 && x.op.none != nil {
-			return body{}, denied(x.op.none)
+			return body{}, fdxhttp.Denied(x.op.none)
 		}
 		meta, links := x.next(q, page.Next)
 		b, most, err := encode(x.op.answer(page.Items, meta, links), q.forms)
@@ -374,7 +364,7 @@ func (x *exchange[T]) fetch(ctx context.Context, a Access, q ask) (Page[T], erro
 	}
 	left := page.Items[:0]
 	for i := range page.Items {
-		switch x.op.filter(&page.Items[i], a, links{base: x.gateway.public + base}) {
+		switch x.op.filter(&page.Items[i], a, links{base: x.gateway.public + fdxhttp.Base}) {
 		case kept:
 			left = append(left, page.Items[i])
 		case dropped:
@@ -432,15 +422,15 @@ func (x *exchange[T]) describe(a Access, q question, items []T, body []byte) {
 
 // refused records that nothing was given, so that the consumer sees the
 // attempt. It is best effort: a refusal that cannot be recorded is still one.
-func (x *exchange[T]) refused(ctx context.Context, why *refusal) {
+func (x *exchange[T]) refused(ctx context.Context, why *fdxhttp.Refusal) {
 	x.record = audit.Record{
 		RequestID: x.record.RequestID, Operation: x.record.Operation,
 		Recipient: x.record.Recipient, Consumer: x.record.Consumer,
 		Grant: x.record.Grant, Epoch: x.record.Epoch,
 		Attended: x.record.Attended, Interaction: x.record.Interaction, Instance: x.record.Instance,
-		Outcome: audit.Refused, Reason: why.public.Code,
+		Outcome: audit.Refused, Reason: why.Public.Code,
 	}
-	if why.storeDown {
+	if why.StoreDown {
 		return
 	}
 	// Detached: also for a client that has hung up meanwhile.

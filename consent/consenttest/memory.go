@@ -58,15 +58,19 @@ func (m *Memory) create(g consent.Grant) error {
 		return consent.ErrConflict
 	}
 	m.grants[g.ID] = cloneGrant(g)
-	m.tell(g, consent.EventGranted, consent.ActorConsumer, "")
+	m.tell(g, consent.EventGranted, consent.ActorConsumer)
 	return nil
 }
 
 // tell writes an event; m.mu is held.
-func (m *Memory) tell(g consent.Grant, kind consent.EventKind, by consent.Actor, why consent.Reason) {
-	m.events[g.ID] = append(m.events[g.ID], consent.Event{
-		Grant: g.ID, Epoch: g.Epoch, Kind: kind, Actor: by, Reason: why, At: m.now().UTC(),
-	})
+func (m *Memory) tell(g consent.Grant, kind consent.EventKind, by consent.Actor) {
+	m.note(g, consent.Event{Kind: kind, Actor: by})
+}
+
+// note writes an event of a grant; m.mu is held.
+func (m *Memory) note(g consent.Grant, e consent.Event) {
+	e.Grant, e.Epoch, e.At = g.ID, g.Epoch, m.now().UTC()
+	m.events[g.ID] = append(m.events[g.ID], e)
 }
 
 // Grant implements consent.Store.
@@ -96,6 +100,24 @@ func (m *Memory) GrantsOf(_ context.Context, consumer consent.ConsumerID) ([]con
 	return all, nil
 }
 
+// GrantsOfRecipient implements consent.Store.
+func (m *Memory) GrantsOfRecipient(_ context.Context, who consent.RecipientID, f consent.Filter, after consent.Place, limit int) ([]consent.Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	order := func(a, b consent.Grant) int {
+		return cmp.Or(b.CreatedAt.Compare(a.CreatedAt), cmp.Compare(b.ID, a.ID))
+	}
+	last := consent.Grant{ID: after.Grant, CreatedAt: after.CreatedAt}
+	var all []consent.Grant
+	for _, g := range m.grants {
+		if g.Recipient == who && f.Passes(g) && (after == consent.Place{} || order(last, g) < 0) {
+			all = append(all, cloneGrant(g))
+		}
+	}
+	slices.SortFunc(all, order)
+	return all[:min(len(all), limit):min(len(all), limit)], nil
+}
+
 // End implements consent.Store.
 func (m *Memory) End(_ context.Context, e consent.End) (consent.Grant, error) {
 	m.mu.Lock()
@@ -121,7 +143,7 @@ func (m *Memory) End(_ context.Context, e consent.End) (consent.Grant, error) {
 	g.EndedAt, g.UpdatedAt = now, now
 	g.Epoch++
 	m.grants[g.ID] = g
-	m.tell(g, kind, e.Actor, e.Reason)
+	m.note(g, consent.Event{Kind: kind, Actor: e.Actor, Initiator: e.Initiator, Reason: e.Reason})
 	return cloneGrant(g), nil
 }
 
@@ -149,7 +171,7 @@ func (m *Memory) TokensRevoked(id consent.GrantID) (int64, error) {
 	g.Epoch++
 	g.UpdatedAt = now
 	m.grants[id] = g
-	m.tell(g, consent.EventTokensRevoked, consent.ActorRecipient, "")
+	m.tell(g, consent.EventTokensRevoked, consent.ActorRecipient)
 	return g.Epoch, nil
 }
 
@@ -240,7 +262,7 @@ func (m *Memory) change(g consent.Grant) error {
 	}
 	g.CreatedAt, g.UpdatedAt = old.CreatedAt, now
 	m.grants[g.ID] = cloneGrant(g)
-	m.tell(g, consent.EventChanged, consent.ActorConsumer, "")
+	m.tell(g, consent.EventChanged, consent.ActorConsumer)
 	return nil
 }
 

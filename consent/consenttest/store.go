@@ -4,6 +4,8 @@ import (
 	"context"
 	"errors"
 	"reflect"
+	"slices"
+	"strings"
 	"testing"
 	"time"
 
@@ -21,6 +23,8 @@ func Store(t *testing.T, open func(*testing.T) consent.Store) {
 		"an id is given once":                         idOnce,
 		"a grant begins active in epoch 1":            beginsActive,
 		"a consumer's grants are listed newest first": grantsOf,
+		"a recipient's grants are listed by place":    grantsOfRecipient,
+		"an end tells who wanted it":                  endForSomebody,
 		"an end is final":                             endIsFinal,
 		"an unknown grant does not end":               endUnknown,
 		"a grant ends as revoked or expired only":     endStatus,
@@ -122,6 +126,110 @@ func grantsOf(t *testing.T, s consent.Store) {
 	}
 	if !reflect.DeepEqual(got[0], newest) {
 		t.Errorf("got  %+v\nwant %+v", got[0], newest)
+	}
+}
+
+func grantsOfRecipient(t *testing.T, s consent.Store) {
+	ctx, now := context.Background(), time.Now().UTC().Truncate(time.Second)
+	who, somebody := newConsumer(), newConsumer()
+	end := func(g consent.Grant, status consent.Status) {
+		if _, err := s.End(ctx, consent.End{Grant: g.ID, Status: status, Actor: consent.ActorProvider}); err != nil {
+			t.Fatal(err)
+		}
+	}
+	made := func(who consent.ConsumerID, at time.Time) consent.Grant { return create(t, s, NewGrant(who, at)) }
+	over, swept, revoked := made(who, now.AddDate(0, 0, -40)), made(who, now.AddDate(0, 0, -35)), made(who, now.Add(-2*time.Hour))
+	end(swept, consent.StatusExpired)
+	end(revoked, consent.StatusRevoked)
+	active := []consent.Grant{made(who, now), made(who, now), made(who, now)} // of one moment
+	slices.SortFunc(active, func(a, b consent.Grant) int { return strings.Compare(string(b.ID), string(a.ID)) })
+	made(somebody, now)
+	foreign := NewGrant(who, now)
+	foreign.Recipient = OtherRecipient
+	create(t, s, foreign)
+
+	for name, row := range map[string]struct {
+		f    consent.Filter
+		want []consent.Grant
+	}{
+		"everything":   {consent.Filter{}, append(slices.Clone(active), revoked, swept, over)},
+		"active":       {consent.Filter{Status: consent.StatusActive}, active},
+		"expired":      {consent.Filter{Status: consent.StatusExpired}, []consent.Grant{swept, over}},
+		"revoked":      {consent.Filter{Status: consent.StatusRevoked}, []consent.Grant{revoked}},
+		"another time": {consent.Filter{Status: consent.StatusActive, At: now.AddDate(0, 0, -20)}, append(slices.Clone(active), over)},
+	} {
+		row.f.Consumer = who
+		if row.f.At.IsZero() {
+			row.f.At = now
+		}
+		for _, limit := range []int{1, 2, 100} {
+			var got []consent.GrantID
+			for after := (consent.Place{}); ; {
+				page, err := s.GrantsOfRecipient(ctx, Recipient, row.f, after, limit)
+				if err != nil || len(page) > limit {
+					t.Fatalf("%s: %d grants, %v", name, len(page), err)
+				}
+				if page == nil {
+					break
+				}
+				for _, g := range page {
+					got = append(got, g.ID)
+				}
+				last := page[len(page)-1]
+				after = consent.Place{CreatedAt: last.CreatedAt, Grant: last.ID}
+			}
+			var want []consent.GrantID
+			for _, g := range row.want {
+				want = append(want, g.ID)
+			}
+			if !slices.Equal(got, want) {
+				t.Errorf("%s by %d: got %v, want %v", name, limit, got, want)
+			}
+		}
+	}
+	if got, err := s.GrantsOfRecipient(ctx, "nobody", consent.Filter{At: now}, consent.Place{}, 10); err != nil || got != nil {
+		t.Errorf("of nobody: %d grants, %v", len(got), err)
+	}
+	// Without a person it is everybody's, and still nobody else's.
+	var all []consent.Grant
+	for after := (consent.Place{}); ; {
+		page, err := s.GrantsOfRecipient(ctx, Recipient, consent.Filter{At: now}, after, 500)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if page == nil {
+			break
+		}
+		all = append(all, page...)
+		after = consent.Place{CreatedAt: page[len(page)-1].CreatedAt, Grant: page[len(page)-1].ID}
+	}
+	people := map[consent.ConsumerID]bool{}
+	for _, g := range all {
+		people[g.Consumer] = true
+		if g.Recipient != Recipient {
+			t.Error("a grant of another recipient is listed")
+		}
+	}
+	if !people[who] || !people[somebody] {
+		t.Error("a person is missing from the list of all")
+	}
+	if got, err := s.GrantsOfRecipient(ctx, Recipient, consent.Filter{Consumer: who, At: now}, consent.Place{}, 1); err != nil || len(got) != 1 || !reflect.DeepEqual(got[0], active[0]) {
+		t.Errorf("got  %+v (%v)\nwant %+v", got, err, active[0])
+	}
+}
+
+func endForSomebody(t *testing.T, s consent.Store) {
+	ctx := context.Background()
+	g := create(t, s, NewGrant(newConsumer(), time.Now()))
+	if _, err := s.End(ctx, consent.End{
+		Grant: g.ID, Status: consent.StatusRevoked, Actor: consent.ActorRecipient,
+		Initiator: consent.ActorConsumer, Reason: consent.ReasonUserAction,
+	}); err != nil {
+		t.Fatal(err)
+	}
+	events, err := s.Events(ctx, g.ID)
+	if err != nil || len(events) != 2 || events[0].Initiator != "" || events[1].Actor != consent.ActorRecipient || events[1].Initiator != consent.ActorConsumer {
+		t.Errorf("events %+v, %v", events, err)
 	}
 }
 

@@ -1,6 +1,7 @@
 package notice
 
 import (
+	"cmp"
 	"time"
 
 	"github.com/headgate/headgate/consent"
@@ -60,19 +61,20 @@ func (t Topic) Told() bool {
 }
 
 // OfEvent returns what the recipient is told of an event in a grant's life:
-// topic and initiator. told is false for what needs no telling, because the
-// recipient did it in the same exchange: a grant that was made, tokens that
-// were withdrawn. The passing of time counts as the provider's doing, as FDX
-// has no initiator for it.
-func OfEvent(kind consent.EventKind, by consent.Actor) (t Topic, initiator string, told bool) {
-	if by == consent.ActorTime {
-		by = consent.ActorProvider
+// topic and initiator, as getConsentRevocation names it. told is false for what
+// needs no telling, because the recipient did it in the same exchange: a grant
+// that was made, tokens that were withdrawn. The passing of time counts as the
+// provider's doing, as FDX has no initiator for it.
+func OfEvent(e consent.Event) (t Topic, initiator consent.Actor, told bool) {
+	initiator = cmp.Or(e.Initiator, e.Actor)
+	if initiator == consent.ActorTime {
+		initiator = consent.ActorProvider
 	}
-	switch kind {
+	switch e.Kind {
 	case consent.EventRevoked:
-		return revoked(), string(by), true
+		return revoked(), initiator, true
 	case consent.EventChanged, consent.EventExpired:
-		return updated(), string(by), true
+		return updated(), initiator, true
 	default:
 		return Topic{}, "", false
 	}

@@ -33,6 +33,8 @@ var rows = []row{
 	{"consent/consenttest", 1, []string{"consent"}},
 	{"consent/notice", 2, nil},
 	{"internal/token", 2, nil},
+	{"internal/bearer", 2, []string{"internal/token"}},
+	{"internal/fdxhttp", 2, []string{"internal/bearer"}},
 	{"internal/audit", 2, nil},
 	{"internal/login", 2, nil},
 
@@ -106,6 +108,7 @@ var walls = []wall{
 	{pkg: "authz/...", never: []string{"resource/..."}},
 	{pkg: "resource/...", never: []string{"authz/..."}},
 	{pkg: "consent/portal", never: []string{"authz/..."}},
+	{pkg: "consent/api", never: []string{"authz/...", "resource/...", "consent/portal"}},
 	{pkg: "internal/postgres", never: []string{"internal/redis"}},
 	{pkg: "internal/redis", never: []string{"internal/postgres"}},
 	// A break-in at the gateway must not find the code that issues tokens.

@@ -34,20 +34,20 @@ INSERT INTO consent_grant (
 VALUES ($1, $2, $3, 'ACTIVE', 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 
 const sqlInsertEvent = `
-INSERT INTO consent_event (grant_id, epoch, kind, actor, reason, at)
-VALUES ($1, $2, $3, $4, $5, clock_timestamp())`
+INSERT INTO consent_event (grant_id, epoch, kind, actor, initiator, reason, at)
+VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())`
 
 // The event and what the recipient is told of it are one statement, so that
 // neither can be forgotten.
 const sqlTellEvent = `
 WITH event AS (
-    INSERT INTO consent_event (grant_id, epoch, kind, actor, reason, at)
-    VALUES ($1, $2, $3, $4, $5, clock_timestamp())
+    INSERT INTO consent_event (grant_id, epoch, kind, actor, initiator, reason, at)
+    VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
     RETURNING grant_id),
 news AS (
-    SELECT g.recipient_id, g.grant_id, $6::text AS type, $7::text AS category,
+    SELECT g.recipient_id, g.grant_id, $7::text AS type, $8::text AS category,
            g.grant_id AS payload_id, 'CONSENT' AS payload_type,
-           'INITIATOR' AS field_name, $8::text AS field_value, NULL::text AS once
+           'INITIATOR' AS field_name, $9::text AS field_value, NULL::text AS once
     FROM event e JOIN consent_grant g ON g.grant_id = e.grant_id),` + thenTell + `
 SELECT subscription_id, sequence FROM sent ORDER BY sequence`
 
@@ -57,6 +57,27 @@ SELECT ` + grantColumns + ` FROM consent_grant WHERE grant_id = $1`
 const sqlGrantsOf = `
 SELECT ` + grantColumns + ` FROM consent_grant WHERE consumer_id = $1
 ORDER BY created_at DESC, grant_id`
+
+// The places of the list. A grant whose time is over is EXPIRED, written down
+// or not, and a state that is not known is REVOKED (Grant.StatusAt).
+const grantsOfRecipient = `
+SELECT ` + grantColumns + ` FROM consent_grant
+WHERE recipient_id = $1
+  AND ($2 = '' OR $2 = CASE
+    WHEN status = 'ACTIVE' AND expires_at > $3 THEN 'ACTIVE'
+    WHEN status IN ('ACTIVE', 'EXPIRED') THEN 'EXPIRED'
+    ELSE 'REVOKED' END)
+  AND ($4 = '' OR (created_at, grant_id) < ($5, $4))`
+
+const newestFirst = `
+ORDER BY created_at DESC, grant_id DESC LIMIT $6`
+
+const sqlGrantsOfRecipient = grantsOfRecipient + newestFirst
+
+// One person's alone: a statement of its own, so that it can be found by the
+// person.
+const sqlGrantsOfOne = grantsOfRecipient + `
+  AND consumer_id = $7` + newestFirst
 
 // A grant whose time is over has ended, written down or not: it cannot be
 // revoked any more.
@@ -78,7 +99,7 @@ const sqlRevokeRefreshOfGrant = `
 UPDATE oauth_refresh SET revoked_at = clock_timestamp() WHERE grant_id = $1 AND revoked_at IS NULL`
 
 const sqlEvents = `
-SELECT grant_id, epoch, kind, actor, reason, at FROM consent_event WHERE grant_id = $1 ORDER BY epoch`
+SELECT grant_id, epoch, kind, actor, initiator, reason, at FROM consent_event WHERE grant_id = $1 ORDER BY epoch`
 
 type grantRow struct {
 	GrantID           string     `db:"grant_id"`
@@ -151,21 +172,21 @@ func queueGrant(b *pgx.Batch, g consent.Grant) error {
 	b.Queue(sqlInsertGrant, string(g.ID), string(g.Recipient), string(g.Consumer), g.Purpose,
 		string(g.Duration), g.DurationDays, g.LookbackDays, resources, parties,
 		g.Disclosure.Version, g.Disclosure.Locale, g.Disclosure.Text, g.CreatedAt, g.ExpiresAt)
-	queueEvent(b, g.ID, g.Epoch, consent.EventGranted, consent.ActorConsumer, "")
+	queueEvent(b, consent.Event{Grant: g.ID, Epoch: g.Epoch, Kind: consent.EventGranted, Actor: consent.ActorConsumer})
 	return nil
 }
 
 // queueEvent adds an event and, if the recipient is told of it, the notification
 // with its deliveries. Those are in the result once the batch is closed.
-func queueEvent(b *pgx.Batch, id consent.GrantID, epoch int64, kind consent.EventKind, by consent.Actor, why consent.Reason) *told {
-	topic, initiator, tell := notice.OfEvent(kind, by)
-	args := []any{string(id), epoch, string(kind), string(by), string(why)}
+func queueEvent(b *pgx.Batch, e consent.Event) *told {
+	topic, initiator, tell := notice.OfEvent(e)
+	args := []any{string(e.Grant), e.Epoch, string(e.Kind), string(e.Actor), string(e.Initiator), string(e.Reason)}
 	if !tell {
 		b.Queue(sqlInsertEvent, args...)
 		return &told{}
 	}
 	t := told{tells: true}
-	b.Queue(sqlTellEvent, append(args, string(topic.Type), string(topic.Category), initiator)...).Query(t.read)
+	b.Queue(sqlTellEvent, append(args, string(topic.Type), string(topic.Category), string(initiator))...).Query(t.read)
 	return &t
 }
 
@@ -192,6 +213,28 @@ func (s Grants) GrantsOf(ctx context.Context, consumer consent.ConsumerID) ([]co
 	if err != nil {
 		return nil, fmt.Errorf("load grants of consumer: %w", err)
 	}
+	return grants(rows)
+}
+
+// GrantsOfRecipient implements consent.Store. One round trip.
+func (s Grants) GrantsOfRecipient(ctx context.Context, who consent.RecipientID, f consent.Filter, after consent.Place, limit int) ([]consent.Grant, error) {
+	sql := sqlGrantsOfRecipient
+	args := []any{string(who), string(f.Status), f.At, string(after.Grant), after.CreatedAt, limit}
+	if f.Consumer != "" {
+		sql, args = sqlGrantsOfOne, append(args, string(f.Consumer))
+	}
+	var rows []grantRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
+		rows, err = many[grantRow](ctx, c, sql, args...)
+		return err
+	})
+	if err != nil {
+		return nil, fmt.Errorf("load grants of recipient: %w", err)
+	}
+	return grants(rows)
+}
+
+func grants(rows []grantRow) ([]consent.Grant, error) {
 	var all []consent.Grant
 	for _, r := range rows {
 		g, err := r.grant()
@@ -229,7 +272,7 @@ func (s Grants) End(ctx context.Context, e consent.End) (consent.Grant, error) {
 		var b pgx.Batch
 		b.Queue(sqlRevokeAccessOfGrant, string(e.Grant))
 		b.Queue(sqlRevokeRefreshOfGrant, string(e.Grant))
-		t := queueEvent(&b, e.Grant, r.Epoch, kind, e.Actor, e.Reason)
+		t := queueEvent(&b, consent.Event{Grant: e.Grant, Epoch: r.Epoch, Kind: kind, Actor: e.Actor, Initiator: e.Initiator, Reason: e.Reason})
 		return s.db.sendTelling(ctx, tx, &b, t)
 	})
 	if err != nil {
@@ -256,12 +299,13 @@ func missingOr(ctx context.Context, q querier, found, missing error, sql string,
 // Events implements consent.Store. One round trip.
 func (s Grants) Events(ctx context.Context, id consent.GrantID) ([]consent.Event, error) {
 	type eventRow struct {
-		GrantID string    `db:"grant_id"`
-		Epoch   int64     `db:"epoch"`
-		Kind    string    `db:"kind"`
-		Actor   string    `db:"actor"`
-		Reason  string    `db:"reason"`
-		At      time.Time `db:"at"`
+		GrantID   string    `db:"grant_id"`
+		Epoch     int64     `db:"epoch"`
+		Kind      string    `db:"kind"`
+		Actor     string    `db:"actor"`
+		Initiator string    `db:"initiator"`
+		Reason    string    `db:"reason"`
+		At        time.Time `db:"at"`
 	}
 	var rows []eventRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
@@ -275,7 +319,7 @@ func (s Grants) Events(ctx context.Context, id consent.GrantID) ([]consent.Event
 	for _, r := range rows {
 		all = append(all, consent.Event{
 			Grant: consent.GrantID(r.GrantID), Epoch: r.Epoch, Kind: consent.EventKind(r.Kind),
-			Actor: consent.Actor(r.Actor), Reason: consent.Reason(r.Reason), At: r.At.UTC(),
+			Actor: consent.Actor(r.Actor), Initiator: consent.Actor(r.Initiator), Reason: consent.Reason(r.Reason), At: r.At.UTC(),
 		})
 	}
 	return all, nil

@@ -218,7 +218,7 @@ func queueChange(b *pgx.Batch, g consent.Grant) (write func(context.Context, pgx
 	b.Queue(sqlWithdrawCodes, string(g.ID))
 	b.Queue(sqlRevokeAccessOfGrant, string(g.ID))
 	b.Queue(sqlRevokeRefreshOfGrant, string(g.ID))
-	t = queueEvent(b, g.ID, g.Epoch, consent.EventChanged, consent.ActorConsumer, "")
+	t = queueEvent(b, consent.Event{Grant: g.ID, Epoch: g.Epoch, Kind: consent.EventChanged, Actor: consent.ActorConsumer})
 	return func(ctx context.Context, tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, sqlChangeGrant, string(g.ID), string(g.Recipient), string(g.Consumer), g.Epoch-1,
 			g.Purpose, string(g.Duration), g.DurationDays, g.LookbackDays, resources, parties,

@@ -147,14 +147,14 @@ func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 
 // expire ends at most limit grants whose time is over and returns how many.
 func (db *DB) expire(ctx context.Context, limit int) (n int64, err error) {
-	topic, initiator, _ := notice.OfEvent(consent.EventExpired, consent.ActorTime)
+	topic, initiator, _ := notice.OfEvent(consent.Event{Kind: consent.EventExpired, Actor: consent.ActorTime})
 	err = db.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var (
 			b     pgx.Batch
 			t     = told{tells: true}
 			ended = map[string]bool{}
 		)
-		b.Queue(sqlExpireGrants, limit, string(topic.Type), string(topic.Category), initiator).Query(func(rows pgx.Rows) error {
+		b.Queue(sqlExpireGrants, limit, string(topic.Type), string(topic.Category), string(initiator)).Query(func(rows pgx.Rows) error {
 			var (
 				grant        string
 				subscription *string

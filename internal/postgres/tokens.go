@@ -441,7 +441,7 @@ func (s Tokens) revoke(ctx context.Context, who consent.RecipientID, h token.Has
 		if also != "" {
 			b.Queue(also, locked.GrantID)
 		}
-		queueEvent(&b, id, epoch, consent.EventTokensRevoked, consent.ActorRecipient, "")
+		queueEvent(&b, consent.Event{Grant: id, Epoch: epoch, Kind: consent.EventTokensRevoked, Actor: consent.ActorRecipient})
 		return tx.SendBatch(ctx, &b).Close()
 	})
 	switch {

@@ -28,10 +28,14 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 	a := consenttest.NewAuthorization("pushed", "browser", time.Now())
 	access := token.Access{Hash: token.Hash{1}, Grant: g.ID, Recipient: g.Recipient, KeyThumbprint: "k"}
 	return map[string]func(context.Context) error{
-		"Check":      db.Check,
-		"Create":     func(ctx context.Context) error { return db.Grants().Create(ctx, g) },
-		"Grant":      func(ctx context.Context) error { _, err := db.Grants().Grant(ctx, g.ID); return err },
-		"GrantsOf":   func(ctx context.Context) error { _, err := db.Grants().GrantsOf(ctx, g.Consumer); return err },
+		"Check":    db.Check,
+		"Create":   func(ctx context.Context) error { return db.Grants().Create(ctx, g) },
+		"Grant":    func(ctx context.Context) error { _, err := db.Grants().Grant(ctx, g.ID); return err },
+		"GrantsOf": func(ctx context.Context) error { _, err := db.Grants().GrantsOf(ctx, g.Consumer); return err },
+		"GrantsOfRecipient": func(ctx context.Context) error {
+			_, err := db.Grants().GrantsOfRecipient(ctx, g.Recipient, consent.Filter{At: g.CreatedAt}, consent.Place{}, 1)
+			return err
+		},
 		"Events":     func(ctx context.Context) error { _, err := db.Grants().Events(ctx, g.ID); return err },
 		"End":        func(ctx context.Context) error { return endGrant(ctx, db, g.ID) },
 		"Recipient":  func(ctx context.Context) error { _, err := db.Recipients().Recipient(ctx, "r"); return err },

@@ -16,6 +16,9 @@ import (
 
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/cmd/internal/config"
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/api"
+	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/redis"
@@ -91,6 +94,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		Public: c.Public, Issuer: c.Issuer, Instance: instance(c.Instance), Log: log,
 		Tokens: db.Tokens(), Recipients: db.Recipients(), Provider: bank, Gate: gate,
 	}
+	var told consent.Cache
 	if c.RedisURLFile != "" {
 		url, err := config.Secret(c.RedisURLFile)
 		if err != nil {
@@ -101,7 +105,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 			return nil, err
 		}
 		p.closers = append(p.closers, func() { _ = cache.Close() })
-		rc.Cache = cache
+		rc.Cache, told = cache, cache
 	}
 	if rc.Hasher, rc.PageKeys, err = keys(c); err != nil {
 		return nil, err
@@ -115,6 +119,12 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if rc.Certificates, err = config.Certificates(c.ClientCAFile, c.ClientProxy); err != nil {
 		return nil, err
 	}
+	rc.Clients = &bearer.Clients{Tokens: db.Tokens(), Guard: db.Guard()}
+	consents, err := newConsents(rc, db, told)
+	if err != nil {
+		return nil, err
+	}
+	rc.Beside = consents.Operations()
 	g, err := resource.New(rc)
 	if err != nil {
 		return nil, err
@@ -126,8 +136,35 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	p.server = web.NewServer(p.health.Around(g.Handler()), tlsConfig, log)
+	p.server = web.NewServer(p.health.Around(beside(consents, g.Handler())), tlsConfig, log)
 	return p, nil
+}
+
+// newConsents wires the consent endpoints. They answer under the same address
+// as the data and authenticate in the same way.
+func newConsents(rc resource.Config, db *postgres.DB, told consent.Cache) (*api.API, error) {
+	stop, err := consent.NewService(consent.ServiceConfig{
+		Store: db.Grants(), Cache: told,
+		CacheFailed: func(err error) { rc.Log.Warn("cache not told of a stop", slog.String("cause", err.Error())) },
+	})
+	if err != nil {
+		return nil, err
+	}
+	return api.New(api.Config{
+		Public: rc.Public, Log: rc.Log, Hasher: rc.Hasher, Proofs: rc.Proofs, Nonces: rc.Nonces,
+		Certificates: rc.Certificates, Clients: *rc.Clients, Grants: db.Grants(), Stop: stop, PageKeys: rc.PageKeys,
+	})
+}
+
+// beside gives the consent endpoints their paths and the gateway all others.
+func beside(consents *api.API, data http.Handler) http.Handler {
+	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if consents.Serves(r.URL.Path) {
+			consents.Handler().ServeHTTP(w, r)
+			return
+		}
+		data.ServeHTTP(w, r)
+	})
 }
 
 // Serve wires the process, listens where the configuration says and serves

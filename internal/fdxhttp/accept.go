@@ -1,4 +1,4 @@
-package resource
+package fdxhttp
 
 import (
 	"cmp"
@@ -11,10 +11,10 @@ import (
 	"github.com/headgate/headgate/fdx"
 )
 
-// acceptable returns those of the forms that the client takes (RFC 9110
+// Acceptable returns those of the forms that the client takes (RFC 9110
 // section 12.5.1), the ones it likes most first and otherwise in the order
 // given. Without an Accept header it takes them all.
-func acceptable(h http.Header, forms []fdx.ContentType) []fdx.ContentType {
+func Acceptable(h http.Header, forms []fdx.ContentType) []fdx.ContentType {
 	ranges := h.Values("Accept")
 	if len(ranges) == 0 {
 		return forms
@@ -28,6 +28,14 @@ func acceptable(h http.Header, forms []fdx.ContentType) []fdx.ContentType {
 	}
 	slices.SortStableFunc(taken, func(a, b fdx.ContentType) int { return cmp.Compare(weights[b], weights[a]) })
 	return taken
+}
+
+// AcceptsJSON refuses a client that does not take JSON.
+func AcceptsJSON(h http.Header) *Refusal {
+	if len(Acceptable(h, []fdx.ContentType{fdx.JSON})) == 0 {
+		return Denied(fdx.ErrNotAcceptable.WithDebug("answers are application/json"))
+	}
+	return nil
 }
 
 // weight returns how much the client likes a content type, 0 for not at all.

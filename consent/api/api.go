@@ -1,0 +1,151 @@
+package api
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"log/slog"
+	"net/http"
+	"strings"
+	"time"
+
+	"github.com/headgate/headgate/certs/clientcert"
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/bearer"
+	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/fdxhttp"
+	"github.com/headgate/headgate/internal/token"
+)
+
+// Grants is the part of consent.Store that recipients read.
+type Grants interface {
+	// Grant is as in consent.Store.
+	Grant(ctx context.Context, id consent.GrantID) (consent.Grant, error)
+	// GrantsOfRecipient is as in consent.Store.
+	GrantsOfRecipient(ctx context.Context, who consent.RecipientID, f consent.Filter, after consent.Place, limit int) ([]consent.Grant, error)
+	// Events is as in consent.Store.
+	Events(ctx context.Context, id consent.GrantID) ([]consent.Event, error)
+}
+
+// Stop ends grants for recipients; it is a *consent.Service.
+type Stop interface {
+	// StopByRecipient is as in consent.Service.
+	StopByRecipient(ctx context.Context, who consent.RecipientID, id consent.GrantID, reason consent.Reason) (consent.Grant, error)
+	// StopForConsumer is as in consent.Service.
+	StopForConsumer(ctx context.Context, who consent.RecipientID, id consent.GrantID, reason consent.Reason) (consent.Grant, error)
+}
+
+// Config configures an API. Fields are required unless they say otherwise.
+type Config struct {
+	// Public is the origin under which recipients reach the API, as in
+	// resource.Config.
+	Public string
+
+	Log *slog.Logger
+	// Now is the clock; nil is time.Now.
+	Now func() time.Time
+
+	Hasher *token.Hasher
+	Proofs *dpop.Verifier
+	// Nonces makes DPoP proofs carry a nonce of ours; nil demands none.
+	Nonces *dpop.Nonces
+	// Certificates finds client certificates; nil takes those of the
+	// connection.
+	Certificates *clientcert.Source
+	// Clients knows recipients by their own access tokens.
+	Clients bearer.Clients
+
+	Grants Grants
+	Stop   Stop
+	// PageKeys are secrets of 32 bytes, as in resource.Config.
+	PageKeys [][]byte
+}
+
+// API answers recipients about their consents. Safe for concurrent use.
+type API struct {
+	public    string
+	now       func() time.Time
+	bearer    *bearer.Verifier
+	clients   bearer.Clients
+	grants    Grants
+	stop      Stop
+	keys      *fdxhttp.PageKeys
+	endpoints []endpoint
+	handler   http.Handler
+}
+
+// New returns an API. It does no I/O. Its error names everything that is
+// wrong with the config.
+func New(c Config) (*API, error) {
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	if c.Certificates == nil {
+		var err error
+		if c.Certificates, err = clientcert.New(clientcert.Config{Now: c.Now}); err != nil {
+			return nil, fmt.Errorf("consent api: %w", err)
+		}
+	}
+	verifier, err := bearer.New(bearer.Config{
+		Hasher: c.Hasher, Proofs: c.Proofs, Nonces: c.Nonces, Certificates: c.Certificates, Now: c.Now,
+	})
+	keys, keysErr := fdxhttp.NewPageKeys(c.PageKeys, c.Now)
+	if err := errors.Join(c.check(), err, keysErr); err != nil {
+		return nil, fmt.Errorf("consent api: %w", err)
+	}
+	a := &API{
+		public: c.Public, now: c.Now, bearer: verifier, clients: c.Clients,
+		grants: c.Grants, stop: c.Stop, keys: keys, endpoints: endpoints(),
+	}
+	if a.handler, err = a.routes(c.Log); err != nil {
+		return nil, fmt.Errorf("consent api: %w", err)
+	}
+	return a, nil
+}
+
+func (c Config) check() error {
+	var faults []error
+	for _, need := range []struct {
+		missing bool
+		name    string
+	}{
+		{c.Public == "", "Public"}, {c.Log == nil, "Log"}, {c.Grants == nil, "Grants"}, {c.Stop == nil, "Stop"},
+		{c.Clients.Tokens == nil, "Clients.Tokens"}, {c.Clients.Guard == nil, "Clients.Guard"},
+	} {
+		if need.missing {
+			faults = append(faults, fmt.Errorf("%s is required", need.name))
+		}
+	}
+	return errors.Join(faults...)
+}
+
+// Handler returns the routes. The server in front of it must ask for client
+// certificates and leave the TLS state in the request.
+func (a *API) Handler() http.Handler { return a.handler }
+
+// Serves reports whether a path is for Handler, which answers there also
+// where there is nothing.
+func (a *API) Serves(path string) bool {
+	below, ok := strings.CutPrefix(path, fdxhttp.Base+"/")
+	if !ok {
+		return false
+	}
+	first, _, _ := strings.Cut(below, "/")
+	for _, e := range a.endpoints {
+		own, _, _ := strings.Cut(e.path[1:], "/")
+		if first == own {
+			return true
+		}
+	}
+	return false
+}
+
+// Operations returns what Handler serves, in the order of the documentation.
+func (a *API) Operations() []fdx.OperationID {
+	ids := make([]fdx.OperationID, len(a.endpoints))
+	for i, e := range a.endpoints {
+		ids[i] = e.id
+	}
+	return ids
+}

@@ -1,0 +1,10 @@
+package token
+
+// The scopes of clients' own tokens (ClientAccess). They open the grant
+// management API (Grant Management for OAuth 2.0 section 6) and the consent
+// endpoints of FDX, which are two views of the same grants with the same
+// rights. FDX names no scopes for those.
+const (
+	ScopeGrantQuery  = "grant_management_query"
+	ScopeGrantRevoke = "grant_management_revoke"
+)

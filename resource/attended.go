@@ -1,0 +1,20 @@
+package resource
+
+import (
+	"net/http"
+
+	"github.com/headgate/headgate/internal/web"
+)
+
+// attended reports whether the consumer is present; ok is false for a value
+// that FDX does not know.
+func attended(h http.Header) (present, ok bool) {
+	actor, given, err := web.Header(h, "FDX-API-Actor-Type")
+	switch {
+	case err != nil:
+		return false, false
+	case !given || actor == "BATCH":
+		return false, true
+	}
+	return actor == "USER", actor == "USER"
+}
