@@ -37,7 +37,7 @@ CREATE TABLE notification_subscription (
     type            text        NOT NULL,
     category        text        NOT NULL,
     callback_url    text        NOT NULL,
-    subscriber      jsonb       NOT NULL,
+    subscriber      json        NOT NULL, -- json and not jsonb, which refuses some characters
     effective_date  date        NOT NULL,
     created_at      timestamptz NOT NULL,
     deleted_at      timestamptz
