@@ -112,8 +112,8 @@ type JobsConfig struct {
 
 // RunJobs works off the job queue until ctx ends, then lets the jobs that run
 // finish. Any number of processes may do so. While the database is away it
-// waits for it. It uses up to Workers connections, so it should have a DB of
-// its own.
+// waits for it. It should have a DB of its own, so that it takes no connection
+// from those who wait; a few connections serve many workers.
 func (db *DB) RunJobs(ctx context.Context, c JobsConfig) error {
 	if c.Deliver == nil || c.Workers < 1 || c.Log == nil {
 		return errors.New("postgres: jobs need Deliver, Workers and Log")

@@ -257,6 +257,8 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys, SubjectKeyFile: keys.SubjectKey,
 		NonceKeysFile: nonces,
 		BankName:      bankName, BankHomeURI: pages + "/portal", TimeZone: "UTC",
+		Notify: true, NotifyWorkers: 4,
+		OutboundCAFile: s.File.CAFile, OutboundAllow: []string{"127.0.0.0/8", "::1/128"}, OutboundPorts: []string{"443", callbackPort},
 	}, s.log("authzd"))
 	if err != nil {
 		return fmt.Errorf("authzd: %w", err)
@@ -267,6 +269,7 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		TLSCertFile: server.CertFile, TLSKeyFile: server.KeyFile,
 		PostgresDSNFile: dsnFile, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 		HashKeysFile: keys.HashKeys, PageKeysFile: keys.PageKeys, NonceKeysFile: nonces,
+		BankName: bankName, BankHomeURI: pages + "/portal",
 	}, s.log("gatewayd"))
 	if err != nil {
 		return fmt.Errorf("gatewayd: %w", err)
