@@ -285,6 +285,10 @@ func (f *fixture) dead() []notice.Letter {
 // verify does what a recipient does with a call, by docs/notifications.md:
 // it fetches our keys, checks the header and puts the body between the dots.
 func verify(jwks []byte, c received, client string) (jti string, err error) {
+	return verifyFor(jwks, c, issuer, client)
+}
+
+func verifyFor(jwks []byte, c received, issuer, client string) (jti string, err error) {
 	head, rest, ok := strings.Cut(c.header.Get(outbox.SignatureHeader), "..")
 	if !ok {
 		return "", errors.New("not detached")

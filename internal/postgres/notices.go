@@ -173,12 +173,17 @@ SELECT '' AS last, (SELECT count(sequence) FROM told) AS told,
        coalesce((SELECT array_agg(subscription_id ORDER BY sequence) FROM sent), '{}') AS subscriptions,
        coalesce((SELECT array_agg(sequence ORDER BY sequence) FROM sent), '{}') AS sequences`
 
-// A delivery nobody has come for has lost its job.
+// A delivery that is due, waits for no other and nobody has come for has lost
+// its job.
 const sqlForgotten = `
 SELECT d.subscription_id, d.sequence
 FROM notification_delivery d
 JOIN notification_subscription s ON s.subscription_id = d.subscription_id AND s.deleted_at IS NULL
 WHERE d.state = 'pending' AND d.next_at <= statement_timestamp() - interval '1 minute'
+  AND NOT EXISTS (
+      SELECT before.sequence FROM notification_delivery before
+      WHERE before.subscription_id = d.subscription_id AND before.stream = d.stream
+        AND before.state = 'pending' AND before.sequence < d.sequence)
 ORDER BY d.sequence LIMIT $1`
 
 type subscriptionRow struct {
