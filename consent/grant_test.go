@@ -187,6 +187,9 @@ func TestOnlyThoseWhoMayStopAGrant(t *testing.T) {
 		{"its recipient may", func(s *consent.Service) (consent.Grant, error) {
 			return s.StopByRecipient(t.Context(), "app", "g", consent.ReasonUserAction)
 		}, nil, 1},
+		{"its recipient may for the consumer", func(s *consent.Service) (consent.Grant, error) {
+			return s.StopForConsumer(t.Context(), "app", "g", consent.ReasonUserAction)
+		}, nil, 1},
 		{"the bank may", func(s *consent.Service) (consent.Grant, error) {
 			return s.StopByProvider(t.Context(), "g", consent.ReasonBusinessRule)
 		}, nil, 1},
@@ -194,6 +197,9 @@ func TestOnlyThoseWhoMayStopAGrant(t *testing.T) {
 		{"nobody may not", func(s *consent.Service) (consent.Grant, error) { return s.StopByConsumer(t.Context(), "", "g") }, consent.ErrNotFound, 0},
 		{"another recipient may not", func(s *consent.Service) (consent.Grant, error) {
 			return s.StopByRecipient(t.Context(), "other", "g", consent.ReasonUserAction)
+		}, consent.ErrNotFound, 0},
+		{"another recipient may not for the consumer", func(s *consent.Service) (consent.Grant, error) {
+			return s.StopForConsumer(t.Context(), "other", "g", consent.ReasonUserAction)
 		}, consent.ErrNotFound, 0},
 		{"an unknown grant is not found", func(s *consent.Service) (consent.Grant, error) { return s.StopByConsumer(t.Context(), "p", "h") }, consent.ErrNotFound, 0},
 	} {

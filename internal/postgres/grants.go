@@ -58,16 +58,17 @@ const sqlGrantsOf = `
 SELECT ` + grantColumns + ` FROM consent_grant WHERE consumer_id = $1
 ORDER BY created_at DESC, grant_id`
 
-// The places of the list. A grant whose time is over is EXPIRED, written down
-// or not, and a state that is not known is REVOKED (Grant.StatusAt).
+// A grant whose time is over is EXPIRED, written down or not, and a state that
+// is not known is REVOKED (Grant.StatusAt). Spelt out, so that the planner
+// knows how many rows each state has and takes them in the order of the index.
 const grantsOfRecipient = `
 SELECT ` + grantColumns + ` FROM consent_grant
 WHERE recipient_id = $1
-  AND ($2 = '' OR $2 = CASE
-    WHEN status = 'ACTIVE' AND expires_at > $3 THEN 'ACTIVE'
-    WHEN status IN ('ACTIVE', 'EXPIRED') THEN 'EXPIRED'
-    ELSE 'REVOKED' END)
-  AND ($4 = '' OR (created_at, grant_id) < ($5, $4))`
+  AND ($2 = ''
+    OR $2 = 'ACTIVE' AND status = 'ACTIVE' AND expires_at > $3
+    OR $2 = 'EXPIRED' AND (status = 'EXPIRED' OR status = 'ACTIVE' AND expires_at <= $3)
+    OR $2 = 'REVOKED' AND status NOT IN ('ACTIVE', 'EXPIRED'))
+  AND (created_at, grant_id) < ($4, $5)`
 
 const newestFirst = `
 ORDER BY created_at DESC, grant_id DESC LIMIT $6`
@@ -219,7 +220,12 @@ func (s Grants) GrantsOf(ctx context.Context, consumer consent.ConsumerID) ([]co
 // GrantsOfRecipient implements consent.Store. One round trip.
 func (s Grants) GrantsOfRecipient(ctx context.Context, who consent.RecipientID, f consent.Filter, after consent.Place, limit int) ([]consent.Grant, error) {
 	sql := sqlGrantsOfRecipient
-	args := []any{string(who), string(f.Status), f.At, string(after.Grant), after.CreatedAt, limit}
+	if after == (consent.Place{}) {
+		// Later than any grant, so that the first page is found like all
+		// others: by one range of the index.
+		after.CreatedAt = time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)
+	}
+	args := []any{string(who), string(f.Status), f.At, after.CreatedAt, string(after.Grant), limit}
 	if f.Consumer != "" {
 		sql, args = sqlGrantsOfOne, append(args, string(f.Consumer))
 	}

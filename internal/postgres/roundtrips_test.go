@@ -131,8 +131,16 @@ func TestRoundTrips(t *testing.T) {
 		call   func() error
 		want   int64
 	}{
-		"Create":       {nothing, func() error { return s.Grants.Create(ctx, consenttest.NewGrant("c", time.Now())) }, 1},
-		"Grant":        {approve, func() error { _, err := s.Grants.Grant(ctx, a.Grant.ID); return err }, 1},
+		"Create": {nothing, func() error { return s.Grants.Create(ctx, consenttest.NewGrant("c", time.Now())) }, 1},
+		"Grant":  {approve, func() error { _, err := s.Grants.Grant(ctx, a.Grant.ID); return err }, 1},
+		"GrantsOfRecipient": {approve, func() error {
+			_, err := s.Grants.GrantsOfRecipient(ctx, a.Grant.Recipient, consent.Filter{At: time.Now()}, consent.Place{}, 10)
+			return err
+		}, 1},
+		"the grants of one person": {approve, func() error {
+			_, err := s.Grants.GrantsOfRecipient(ctx, a.Grant.Recipient, consent.Filter{Consumer: a.Grant.Consumer, At: time.Now()}, consent.Place{}, 10)
+			return err
+		}, 1},
 		"End":          {redeem, func() error { return endGrant(ctx, db, a.Grant.ID) }, 4},
 		"End, told":    {subscribed(redeem), func() error { return endGrant(ctx, db, a.Grant.ID) }, 5},
 		"change, told": {subscribed(change), func() error { return s.Requests.Approve(ctx, a) }, 8},
