@@ -24,7 +24,7 @@ const (
 )
 
 // clientScopes are the scopes that a client may have for itself.
-var clientScopes = []string{ScopeGrantQuery, ScopeGrantRevoke}
+var clientScopes = []string{ScopeGrantQuery, ScopeGrantRevoke, token.ScopeNotifications}
 
 // clientToken answers a token request of a client for itself. There is no
 // refresh token: the client can always ask again (RFC 6749 section 4.4.3).

@@ -16,6 +16,7 @@ import (
 	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/token"
 )
 
 // registration is a client's record as client metadata: RFC 7591, RFC 8705,
@@ -473,9 +474,9 @@ func (m registration) profile(r *consent.Recipient, fail func(member, text strin
 var served = fdx.NewClusters(fdx.AccountBasic, fdx.AccountDetailed, fdx.Balances, fdx.Bills, fdx.Investments,
 	fdx.ScheduledPayments, fdx.Transactions, fdx.PaymentSupport, fdx.Images, fdx.Rewards)
 
-// ownScopes go with no data: the ID token, and what a client does with its
-// own grants (Grant Management for OAuth 2.0 section 6).
-var ownScopes = []fdx.Scope{fdx.ScopeOpenID, "grant_management_query", "grant_management_revoke"}
+// ownScopes go with no data: the ID token, what a client does with its own
+// grants (Grant Management for OAuth 2.0 section 6), and what it is told.
+var ownScopes = []fdx.Scope{fdx.ScopeOpenID, ScopeGrantQuery, ScopeGrantRevoke, token.ScopeNotifications}
 
 func (m registration) scopes(r *consent.Recipient, fail func(member, text string)) {
 	if m.Scope == "" {

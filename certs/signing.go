@@ -23,10 +23,6 @@ func (r *Rotator) Sign(ctx context.Context, alg, typ string, claims any) (string
 	if err := ctx.Err(); err != nil {
 		return "", err
 	}
-	key, ok := r.now.Load().current[alg]
-	if !ok {
-		return "", fmt.Errorf("certs: sign: %w", ErrNoKey)
-	}
 	payload, err := json.Marshal(claims)
 	if err != nil {
 		return "", fmt.Errorf("certs: sign: %w", err)
@@ -34,19 +30,45 @@ func (r *Rotator) Sign(ctx context.Context, alg, typ string, claims any) (string
 	if payload[0] != '{' {
 		return "", errors.New("certs: sign: claims are not a JSON object")
 	}
-	var options jose.SignerOptions
-	if typ != "" {
-		options.WithType(jose.ContentType(typ))
-	}
-	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: key}, &options)
-	if err != nil {
-		return "", fmt.Errorf("certs: sign: %w", err)
-	}
-	signed, err := signer.Sign(payload)
+	signed, err := r.sign(alg, typ, nil, payload)
 	if err != nil {
 		return "", fmt.Errorf("certs: sign: %w", err)
 	}
 	return signed.CompactSerialize()
+}
+
+// SignDetached returns a JWS in compact form over the bytes of content, with
+// content itself left out (RFC 7515 appendix F): whoever verifies puts the
+// base64url form of what it received between the dots. Beside what Sign
+// writes, the protected header holds the members of header. Otherwise as Sign.
+func (r *Rotator) SignDetached(ctx context.Context, alg, typ string, header map[string]any, content []byte) (string, error) {
+	if err := ctx.Err(); err != nil {
+		return "", err
+	}
+	signed, err := r.sign(alg, typ, header, content)
+	if err != nil {
+		return "", fmt.Errorf("certs: sign detached: %w", err)
+	}
+	return signed.DetachedCompactSerialize()
+}
+
+func (r *Rotator) sign(alg, typ string, header map[string]any, payload []byte) (*jose.JSONWebSignature, error) {
+	key, ok := r.now.Load().current[alg]
+	if !ok {
+		return nil, ErrNoKey
+	}
+	var options jose.SignerOptions
+	if typ != "" {
+		options.WithType(jose.ContentType(typ))
+	}
+	for name, value := range header {
+		options.WithHeader(jose.HeaderKey(name), value)
+	}
+	signer, err := jose.NewSigner(jose.SigningKey{Algorithm: jose.SignatureAlgorithm(alg), Key: key}, &options)
+	if err != nil {
+		return nil, err
+	}
+	return signer.Sign(payload)
 }
 
 // opaqueKey makes JWS signatures with a private key that it cannot see.

@@ -5,6 +5,7 @@ import (
 	"crypto"
 	"crypto/rsa"
 	"crypto/sha256"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"slices"
@@ -203,5 +204,42 @@ func BenchmarkSign(b *testing.B) {
 				}
 			}
 		})
+	}
+}
+
+func TestSignDetached(t *testing.T) {
+	t.Parallel()
+	keys := rotator(t, certs.RotatorConfig{Provider: certs.NewKeyFile(generated(t, "ES256", "PS256", "EdDSA"))})
+	const content = `{"a": 1}` + "\n"
+	for _, alg := range keys.Algorithms() {
+		token, err := keys.SignDetached(t.Context(), alg, "thing+jws", map[string]any{"jti": "1", "iat": 5}, []byte(content))
+		if err != nil {
+			t.Fatal(err)
+		}
+		head, signature, detached := strings.Cut(token, "..")
+		if !detached {
+			t.Fatalf("%s: the content is in %s", alg, token)
+		}
+		whole := func(content string) string {
+			return head + "." + base64.RawURLEncoding.EncodeToString([]byte(content)) + "." + signature
+		}
+		header, payload, ok := verified(t, keys.Public(), whole(content))
+		if !ok || string(payload) != content || header.Algorithm != alg || header.ExtraHeaders["typ"] != "thing+jws" ||
+			header.ExtraHeaders["jti"] != "1" || header.ExtraHeaders["iat"] != 5.0 {
+			t.Errorf("%s: %v %q %+v", alg, ok, payload, header)
+		}
+		for _, other := range []string{"", content[:len(content)-1], content + " ", strings.Replace(content, "1", "2", 1)} {
+			if _, _, ok := verified(t, keys.Public(), whole(other)); ok {
+				t.Errorf("%s: verifies %q", alg, other)
+			}
+		}
+	}
+	if _, err := keys.SignDetached(t.Context(), "RS256", "", nil, nil); !errors.Is(err, certs.ErrNoKey) {
+		t.Errorf("got %v, want ErrNoKey", err)
+	}
+	over, cancel := context.WithCancel(t.Context())
+	cancel()
+	if _, err := keys.SignDetached(over, "ES256", "", nil, nil); !errors.Is(err, context.Canceled) {
+		t.Errorf("got %v, want Canceled", err)
 	}
 }

@@ -9,9 +9,8 @@ import (
 // method is one transaction. The executable form of this contract is
 // consenttest.Store.
 type Store interface {
-	// Create stores an ACTIVE grant with epoch 1, its granted event and the
-	// outbox rows that tell others, all or nothing. A second grant with the
-	// same id is ErrConflict.
+	// Create stores an ACTIVE grant with epoch 1 and its granted event, all
+	// or nothing. A second grant with the same id is ErrConflict.
 	Create(ctx context.Context, g Grant) error
 
 	// Grant returns the present version or ErrNotFound.
@@ -27,7 +26,7 @@ type Store interface {
 	GrantsOfRecipient(ctx context.Context, who RecipientID, f Filter, after Place, limit int) ([]Grant, error)
 
 	// End moves an ACTIVE grant to its final state and raises the epoch;
-	// token rows, event and outbox rows go with it. The grant's Status must
+	// token rows, event and notification go with it. The grant's Status must
 	// still be ACTIVE when it is written, otherwise ErrEnded and nothing
 	// changes; ErrNotFound for an unknown id. It returns the grant as it is
 	// after the change. The time is the store's own clock.

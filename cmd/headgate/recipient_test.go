@@ -82,13 +82,19 @@ type result struct {
 // run runs "headgate recipient" with arguments; input is what is typed.
 func (s shell) run(input string, args ...string) result {
 	s.t.Helper()
-	self, err := os.Executable()
-	if err != nil {
-		s.t.Fatal(err)
-	}
 	args = append([]string{"recipient"}, args...)
 	if args[1] != "statement" {
 		args = append(args, "--postgres-dsn-file", filepath.Join(s.dir, "dsn"))
+	}
+	return s.command(input, args...)
+}
+
+// command runs headgate with arguments; input is what is typed.
+func (s shell) command(input string, args ...string) result {
+	s.t.Helper()
+	self, err := os.Executable()
+	if err != nil {
+		s.t.Fatal(err)
 	}
 	c := exec.CommandContext(s.t.Context(), self, args...)
 	c.Env = append(os.Environ(), asCommand+"=1")

@@ -11,6 +11,7 @@ import (
 
 	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/notice"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
@@ -58,8 +59,17 @@ type Config struct {
 
 	Grants Grants
 	Stop   Stop
+	// Notices serves the notification endpoints; with nil there are none.
+	Notices *Notices
 	// PageKeys are secrets of 32 bytes, as in resource.Config.
 	PageKeys [][]byte
+}
+
+// Notices is what the notification endpoints need; all of it.
+type Notices struct {
+	Subscriptions notice.Subscriptions
+	Recipients    consent.Recipients
+	Publisher     fdx.Party // the bank, in every notification
 }
 
 // API answers recipients about their consents. Safe for concurrent use.
@@ -70,6 +80,7 @@ type API struct {
 	clients   bearer.Clients
 	grants    Grants
 	stop      Stop
+	notices   *Notices
 	keys      *fdxhttp.PageKeys
 	endpoints []endpoint
 	handler   http.Handler
@@ -96,7 +107,10 @@ func New(c Config) (*API, error) {
 	}
 	a := &API{
 		public: c.Public, now: c.Now, bearer: verifier, clients: c.Clients,
-		grants: c.Grants, stop: c.Stop, keys: keys, endpoints: endpoints(),
+		grants: c.Grants, stop: c.Stop, keys: keys, endpoints: endpoints(), notices: c.Notices,
+	}
+	if c.Notices != nil {
+		a.endpoints = append(a.endpoints, noticeEndpoints()...)
 	}
 	if a.handler, err = a.routes(c.Log); err != nil {
 		return nil, fmt.Errorf("consent api: %w", err)
@@ -111,6 +125,7 @@ func (c Config) check() error {
 		name    string
 	}{
 		{c.Public == "", "Public"}, {c.Log == nil, "Log"}, {c.Grants == nil, "Grants"}, {c.Stop == nil, "Stop"},
+		{c.Notices != nil && (c.Notices.Subscriptions == nil || c.Notices.Recipients == nil || c.Notices.Publisher.Name == ""), "each part of Notices"},
 		{c.Clients.Tokens == nil, "Clients.Tokens"}, {c.Clients.Guard == nil, "Clients.Guard"},
 	} {
 		if need.missing {

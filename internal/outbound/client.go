@@ -194,13 +194,21 @@ func (c *Client) Get(ctx context.Context, rawURL, accept string) (Answer, error)
 	}, nil
 }
 
+// Receipt is the answer to Post.
+type Receipt struct {
+	Status int
+	// RetryAfter is how long the other side asks to be left alone (RFC 9110
+	// section 10.2.3): 0 when it does not, or in a way that cannot be read.
+	RetryAfter time.Duration
+}
+
 // Post delivers a body, once, and returns the status of the answer, whose body
 // is not read. header is added to the request and may be nil. Whether a status
 // means that it was accepted is the caller's to say; only a redirect is an
 // error. Errors are ErrNotHTTPS, ErrURL, ErrPort, ErrRefusedAddress,
-// ErrNoAnswer and ErrRedirect, with status 0; after ErrNoAnswer the other side
-// may have the body or not.
-func (c *Client) Post(ctx context.Context, rawURL, contentType string, body []byte, header http.Header) (status int, err error) {
+// ErrNoAnswer and ErrRedirect, with no receipt; after ErrNoAnswer the other
+// side may have the body or not.
+func (c *Client) Post(ctx context.Context, rawURL, contentType string, body []byte, header http.Header) (Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	if header = header.Clone(); header == nil {
@@ -209,10 +217,29 @@ func (c *Client) Post(ctx context.Context, rawURL, contentType string, body []by
 	header.Set("Content-Type", contentType)
 	res, err := c.send(ctx, http.MethodPost, rawURL, header, body)
 	if err != nil {
-		return 0, err
+		return Receipt{}, err
 	}
 	res.Body.Close()
-	return res.StatusCode, nil
+	return Receipt{Status: res.StatusCode, RetryAfter: retryAfter(res.Header)}, nil
+}
+
+// retryAfter reads Retry-After. A date counts from the answer's own Date, so
+// that only one clock is involved.
+func retryAfter(h http.Header) time.Duration {
+	const most = 365 * 24 * time.Hour
+	value := h.Get("Retry-After")
+	if seconds, err := strconv.ParseUint(value, 10, 31); err == nil {
+		return min(time.Duration(seconds)*time.Second, most)
+	}
+	until, err := http.ParseTime(value)
+	if err != nil {
+		return 0
+	}
+	sent, err := http.ParseTime(h.Get("Date"))
+	if err != nil {
+		return 0
+	}
+	return min(max(until.Sub(sent), 0), most)
 }
 
 // send makes one request. The answer is no redirect; its body is to be closed.

@@ -128,12 +128,45 @@ func TestPost(t *testing.T) {
 	})
 	c := newClient(t, config(t, s))
 	header := http.Header{"Webhook-Id": {"7"}}
-	status, err := c.Post(t.Context(), s.URL, "application/json", []byte(`{"a":1}`), header)
-	if err != nil || status != 503 {
-		t.Errorf("got %d, %v", status, err)
+	got, err := c.Post(t.Context(), s.URL, "application/json", []byte(`{"a":1}`), header)
+	if err != nil || got.Status != 503 {
+		t.Errorf("got %+v, %v", got, err)
 	}
 	if len(header) != 1 {
 		t.Errorf("the caller's header became %v", header)
+	}
+}
+
+func TestPostReadsRetryAfter(t *testing.T) {
+	t.Parallel()
+	const date = "Sun, 22 Nov 2026 10:00:00 GMT"
+	for name, tc := range map[string]struct {
+		date, value string
+		want        time.Duration
+	}{
+		"seconds":                  {date, "120", 2 * time.Minute},
+		"a date":                   {date, "Sun, 22 Nov 2026 10:01:30 GMT", 90 * time.Second},
+		"a date that is past":      {date, "Sun, 22 Nov 2026 09:00:00 GMT", 0},
+		"a date without a present": {"now", "Sun, 22 Nov 2026 10:01:30 GMT", 0},
+		"a negative number":        {date, "-5", 0},
+		"more than anybody waits":  {date, "99999999999", 0},
+		"nothing":                  {date, "", 0},
+		"words":                    {date, "soon", 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			s := serve(t, "127.0.0.1:0", func(w http.ResponseWriter, _ *http.Request) {
+				w.Header().Set("Date", tc.date)
+				if tc.value != "" {
+					w.Header().Set("Retry-After", tc.value)
+				}
+				w.WriteHeader(429)
+			})
+			got, err := newClient(t, config(t, s)).Post(t.Context(), s.URL, "text/plain", nil, nil)
+			if err != nil || got != (outbound.Receipt{Status: 429, RetryAfter: tc.want}) {
+				t.Errorf("got %+v (%v), want %v", got, err, tc.want)
+			}
+		})
 	}
 }
 
@@ -230,9 +263,9 @@ func TestPostFollowsNoRedirect(t *testing.T) {
 		calls.Add(1)
 		http.Redirect(w, r, "/next", http.StatusTemporaryRedirect)
 	})
-	status, err := newClient(t, config(t, s)).Post(t.Context(), s.URL, "text/plain", []byte("x"), nil)
-	if !errors.Is(err, outbound.ErrRedirect) || status != 0 || calls.Load() != 1 {
-		t.Errorf("got %d, %v after %d calls", status, err, calls.Load())
+	got, err := newClient(t, config(t, s)).Post(t.Context(), s.URL, "text/plain", []byte("x"), nil)
+	if !errors.Is(err, outbound.ErrRedirect) || got.Status != 0 || calls.Load() != 1 {
+		t.Errorf("got %+v, %v after %d calls", got, err, calls.Load())
 	}
 }
 

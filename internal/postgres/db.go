@@ -12,6 +12,7 @@ import (
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 	"github.com/jackc/pgx/v5/pgxpool"
+	"github.com/riverqueue/river"
 	"go.opentelemetry.io/otel/metric/noop"
 	"go.opentelemetry.io/otel/trace"
 )
@@ -53,6 +54,7 @@ type Config struct {
 type DB struct {
 	pool   *pgxpool.Pool
 	sealer Sealer
+	jobs   *river.Client[pgx.Tx] // only makes jobs
 }
 
 // Sealer encrypts values before they are stored. label names table and
@@ -107,7 +109,16 @@ func Open(ctx context.Context, c Config) (*DB, error) {
 	if err != nil {
 		return nil, fmt.Errorf("postgres: %w", err)
 	}
-	return &DB{pool: pool, sealer: c.Sealer}, nil
+	return newDB(pool, c.Sealer)
+}
+
+func newDB(pool *pgxpool.Pool, sealer Sealer) (*DB, error) {
+	jobs, err := newInserter()
+	if err != nil {
+		pool.Close()
+		return nil, err
+	}
+	return &DB{pool: pool, sealer: sealer, jobs: jobs}, nil
 }
 
 func poolConfig(c Config) (*pgxpool.Config, error) {

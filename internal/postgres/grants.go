@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/notice"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -32,15 +33,23 @@ INSERT INTO consent_grant (
     created_at, expires_at)
 VALUES ($1, $2, $3, 'ACTIVE', 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 
-// The event and the message about it are one statement, so that neither can
-// be forgotten.
 const sqlInsertEvent = `
+INSERT INTO consent_event (grant_id, epoch, kind, actor, initiator, reason, at)
+VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())`
+
+// The event and what the recipient is told of it are one statement, so that
+// neither can be forgotten.
+const sqlTellEvent = `
 WITH event AS (
     INSERT INTO consent_event (grant_id, epoch, kind, actor, initiator, reason, at)
     VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
-    RETURNING grant_id, epoch, at)
-INSERT INTO outbox (grant_id, epoch, created_at)
-SELECT grant_id, epoch, at FROM event`
+    RETURNING grant_id),
+news AS (
+    SELECT g.recipient_id, g.grant_id, $7::text AS type, $8::text AS category,
+           g.grant_id AS payload_id, 'CONSENT' AS payload_type,
+           'INITIATOR' AS field_name, $9::text AS field_value, NULL::text AS once
+    FROM event e JOIN consent_grant g ON g.grant_id = e.grant_id),` + thenTell + `
+SELECT subscription_id, sequence FROM sent ORDER BY sequence`
 
 const sqlGrant = `
 SELECT ` + grantColumns + ` FROM consent_grant WHERE grant_id = $1`
@@ -168,8 +177,18 @@ func queueGrant(b *pgx.Batch, g consent.Grant) error {
 	return nil
 }
 
-func queueEvent(b *pgx.Batch, e consent.Event) {
-	b.Queue(sqlInsertEvent, string(e.Grant), e.Epoch, string(e.Kind), string(e.Actor), string(e.Initiator), string(e.Reason))
+// queueEvent adds an event and, if the recipient is told of it, the notification
+// with its deliveries. Those are in the result once the batch is closed.
+func queueEvent(b *pgx.Batch, e consent.Event) *told {
+	topic, initiator, tell := notice.OfEvent(e)
+	args := []any{string(e.Grant), e.Epoch, string(e.Kind), string(e.Actor), string(e.Initiator), string(e.Reason)}
+	if !tell {
+		b.Queue(sqlInsertEvent, args...)
+		return &told{}
+	}
+	t := told{tells: true}
+	b.Queue(sqlTellEvent, append(args, string(topic.Type), string(topic.Category), string(initiator))...).Query(t.read)
+	return &t
 }
 
 // Grant implements consent.Store. One round trip.
@@ -236,7 +255,8 @@ func grants(rows []grantRow) ([]consent.Grant, error) {
 // End implements consent.Store. The update of the grant waits for tokens that
 // are being issued under it and keeps new ones out, so that the statements
 // after it see every token there will ever be. A revocation of a grant whose
-// time is over is ErrEnded. Four round trips.
+// time is over is ErrEnded. Four round trips, five when the recipient is to be
+// called about it.
 func (s Grants) End(ctx context.Context, e consent.End) (consent.Grant, error) {
 	kind := consent.EventRevoked
 	switch e.Status {
@@ -258,8 +278,8 @@ func (s Grants) End(ctx context.Context, e consent.End) (consent.Grant, error) {
 		var b pgx.Batch
 		b.Queue(sqlRevokeAccessOfGrant, string(e.Grant))
 		b.Queue(sqlRevokeRefreshOfGrant, string(e.Grant))
-		queueEvent(&b, consent.Event{Grant: e.Grant, Epoch: r.Epoch, Kind: kind, Actor: e.Actor, Initiator: e.Initiator, Reason: e.Reason})
-		return tx.SendBatch(ctx, &b).Close()
+		t := queueEvent(&b, consent.Event{Grant: e.Grant, Epoch: r.Epoch, Kind: kind, Actor: e.Actor, Initiator: e.Initiator, Reason: e.Reason})
+		return s.db.sendTelling(ctx, tx, &b, t)
 	})
 	if err != nil {
 		return consent.Grant{}, fmt.Errorf("end grant: %w", err)

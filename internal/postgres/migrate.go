@@ -3,6 +3,7 @@ package postgres
 import (
 	"context"
 	"crypto/sha256"
+	"database/sql"
 	"embed"
 	"encoding/hex"
 	"errors"
@@ -14,9 +15,12 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgxpool"
 	"github.com/jackc/pgx/v5/stdlib"
 	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
+	"github.com/riverqueue/river/riverdriver/riverpgxv5"
+	"github.com/riverqueue/river/rivermigrate"
 )
 
 //go:embed migrations/*.sql
@@ -45,18 +49,52 @@ func Migrate(ctx context.Context, dsn string) error {
 	if err != nil {
 		return fmt.Errorf("postgres: migrate: %w", err)
 	}
-	files, err := fs.Sub(migrations, "migrations")
+	c, err := pool.Conn(ctx)
 	if err != nil {
 		return fmt.Errorf("postgres: migrate: %w", err)
 	}
-	p, err := goose.NewProvider(goose.DialectPostgres, pool, files, goose.WithSessionLocker(locker), goose.WithDisableGlobalRegistry(true))
-	if err != nil {
+	defer c.Close() //nolint:errcheck // it goes back to a pool that is closed
+	if err := locker.SessionLock(ctx, c); err != nil {
 		return fmt.Errorf("postgres: migrate: %w", err)
 	}
-	if _, err := p.Up(ctx); err != nil {
+	err = migrateAll(ctx, dsn, cc, pool)
+	if unlock := locker.SessionUnlock(context.WithoutCancel(ctx), c); err == nil {
+		err = unlock
+	}
+	if err != nil {
 		return fmt.Errorf("postgres: migrate: %w", err)
 	}
 	return nil
+}
+
+// migrateAll is to be called under the lock. The tables of the job queue come
+// first, so that whoever finds our newest version finds them too: a version of
+// the queue's library with new migrations needs a migration of ours beside it,
+// if only an empty one.
+func migrateAll(ctx context.Context, dsn string, cc *pgx.ConnConfig, pool *sql.DB) error {
+	pc, err := pgxpool.ParseConfig(dsn)
+	if err != nil {
+		return err // cannot be: it was read before
+	}
+	pc.ConnConfig, pc.MaxConns = cc, 2
+	jobs, err := pgxpool.NewWithConfig(ctx, pc)
+	if err != nil {
+		return err
+	}
+	defer jobs.Close()
+	if err := migrateJobs(ctx, jobs); err != nil {
+		return err
+	}
+	files, err := fs.Sub(migrations, "migrations")
+	if err != nil {
+		return err
+	}
+	p, err := goose.NewProvider(goose.DialectPostgres, pool, files, goose.WithDisableGlobalRegistry(true))
+	if err != nil {
+		return err
+	}
+	_, err = p.Up(ctx)
+	return err
 }
 
 const sqlSchemaVersion = `
@@ -106,6 +144,11 @@ func Schema() (string, error) {
 		}
 		fmt.Fprintf(sum, "%s %d\n%s", name, len(text), text)
 	}
+	m, err := rivermigrate.New(riverpgxv5.New(nil), nil)
+	if err != nil {
+		return "", fmt.Errorf("postgres: %w", err)
+	}
+	fmt.Fprintf(sum, "river %d", len(m.AllVersions()))
 	return hex.EncodeToString(sum.Sum(nil)), nil
 }
 

@@ -154,13 +154,14 @@ func (s Requests) load(ctx context.Context, h token.Hash) (p token.Pushed, open 
 
 // Approve implements token.Requests; token.ErrNotFound for an unknown
 // request, consent.ErrConflict also for a grant id that exists. Six round
-// trips, seven for a change, at the pace of a person.
+// trips, seven for a change, eight when the recipient is to be called about it,
+// at the pace of a person.
 func (s Requests) Approve(ctx context.Context, a token.Approval) error {
 	var b pgx.Batch
-	write := func(context.Context, pgx.Tx) error { return nil }
+	write, t := func(context.Context, pgx.Tx) error { return nil }, &told{}
 	var err error
 	if a.Grant.Epoch > 1 {
-		write, err = queueChange(&b, a.Grant)
+		write, t, err = queueChange(&b, a.Grant)
 	} else {
 		err = queueGrant(&b, a.Grant)
 	}
@@ -186,7 +187,7 @@ func (s Requests) Approve(ctx context.Context, a token.Approval) error {
 		if err := write(ctx, tx); err != nil {
 			return err
 		}
-		return tx.SendBatch(ctx, &b).Close()
+		return s.db.sendTelling(ctx, tx, &b, t)
 	})
 	if violates(err, "consent_grant_pkey") {
 		err = consent.ErrConflict
@@ -202,22 +203,22 @@ func (s Requests) Approve(ctx context.Context, a token.Approval) error {
 // that are being issued under the grant and keeps new ones out, so that the
 // statements of b see every token there will ever be of the version before;
 // an end of the grant waits as well, or has been first (see Grants.End).
-func queueChange(b *pgx.Batch, g consent.Grant) (write func(context.Context, pgx.Tx) error, err error) {
+func queueChange(b *pgx.Batch, g consent.Grant) (write func(context.Context, pgx.Tx) error, t *told, err error) {
 	if g.Status != consent.StatusActive {
-		return nil, errors.New("postgres: a changed grant is ACTIVE")
+		return nil, nil, errors.New("postgres: a changed grant is ACTIVE")
 	}
 	resources, err := encode(g.Resources)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	parties, err := encode(g.Parties)
 	if err != nil {
-		return nil, err
+		return nil, nil, err
 	}
 	b.Queue(sqlWithdrawCodes, string(g.ID))
 	b.Queue(sqlRevokeAccessOfGrant, string(g.ID))
 	b.Queue(sqlRevokeRefreshOfGrant, string(g.ID))
-	queueEvent(b, consent.Event{Grant: g.ID, Epoch: g.Epoch, Kind: consent.EventChanged, Actor: consent.ActorConsumer})
+	t = queueEvent(b, consent.Event{Grant: g.ID, Epoch: g.Epoch, Kind: consent.EventChanged, Actor: consent.ActorConsumer})
 	return func(ctx context.Context, tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, sqlChangeGrant, string(g.ID), string(g.Recipient), string(g.Consumer), g.Epoch-1,
 			g.Purpose, string(g.Duration), g.DurationDays, g.LookbackDays, resources, parties,
@@ -226,7 +227,7 @@ func queueChange(b *pgx.Batch, g consent.Grant) (write func(context.Context, pgx
 			err = consent.ErrEnded
 		}
 		return err
-	}, nil
+	}, t, nil
 }
 
 // Refuse implements token.Requests; otherwise as Approve. Four round trips.

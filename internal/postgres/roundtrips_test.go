@@ -9,6 +9,7 @@ import (
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/consenttest"
+	"github.com/headgate/headgate/consent/notice"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/resource"
@@ -60,7 +61,10 @@ func TestRoundTrips(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	db := &DB{pool: pool, sealer: sealer()}
+	db, err := newDB(pool, sealer())
+	if err != nil {
+		t.Fatal(err)
+	}
 	t.Cleanup(db.Close)
 	for _, r := range consenttest.Registrations() {
 		if err := db.Recipients().PutRecipient(ctx, r); err != nil {
@@ -99,6 +103,15 @@ func TestRoundTrips(t *testing.T) {
 		prepare()
 		a.Grant, a.Code.Grant = g, g.ID
 	}
+	// subscribed has the recipient called about whatever the next call does.
+	subscribed := func(before func()) func() {
+		return func() {
+			before()
+			for _, topic := range []notice.Topic{revokedTopic, updatedTopic} {
+				subscribe(t, db, consenttest.Recipient, topic)
+			}
+		}
+	}
 	nothing := func() {}
 	var own token.ClientAccess
 	ownToken := func() {
@@ -128,7 +141,9 @@ func TestRoundTrips(t *testing.T) {
 			_, err := s.Grants.GrantsOfRecipient(ctx, a.Grant.Recipient, consent.Filter{Consumer: a.Grant.Consumer, At: time.Now()}, consent.Place{}, 10)
 			return err
 		}, 1},
-		"End": {redeem, func() error { return endGrant(ctx, db, a.Grant.ID) }, 4},
+		"End":          {redeem, func() error { return endGrant(ctx, db, a.Grant.ID) }, 4},
+		"End, told":    {subscribed(redeem), func() error { return endGrant(ctx, db, a.Grant.ID) }, 5},
+		"change, told": {subscribed(change), func() error { return s.Requests.Approve(ctx, a) }, 8},
 		"Open": {prepare, func() error {
 			_, err := s.Authorizations.Open(ctx, consenttest.NewAuthorization(a.Pushed.String(), "other", time.Now()))
 			return err
@@ -213,7 +228,7 @@ func TestRoundTrips(t *testing.T) {
 		"ActiveGrants": {nothing, func() error { _, err := db.Registrations().ActiveGrants(ctx, "enrolled", "", 5); return err }, 1},
 		"Spend":        {nothing, func() error { return db.Guard().Spend(ctx, *newProof()) }, 1},
 		"Reads":        {nothing, func() error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 5); return err }, 1},
-		"Sweep":        {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 9},
+		"Sweep":        {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 12},
 		"Put": {nothing, func() error {
 			return db.Performance().Put(ctx, [16]byte(newRecord(consent.Grant{}).RequestID), []resource.Calls{{Hour: until.Truncate(time.Hour), Operation: "x"}})
 		}, 1},
@@ -227,6 +242,7 @@ func TestRoundTrips(t *testing.T) {
 		}, 1},
 	} {
 		for _, warm := range []bool{false, true} {
+			exec(t, db, "UPDATE notification_subscription SET deleted_at = now()")
 			c.before()
 			start := trips.Load()
 			if err := c.call(); err != nil {

@@ -158,32 +158,6 @@ func TestEndMarksEveryToken(t *testing.T) {
 	}
 }
 
-// Every event has its message, and both are as old as each other.
-func TestOutboxGoesWithEvents(t *testing.T) {
-	t.Parallel()
-	ctx, db := context.Background(), openDB(t)
-	g := newGrant(t, db)
-	if err := endGrant(ctx, db, g.ID); err != nil {
-		t.Fatal(err)
-	}
-	if err := endGrant(ctx, db, g.ID); !errors.Is(err, consent.ErrEnded) {
-		t.Fatal(err)
-	}
-	a := newApproval(t, stores(db))
-	if err := db.Requests().Approve(ctx, a); err != nil {
-		t.Fatal(err)
-	}
-	if err := db.Requests().Approve(ctx, a); !errors.Is(err, consent.ErrConsumed) {
-		t.Fatal(err)
-	}
-	events := count(t, db, "SELECT count(*) FROM consent_event")
-	joined := count(t, db, `SELECT count(*) FROM consent_event e JOIN outbox o
-		ON o.grant_id = e.grant_id AND o.epoch = e.epoch AND o.created_at = e.at WHERE o.delivered_at IS NULL`)
-	if events != 3 || joined != 3 || count(t, db, "SELECT count(*) FROM outbox") != 3 {
-		t.Errorf("%d events, %d with a message, want 3 and 3", events, joined)
-	}
-}
-
 func TestReadsArePagedByKeyset(t *testing.T) {
 	t.Parallel()
 	ctx, db := context.Background(), openDB(t)
@@ -309,8 +283,8 @@ func TestSweep(t *testing.T) {
 	if err != nil || len(events) != 2 || events[1].Kind != consent.EventExpired || events[1].Actor != consent.ActorTime || events[1].Epoch != 2 {
 		t.Errorf("events: got %+v (%v)", events, err)
 	}
-	if n := count(t, db, "SELECT count(*) FROM outbox WHERE grant_id = $1 AND epoch = 2", string(due.Grant.ID)); n != 1 {
-		t.Errorf("%d messages, want 1", n)
+	if n := count(t, db, "SELECT count(*) FROM notification WHERE grant_id = $1 AND type = 'CONSENT_UPDATED' AND field_value = 'DATA_PROVIDER'", string(due.Grant.ID)); n != 1 {
+		t.Errorf("%d notifications, want 1", n)
 	}
 	if live, err := s.Tokens.Live(ctx, issued.Access.Hash); err != nil || live.Access.RevokedAt.IsZero() {
 		t.Errorf("access token: got %+v (%v)", live, err)

@@ -5,6 +5,9 @@ import (
 	"errors"
 	"fmt"
 
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/notice"
+	"github.com/headgate/headgate/fdx"
 	"github.com/jackc/pgx/v5"
 )
 
@@ -27,7 +30,7 @@ ended AS (
     UPDATE consent_grant g
     SET status = 'EXPIRED', epoch = epoch + 1, updated_at = clock_timestamp(), ended_at = expires_at, ended_by = 'TIME'
     FROM due WHERE g.grant_id = due.grant_id
-    RETURNING g.grant_id, g.epoch),
+    RETURNING g.grant_id, g.recipient_id, g.epoch),
 access AS (
     UPDATE oauth_access t SET revoked_at = clock_timestamp()
     FROM ended WHERE t.grant_id = ended.grant_id AND t.revoked_at IS NULL),
@@ -36,9 +39,21 @@ refresh AS (
     FROM ended WHERE t.grant_id = ended.grant_id AND t.revoked_at IS NULL),
 event AS (
     INSERT INTO consent_event (grant_id, epoch, kind, actor, reason, at)
-    SELECT grant_id, epoch, 'expired', 'TIME', '', clock_timestamp() FROM ended
-    RETURNING grant_id, epoch, at)
-INSERT INTO outbox (grant_id, epoch, created_at) SELECT grant_id, epoch, at FROM event`
+    SELECT grant_id, epoch, 'expired', 'TIME', '', clock_timestamp() FROM ended),
+news AS (
+    SELECT recipient_id, grant_id, $2::text AS type, $3::text AS category, grant_id AS payload_id, 'CONSENT' AS payload_type,
+           'INITIATOR' AS field_name, $4::text AS field_value, NULL::text AS once
+    FROM ended),` + thenTell + `
+SELECT e.grant_id, s.subscription_id, s.sequence
+FROM ended e LEFT JOIN told t ON t.grant_id = e.grant_id LEFT JOIN sent s ON s.sequence = t.sequence
+ORDER BY s.sequence`
+
+// A notification is kept as long as its delivery may be tried or replayed and
+// a feed may be read again.
+const sqlPruneNotifications = `
+DELETE FROM notification WHERE sequence IN (
+    SELECT sequence FROM notification WHERE created_at <= statement_timestamp() - interval '30 days'
+    ORDER BY created_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
 
 const sqlPruneProofs = `
 DELETE FROM proof_seen WHERE proof IN (
@@ -89,12 +104,12 @@ type Swept struct {
 	Full bool
 }
 
-// Sweep writes down that grants whose time is over are EXPIRED, with event
-// and outbox row, and deletes proofs, pushed requests, decisions, codes,
-// tokens and sessions that are over. Each kind is a transaction of its own of
+// Sweep writes down that grants whose time is over are EXPIRED, with event and
+// notification, and deletes proofs, pushed requests, decisions, codes, tokens,
+// sessions and notifications that are over. Each kind is a transaction of its own of
 // at most limit rows. Any number of processes may sweep at once. Nothing
 // depends on when or whether it runs but disk space and the promptness of
-// notices. Nine round trips.
+// notices. Twelve round trips, and one more when recipients are to be called.
 func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 	if limit < 1 {
 		return Swept{}, errors.New("sweep: the limit must be at least 1")
@@ -112,14 +127,14 @@ func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 		}
 		return n, err
 	}
-	expired, err := run(sqlExpireGrants)
-	if err != nil {
+	var err error
+	if s.Expired, err = db.expire(ctx, limit); err != nil {
 		return s, fmt.Errorf("sweep: %w", err)
 	}
-	s.Expired = expired
+	s.Full = s.Expired >= int64(limit)
 	for _, sql := range []string{
 		sqlPruneProofs, sqlPrunePushed, sqlPruneAuthorizations, sqlPruneCodes,
-		sqlPruneAccess, sqlPruneClientAccess, sqlPruneRefresh, sqlPruneSessions,
+		sqlPruneAccess, sqlPruneClientAccess, sqlPruneRefresh, sqlPruneSessions, sqlPruneNotifications,
 	} {
 		n, err := run(sql)
 		if err != nil {
@@ -128,4 +143,37 @@ func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 		s.Pruned += n
 	}
 	return s, nil
+}
+
+// expire ends at most limit grants whose time is over and returns how many.
+func (db *DB) expire(ctx context.Context, limit int) (n int64, err error) {
+	topic, initiator, _ := notice.OfEvent(consent.Event{Kind: consent.EventExpired, Actor: consent.ActorTime})
+	err = db.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
+		var (
+			b     pgx.Batch
+			t     = told{tells: true}
+			ended = map[string]bool{}
+		)
+		b.Queue(sqlExpireGrants, limit, string(topic.Type), string(topic.Category), string(initiator)).Query(func(rows pgx.Rows) error {
+			var (
+				grant        string
+				subscription *string
+				sequence     *int64
+			)
+			_, err := pgx.ForEachRow(rows, []any{&grant, &subscription, &sequence}, func() error {
+				ended[grant] = true
+				if subscription != nil && sequence != nil {
+					t.keys = append(t.keys, notice.Key{Subscription: fdx.SubscriptionID(*subscription), Sequence: *sequence})
+				}
+				return nil
+			})
+			return err
+		})
+		if err := db.sendTelling(ctx, tx, &b, &t); err != nil {
+			return err
+		}
+		n = int64(len(ended))
+		return nil
+	})
+	return n, err
 }

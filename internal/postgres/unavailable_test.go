@@ -13,6 +13,7 @@ import (
 	"github.com/headgate/headgate/authz/authztest"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/consenttest"
+	"github.com/headgate/headgate/consent/notice"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/testenv"
 	"github.com/headgate/headgate/internal/token"
@@ -28,6 +29,21 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 	a := consenttest.NewAuthorization("pushed", "browser", time.Now())
 	access := token.Access{Hash: token.Hash{1}, Grant: g.ID, Recipient: g.Recipient, KeyThumbprint: "k"}
 	return map[string]func(context.Context) error{
+		"Subscribe":      func(ctx context.Context) error { return db.Notices().Subscribe(ctx, notice.Subscription{}) },
+		"Subscription":   func(ctx context.Context) error { _, err := db.Notices().Subscription(ctx, "r", "s"); return err },
+		"Unsubscribe":    func(ctx context.Context) error { return db.Notices().Unsubscribe(ctx, "r", "s") },
+		"Feed":           func(ctx context.Context) error { _, err := db.Notices().Feed(ctx, "r", "", 1); return err },
+		"Claim":          func(ctx context.Context) error { _, err := db.Notices().Claim(ctx, "s", time.Now(), 1); return err },
+		"Settle":         func(ctx context.Context) error { return db.Notices().Settle(ctx, notice.Key{}, notice.Outcome{}) },
+		"DueAt":          func(ctx context.Context) error { _, err := db.Notices().DueAt(ctx, notice.Key{}); return err },
+		"DeadLetters":    func(ctx context.Context) error { _, err := db.Notices().DeadLetters(ctx, "", 1); return err },
+		"Replay":         func(ctx context.Context) error { _, err := db.Notices().Replay(ctx, "n", ""); return err },
+		"AccountRemoved": func(ctx context.Context) error { _, err := db.Notices().AccountRemoved(ctx, "a"); return err },
+		"Outage": func(ctx context.Context) error {
+			_, err := db.Notices().Outage(ctx, "m", time.Now(), time.Now(), "")
+			return err
+		},
+		"Upkeep":   func(ctx context.Context) error { return db.Notices().Upkeep(ctx) },
 		"Check":    db.Check,
 		"Create":   func(ctx context.Context) error { return db.Grants().Create(ctx, g) },
 		"Grant":    func(ctx context.Context) error { _, err := db.Grants().Grant(ctx, g.ID); return err },

@@ -27,7 +27,7 @@ type Requests interface {
 	Opened(ctx context.Context, h Hash) (Pushed, error)
 
 	// Approve consumes the pushed request, replaces the authorization,
-	// creates the grant with its event and outbox rows, and stores the code:
+	// creates the grant with its event, and stores the code:
 	// all or nothing. consent.ErrConsumed when the request was decided
 	// before, consent.ErrMayNotAsk when the recipient is not active any more,
 	// consent.ErrConflict when the authorization was replaced

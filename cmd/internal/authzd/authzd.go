@@ -49,7 +49,7 @@ type Config struct {
 	ClientCAFile    string        `json:"client_ca_file" default:"" help:"PEM file of the authorities that may issue clients' certificates; empty verifies none, so that only self-signed certificates authenticate"`
 	ClientProxy     string        `json:"client_proxy" default:"" help:"the proxy whose Client-Cert header (RFC 9440) is believed, by its own client certificate: SHA-256 thumbprint in base64url, or subject name as in RFC 4514; empty believes none"`
 	NonceKeysFile   string        `json:"nonce_keys_file" default:"" help:"file with a JSON array of base64 secrets of 32 bytes, newest first, the same for every instance: DPoP proofs must then carry a nonce of ours; empty demands none"`
-	OutboundCAFile  string        `json:"outbound_ca_file" default:"" help:"PEM file of the authorities that clients' key servers must chain to; empty is the system's"`
+	OutboundCAFile  string        `json:"outbound_ca_file" default:"" help:"PEM file of the authorities that clients' key servers and callbacks must chain to; empty is the system's"`
 	OutboundAllow   []string      `json:"outbound_allow" default:"" help:"address ranges beside public ones that may be called, such as 10.0.0.0/8; for development and closed networks"`
 	OutboundPorts   []string      `json:"outbound_ports" default:"443" help:"ports that may be called"`
 	TLSCertFile     string        `json:"tls_cert_file" help:"PEM file of the server certificate chain; read again when it changes"`
@@ -72,6 +72,8 @@ type Config struct {
 	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
 	OTLPEndpoint    string        `json:"otlp_endpoint" default:"" help:"address of an OpenTelemetry collector (OTLP over HTTP), such as https://collector:4318; /v1/traces is added when there is no path; empty traces nothing"`
 	TracePercent    int           `json:"trace_percent" default:"100" help:"percent of the requests that are traced, 0 to 100; used with otlp_endpoint"`
+	Notify          bool          `json:"notify" default:"true" help:"carry notifications to recipients; at least one instance must"`
+	NotifyWorkers   int           `json:"notify_workers" default:"8" help:"notifications on their way to recipients at a time"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -84,6 +86,7 @@ type Process struct {
 	lameDuck          time.Duration
 	db                *postgres.DB
 	keys              *certs.Rotator
+	notify            func(context.Context) error // nil when this instance carries no notifications
 	log               *slog.Logger
 	watch             *telemetry.Telemetry
 	closers           []func()
@@ -149,6 +152,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	})
 	if err != nil {
 		return nil, err
+	}
+	if c.Notify {
+		if err := p.carry(ctx, c, dsn); err != nil {
+			return nil, err
+		}
 	}
 	stop, err := consent.NewService(consent.ServiceConfig{
 		Store: p.db.Grants(), Cache: cache.told,
@@ -280,13 +288,22 @@ func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator
 	})
 }
 
-// newKeySets returns what fetches clients' keys, through the guarded way out.
+// newKeySets returns what fetches clients' keys.
 func newKeySets(c Config) (*outbound.KeySets, error) {
+	client, err := newOutbound(c, 0)
+	if err != nil {
+		return nil, err
+	}
+	return outbound.NewKeySets(outbound.KeySetsConfig{Client: client})
+}
+
+// newOutbound returns the guarded way out; timeout 0 is its own.
+func newOutbound(c Config, timeout time.Duration) (*outbound.Client, error) {
 	trust, err := certs.ClientTLS(c.OutboundCAFile)
 	if err != nil {
 		return nil, fmt.Errorf("outbound_ca_file: %w", err)
 	}
-	oc := outbound.Config{TLS: trust}
+	oc := outbound.Config{TLS: trust, Timeout: timeout}
 	for _, text := range c.OutboundAllow {
 		prefix, err := netip.ParsePrefix(text)
 		if err != nil {
@@ -301,11 +318,7 @@ func newKeySets(c Config) (*outbound.KeySets, error) {
 		}
 		oc.Ports = append(oc.Ports, uint16(port))
 	}
-	client, err := outbound.New(oc)
-	if err != nil {
-		return nil, err
-	}
-	return outbound.NewKeySets(outbound.KeySetsConfig{Client: client})
+	return outbound.New(oc)
 }
 
 // newDirectories reads who may sign software statements.
@@ -419,6 +432,14 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 	var kept sync.WaitGroup
 	kept.Go(func() { p.sweep(house) })
 	kept.Go(func() { p.keys.Run(house) })
+	if p.notify != nil {
+		kept.Go(func() {
+			// It drains along with the listeners.
+			if err := p.notify(ctx); err != nil {
+				p.log.Error("notifications are not carried", slog.String("cause", err.Error()))
+			}
+		})
+	}
 	err := web.Serve(ctx, web.Drain{Health: p.health, LameDuck: p.lameDuck}, listeners...)
 	stop()
 	kept.Wait()

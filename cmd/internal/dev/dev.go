@@ -266,6 +266,8 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		NonceKeysFile: nonces,
 		BankName:      bankName, BankHomeURI: pages + "/portal", TimeZone: "UTC",
 		ListenMetrics: metrics,
+		Notify:        true, NotifyWorkers: 4,
+		OutboundCAFile: s.File.CAFile, OutboundAllow: []string{"127.0.0.0/8", "::1/128"}, OutboundPorts: []string{"443", callbackPort},
 	}, s.log("authzd"))
 	if err != nil {
 		return fmt.Errorf("authzd: %w", err)
@@ -276,7 +278,7 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		TLSCertFile: server.CertFile, TLSKeyFile: server.KeyFile,
 		PostgresDSNFile: dsnFile, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 		HashKeysFile: keys.HashKeys, PageKeysFile: keys.PageKeys, NonceKeysFile: nonces,
-		ListenMetrics: metrics,
+		ListenMetrics: metrics, BankName: bankName, BankHomeURI: pages + "/portal",
 	}, s.log("gatewayd"))
 	if err != nil {
 		return fmt.Errorf("gatewayd: %w", err)

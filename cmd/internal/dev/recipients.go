@@ -23,6 +23,10 @@ import (
 	"github.com/headgate/headgate/fdx"
 )
 
+// callbackPort is where a recipient on this machine can have itself called
+// about notifications.
+const callbackPort = "8450"
+
 // demo is a recipient that every development stack has.
 type demo struct {
 	id, name, legal, purpose, label string
@@ -37,11 +41,11 @@ var demos = []demo{
 	{
 		id: "budgetbee", name: "BudgetBee", legal: "BudgetBee Apps AB", purpose: "budgeting",
 		label: "To show your spending in one place and help you plan the month", alg: jose.ES256,
-		redirects: []string{"https://budgetbee.example/callback"},
+		redirects: []string{"https://budgetbee.example/callback", "https://localhost:" + callbackPort + "/callback"},
 		clusters:  []string{"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "TRANSACTIONS"},
 		more: map[string]any{
 			"scope": "openid fdx:accountbasic:read fdx:accountdetailed:read fdx:balances:read fdx:transactions:read " +
-				"grant_management_query grant_management_revoke",
+				"grant_management_query grant_management_revoke fdx:notifications:subscribe",
 			"grant_types": []string{"authorization_code", "refresh_token", "client_credentials"},
 		},
 	},

@@ -85,12 +85,21 @@ var instances = [2]string{"gateway-a", "gateway-b"}
 
 func deploy(t *testing.T) *deployment {
 	t.Helper()
-	return deployWatched(t, "", "")
+	return deployWith(t, func(*authzd.Config, *gatewayd.Config) {})
 }
 
 // deployWatched is deploy with metrics at that address and traces sent to that
-// collector, unless they are empty.
+// collector.
 func deployWatched(t *testing.T, metrics, collector string) *deployment {
+	t.Helper()
+	return deployWith(t, func(ac *authzd.Config, gc *gatewayd.Config) {
+		ac.ListenMetrics, ac.OTLPEndpoint, ac.TracePercent = metrics, collector, 100
+		gc.ListenMetrics, gc.OTLPEndpoint, gc.TracePercent = metrics, collector, 100
+	})
+}
+
+// deployWith deploys after change has had its way with the settings.
+func deployWith(t *testing.T, change func(*authzd.Config, *gatewayd.Config)) *deployment {
 	t.Helper()
 	d := &deployment{dsn: env.Postgres(t), redis: testenv.Redis(t), log: &logBuffer{}}
 	dir := t.TempDir()
@@ -117,24 +126,25 @@ func deployWatched(t *testing.T, metrics, collector string) *deployment {
 	d.mtls = "https://" + d.certified[0]
 	log := slog.New(slog.NewJSONHandler(d.log, &slog.HandlerOptions{Level: slog.LevelDebug}))
 	for i := range 2 {
-		a, err := authzd.New(t.Context(), authzd.Config{
+		ac := authzd.Config{
 			Issuer: d.issuer, BrowserBase: d.pages, MTLSBase: d.mtls, ClientCAFile: ca.File(), TLSCertFile: pair.CertFile, TLSKeyFile: pair.KeyFile,
 			PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 			HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys, SubjectKeyFile: keys.SubjectKey, BankName: "Meadow Bank", TimeZone: "UTC",
-			ListenMetrics: metrics, OTLPEndpoint: collector, TracePercent: 100,
-		}, log)
-		must(t, err)
-		t.Cleanup(a.Close)
-		run(t, func(ctx context.Context) error { return a.Run(ctx, sockets[i], sockets[2+i], sockets[6+i]) })
-		g, err := gatewayd.New(t.Context(), gatewayd.Config{
+		}
+		gc := gatewayd.Config{
 			Public: d.public, Issuer: d.issuer, Instance: instances[i], TLSCertFile: pair.CertFile, TLSKeyFile: pair.KeyFile,
 			ClientCAFile: ca.File(), PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 			HashKeysFile: keys.HashKeys, PageKeysFile: keys.PageKeys,
-			ListenMetrics: metrics, OTLPEndpoint: collector, TracePercent: 100,
-		}, log)
+		}
+		change(&ac, &gc)
+		a, err := authzd.New(t.Context(), ac, log)
+		must(t, err)
+		t.Cleanup(a.Close)
+		run(t, func(ctx context.Context) error { return a.Run(ctx, sockets[i], sockets[2+i], sockets[6+i]) })
+		g, err := gatewayd.New(t.Context(), gc, log)
 		must(t, err)
 		t.Cleanup(g.Close)
-		if metrics != "" {
+		if gc.ListenMetrics != "" {
 			d.metrics = append(d.metrics, "http://"+a.MetricsAddress()+"/metrics", "http://"+g.MetricsAddress()+"/metrics")
 		}
 		run(t, func(ctx context.Context) error { return g.Run(ctx, sockets[4+i]) })

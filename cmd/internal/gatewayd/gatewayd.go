@@ -18,6 +18,7 @@ import (
 	"github.com/headgate/headgate/cmd/internal/telemetry"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/api"
+	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/apidocs"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
@@ -53,6 +54,8 @@ type Config struct {
 	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
 	OTLPEndpoint    string        `json:"otlp_endpoint" default:"" help:"address of an OpenTelemetry collector (OTLP over HTTP), such as https://collector:4318; /v1/traces is added when there is no path; empty traces nothing"`
 	TracePercent    int           `json:"trace_percent" default:"100" help:"percent of the requests that are traced, 0 to 100; used with otlp_endpoint"`
+	BankName        string        `json:"bank_name" default:"" help:"how the bank calls itself in notifications, as at authzd; empty serves no notification endpoints"`
+	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, in notifications"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -136,7 +139,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	rc.Clients = &bearer.Clients{Tokens: db.Tokens(), Guard: db.Guard()}
-	consents, err := newConsents(rc, db, told)
+	consents, err := newConsents(rc, db, told, newNotices(c, db))
 	if err != nil {
 		return nil, err
 	}
@@ -161,7 +164,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 
 // newConsents wires the consent endpoints. They answer under the same address
 // as the data and authenticate in the same way.
-func newConsents(rc resource.Config, db *postgres.DB, told consent.Cache) (*api.API, error) {
+func newConsents(rc resource.Config, db *postgres.DB, told consent.Cache, notices *api.Notices) (*api.API, error) {
 	stop, err := consent.NewService(consent.ServiceConfig{
 		Store: db.Grants(), Cache: told,
 		CacheFailed: func(err error) { rc.Log.Warn("cache not told of a stop", slog.String("cause", err.Error())) },
@@ -172,7 +175,18 @@ func newConsents(rc resource.Config, db *postgres.DB, told consent.Cache) (*api.
 	return api.New(api.Config{
 		Public: rc.Public, Log: rc.Log, Hasher: rc.Hasher, Proofs: rc.Proofs, Nonces: rc.Nonces,
 		Certificates: rc.Certificates, Clients: *rc.Clients, Grants: db.Grants(), Stop: stop, PageKeys: rc.PageKeys,
+		Notices: notices,
 	})
+}
+
+func newNotices(c Config, db *postgres.DB) *api.Notices {
+	if c.BankName == "" {
+		return nil
+	}
+	return &api.Notices{
+		Subscriptions: db.Notices(), Recipients: db.Recipients(),
+		Publisher: fdx.Party{Name: c.BankName, Type: fdx.DataProvider, HomeURI: c.BankHomeURI},
+	}
 }
 
 // beside gives the consent endpoints their paths and the gateway all others.
