@@ -40,7 +40,8 @@ var rows = []row{
 	{"authz/internal/engine", 3, nil},
 	{"authz/authztest", 3, []string{"authz"}},
 	{"resource", 3, nil},
-	{"resource/resourcetest", 3, []string{"resource"}},
+	{"resource/contract", 3, []string{"resource", "resource/resourcetest"}}, // the latter in tests
+	{"resource/resourcetest", 3, []string{"resource", "resource/contract"}},
 	{"resource/sandbox", 3, []string{"resource", "resource/sandbox/..."}},
 	{"resource/sandbox/ledger", 3, nil},
 	{"resource/sandbox/persona", 3, []string{"resource/sandbox/ledger"}},
