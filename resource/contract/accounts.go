@@ -74,11 +74,11 @@ func (p *probe) lockedInList(o operation) {
 	if p.Locked == "" {
 		return
 	}
-	all, ok := p.pages(o, p.several(p.Locked), pageOf)
+	all, _ := p.pages(o, p.several(p.Locked), pageOf)
 	for _, a := range as[fdx.Account](all) {
 		descriptor := Clone(*a)
 		fdx.FilterAccount(&descriptor, fdx.NewClusters(fdx.AccountBasic))
-		if !ok || !reflect.DeepEqual(*a, descriptor) || a.ID() != p.Locked {
+		if a.ID() == p.Locked && !reflect.DeepEqual(*a, descriptor) {
 			p.breach(ruleLocked, "the list shows more of an account that may not be read now than its descriptor")
 		}
 	}

@@ -91,14 +91,9 @@ func Checks(f Fixture) ([]Check, error) {
 		return nil, errors.New("contract: a provider, a time, a consumer and its accounts are required")
 	}
 	if f.Patience == 0 {
-		f.Patience = 10 * time.Second
+		f.Patience = defaultPatience
 	}
-	today := fdx.DateOf(f.Now)
-	s := &session{
-		Fixture: f, operations: operations(f), wholes: map[string][]any{},
-		year: fdx.Window{Start: today.AddDays(-364), End: today},
-	}
-	s.offered = slices.Clone(f.Provider.Operations())
+	s := newSession(f)
 	all := []Check{
 		{Name: "operations", Core: true, run: checkOperations},
 		{Name: "availability", Operation: fdx.GetAvailability, Core: true, run: checkAvailability},
@@ -126,6 +121,16 @@ func Checks(f Fixture) ([]Check, error) {
 		all[i].session = s
 	}
 	return all, nil
+}
+
+const defaultPatience = 10 * time.Second
+
+func newSession(f Fixture) *session {
+	today := fdx.DateOf(f.Now)
+	return &session{
+		Fixture: f, operations: operations(f), offered: slices.Clone(f.Provider.Operations()),
+		year: fdx.Window{Start: today.AddDays(-364), End: today}, wholes: map[string][]any{},
+	}
 }
 
 // Run makes the check. It answers whatever the provider does: a panic and a

@@ -77,14 +77,20 @@ func (p *probe) inside(o operation, all []any, w fdx.Window, limit int) {
 	if !ok {
 		return
 	}
+	dated := 0
 	for i, item := range got {
-		if day := dayOf(item); !day.IsZero() && !w.Contains(day) {
+		day := dayOf(item)
+		if day.IsZero() {
+			continue // a finding of the values
+		}
+		if !w.Contains(day) {
 			p.breach(ruleWindow, "record %d of %d lies outside a window of %d days", i+1, len(got), days(w))
 			return
 		}
+		dated++
 	}
-	if len(got) != len(want) {
-		p.breach(ruleEdge, "a window of %d days gives %d records of the %d inside", days(w), len(got), len(want))
+	if dated != len(want) {
+		p.breach(ruleEdge, "a window of %d days gives %d records of the %d inside", days(w), dated, len(want))
 	}
 }
 

@@ -32,7 +32,7 @@ func (p *probe) document(d resource.Document, asked []fdx.ContentType, date fdx.
 	}
 }
 
-// forms asks for a document in no form that it has: another one, or none.
+// otherForms asks for a document in no form that it has: another one, or none.
 func (p *probe) otherForms(d resource.Document, a resource.Access, get fetch, what string) {
 	others := slices.DeleteFunc(forms(), func(f fdx.ContentType) bool { return f == d.Type })
 	if len(others) == len(forms()) {
@@ -83,10 +83,8 @@ func checkStatementDocuments(p *probe, _ operation) {
 			}
 			given++
 			if w := (fdx.Window{Start: s.StatementDate, End: s.StatementDate}); !w.Empty() {
-				if d, err := get(s.StatementID)(p.one(p.Busy, w), forms()); err != nil {
+				if _, err := get(s.StatementID)(p.one(p.Busy, w), forms()); err != nil {
 					p.because(err, ruleEdge, "a statement by a window of its own day: answered with %s", nameOf(err))
-				} else {
-					p.document(d, forms(), s.StatementDate, w, "a statement")
 				}
 			}
 		}
@@ -102,8 +100,8 @@ func checkStatementDocuments(p *probe, _ operation) {
 
 // image is an image of the busy account and the day of its transaction, or
 // one that is none.
-func (s *probe) image() (fdx.ImageID, fdx.Date) {
-	for _, x := range listOf[fdx.Transaction](s, fdx.SearchForAccountTransactions, s.Busy) {
+func (p *probe) image() (fdx.ImageID, fdx.Date) {
+	for _, x := range listOf[fdx.Transaction](p, fdx.SearchForAccountTransactions, p.Busy) {
 		if b := x.Base(); b != nil && len(b.ImageIDs) > 0 {
 			return b.ImageIDs[0], b.EffectiveDate()
 		}

@@ -168,7 +168,7 @@ func checkOperations(p *probe) {
 		about := probe{session: p.session, id: o.id}
 		switch offered := slices.Contains(p.offered, o.id); {
 		case offered && errors.Is(err, resource.ErrNotOffered):
-			about.breach(ruleMissing, "is among Operations and answers ErrNotOffered")
+			about.because(err, ruleMissing, "is among Operations and answers ErrNotOffered")
 		case !offered && !errors.Is(err, resource.ErrNotOffered):
 			about.because(err, ruleUndeclared, "is not among Operations and answers with %s", nameOf(err))
 		}

@@ -40,6 +40,13 @@ type probe struct {
 func (p *probe) breach(rule, what string, args ...any) { p.because(nil, rule, what, args...) }
 
 func (p *probe) because(cause error, rule, what string, args ...any) {
+	// Two causes are findings of their own, whatever they were met by.
+	switch {
+	case errors.As(cause, new(panicked)):
+		rule = rulePanic
+	case errors.Is(cause, resource.ErrNotOffered) && slices.Contains(p.offered, p.id):
+		rule, what, args = ruleMissing, "is among Operations and answers ErrNotOffered", nil
+	}
 	if slices.ContainsFunc(p.findings, func(f Finding) bool { return f.Rule == rule }) {
 		return
 	}
@@ -58,14 +65,11 @@ func (p *probe) skip(why string, args ...any) {
 // failed reports an answer that should have been data.
 func (p *probe) failed(err error, doing string, args ...any) {
 	what := fmt.Sprintf(doing, args...)
-	switch {
-	case errors.As(err, new(panicked)):
-		p.because(err, rulePanic, "%s: the provider panicked", what)
-	case errors.Is(err, errStuck):
+	if errors.Is(err, errStuck) {
 		p.breach(ruleDeadline, "%s: no answer %s after its context had ended", what, p.Patience)
-	default:
-		p.because(err, ruleError, "%s: answered with %s", what, nameOf(err))
+		return
 	}
+	p.because(err, ruleError, "%s: answered with %s", what, nameOf(err))
 }
 
 // nameOf says what an error is without its text, which may hold anything.
