@@ -3,6 +3,7 @@ package contract
 import (
 	"context"
 	"errors"
+	"reflect"
 	"slices"
 	"time"
 
@@ -127,10 +128,14 @@ const defaultPatience = 10 * time.Second
 
 func newSession(f Fixture) *session {
 	today := fdx.DateOf(f.Now)
-	return &session{
+	s := &session{
 		Fixture: f, operations: operations(f), offered: slices.Clone(f.Provider.Operations()),
-		year: fdx.Window{Start: today.AddDays(-364), End: today}, wholes: map[string][]any{},
+		year: fdx.Window{Start: today.AddDays(-364), End: today}, wholes: map[string][]any{}, words: map[reflect.Type][]string{},
 	}
+	for _, v := range vocabularies() {
+		s.words[v.of] = v.values
+	}
+	return s
 }
 
 // Run makes the check. It answers whatever the provider does: a panic and a

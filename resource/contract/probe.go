@@ -19,7 +19,8 @@ type session struct {
 	Fixture
 	operations []operation
 	offered    []fdx.OperationID
-	year       fdx.Window // the year before Now
+	year       fdx.Window                // the year before Now
+	words      map[reflect.Type][]string // the values of each type of which FDX names all
 
 	mu     sync.Mutex
 	wholes map[string][]any // guarded by mu: lists that were read whole, which nobody changes
@@ -329,10 +330,13 @@ func deepen(v reflect.Value) {
 		if !v.IsNil() {
 			c := reflect.MakeSlice(v.Type(), v.Len(), v.Len())
 			reflect.Copy(c, v)
+			v.Set(c)
+			if v.Type().Elem().Kind() == reflect.Uint8 {
+				return // a document, copied already
+			}
 			for i := range c.Len() {
 				deepen(c.Index(i))
 			}
-			v.Set(c)
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -352,6 +356,10 @@ func spoil(v reflect.Value) {
 			spoil(v.Elem())
 		}
 	case reflect.Slice:
+		if v.Type().Elem().Kind() == reflect.Uint8 {
+			clear(v.Bytes()) // a document
+			return
+		}
 		for i := range v.Len() {
 			spoil(v.Index(i))
 		}

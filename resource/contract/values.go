@@ -73,22 +73,21 @@ func vocabularies() []vocabulary {
 // known reports texts that are none of the values of their type, and numbers
 // and codes that cannot be. path is where v is, without any of its contents.
 func (p *probe) known(v any, path string) {
-	words := map[reflect.Type][]string{}
-	for _, w := range vocabularies() {
-		words[w.of] = w.values
-	}
-	p.walk(reflect.ValueOf(v).Elem(), path, words)
+	p.walk(reflect.ValueOf(v).Elem(), path)
 }
 
-func (p *probe) walk(v reflect.Value, path string, words map[reflect.Type][]string) {
+func (p *probe) walk(v reflect.Value, path string) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
-			p.walk(v.Elem(), path, words)
+			p.walk(v.Elem(), path)
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
-			p.walk(v.Index(i), fmt.Sprintf("%s %d", path, i+1), words)
+			if v.Type().Elem().Kind() == reflect.Uint8 {
+				return // a document
+			}
+			p.walk(v.Index(i), fmt.Sprintf("%s %d", path, i+1))
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -105,10 +104,10 @@ func (p *probe) walk(v reflect.Value, path string, words map[reflect.Type][]stri
 					p.breach(ruleCurrency, "%s is not a code of three capital letters", at)
 				}
 			}
-			p.walk(v.Field(i), at, words)
+			p.walk(v.Field(i), at)
 		}
 	case reflect.String:
-		if values, closed := words[v.Type()]; closed && v.Len() > 0 && !slices.Contains(values, v.String()) {
+		if values, closed := p.words[v.Type()]; closed && v.Len() > 0 && !slices.Contains(values, v.String()) {
 			p.breach(ruleEnum, "%s is none of the %d values that FDX has", path, len(values))
 		}
 	}
