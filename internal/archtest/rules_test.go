@@ -47,7 +47,9 @@ var rows = []row{
 	{"resource/sandbox/persona", 3, []string{"resource/sandbox/ledger"}},
 	{"resource/sandbox/ofx", 3, []string{"resource/sandbox/ledger"}},
 	{"resource/sandbox/csv", 3, []string{"resource/sandbox/ledger"}},
-	{"resource/upstream", 3, []string{"resource"}},
+	{"resource/mapping", 3, nil},
+	{"resource/upstream", 3, []string{"resource", "resource/mapping"}},
+	{"resource/sqlviews", 3, []string{"resource", "resource/mapping"}},
 	{"consent/portal", 3, nil},
 	{"consent/api", 3, nil},
 
@@ -85,7 +87,7 @@ type dependency struct {
 
 var dependencies = []dependency{
 	{path: "github.com/ory/fosite", only: []string{"authz/internal/engine"}},
-	{path: "github.com/jackc/pgx/v5", only: []string{"internal/postgres", "resource/sandbox", "internal/testenv"}},
+	{path: "github.com/jackc/pgx/v5", only: []string{"internal/postgres", "resource/sandbox", "resource/sqlviews", "internal/testenv"}},
 	{path: "github.com/redis/go-redis/v9", only: []string{"internal/redis"}},
 	{path: "github.com/gin-gonic/gin", files: "http*.go"},
 }
