@@ -18,13 +18,15 @@ type Error struct {
 
 // The error table. The code 401 goes with HTTP status 400: the code is FDX's
 // "invalid input" and has nothing to do with HTTP 401. The code 409 is not in
-// the table of FDX, which gives a second revocation the status alone.
+// the table of FDX, which gives a second revocation the status alone. FDX gives
+// the code 501 the status 500; here it is that of a gateway whose bank answered
+// wrongly, or too late (RFC 9110 sections 15.6.3 and 15.6.5).
 var (
 	ErrInvalidInput             = &Error{Code: "401", Status: 400, Message: "Invalid Input"}
 	ErrForbidden                = &Error{Code: "403", Status: 403, Message: "Forbidden"}
 	ErrConflict                 = &Error{Code: "409", Status: 409, Message: "Conflict"}
 	ErrInternal                 = &Error{Code: "500", Status: 500, Message: "Internal server error"}
-	ErrSubsystem                = &Error{Code: "501", Status: 500, Message: "Subsystem unavailable"}
+	ErrSubsystem                = &Error{Code: "501", Status: 502, Message: "Subsystem unavailable"}
 	ErrUpstreamTimeout          = &Error{Code: "501", Status: 504, Message: "Subsystem unavailable"}
 	ErrMaintenance              = &Error{Code: "503", Status: 503, Message: "Scheduled maintenance"}
 	ErrCustomerNotFound         = &Error{Code: "601", Status: 404, Message: "Customer not found"}

@@ -22,7 +22,7 @@ func TestErrorTable(t *testing.T) {
 		{fdx.ErrForbidden, "403", 403},
 		{fdx.ErrConflict, "409", 409},
 		{fdx.ErrInternal, "500", 500},
-		{fdx.ErrSubsystem, "501", 500},
+		{fdx.ErrSubsystem, "501", 502},
 		{fdx.ErrUpstreamTimeout, "501", 504},
 		{fdx.ErrMaintenance, "503", 503},
 		{fdx.ErrCustomerNotFound, "601", 404},

@@ -4,6 +4,7 @@ import (
 	"context"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"strconv"
 
@@ -33,7 +34,7 @@ type refusal struct {
 const retryAfter = 2
 
 // errBank: the provider broke its contract. Nothing of its answer leaves.
-var errBank = errors.New("resource: provider answered outside the access")
+var errBank = fmt.Errorf("%w: outside the access", ErrWrongAnswer)
 
 // denied is a no that needs no challenge.
 func denied(e *fdx.Error) *refusal { return &refusal{public: e} }
@@ -118,7 +119,7 @@ func fromProvider(err error, missing *fdx.Error) *refusal {
 		return denied(fdx.ErrNotAcceptable.WithDebug("the bank has the document in no form that Accept names"))
 	case errors.Is(err, ErrNotOffered):
 		return denied(fdx.ErrNotImplemented.WithDebug("the bank does not offer this operation; see /capability"))
-	case errors.Is(err, errBank), errors.Is(err, errTooLarge):
+	case errors.Is(err, ErrWrongAnswer), errors.Is(err, errTooLarge):
 		return &refusal{public: fdx.ErrSubsystem, cause: err}
 	case errors.Is(err, context.DeadlineExceeded):
 		return &refusal{public: fdx.ErrUpstreamTimeout.WithDebug("the bank did not answer in time; try again later"), cause: err}

@@ -78,6 +78,9 @@ var (
 	// ErrNotOffered: this bank does not have the operation at all. It is
 	// then not among its Operations.
 	ErrNotOffered = errors.New("resource: operation not offered")
+	// ErrWrongAnswer: the bank answered something that must not be passed
+	// on: about something else than was asked for, or not in its form.
+	ErrWrongAnswer = errors.New("resource: wrong answer of the bank")
 	// ErrUnavailable: the bank cannot answer now; trying later may help.
 	ErrUnavailable = errors.New("resource: provider unavailable")
 )

@@ -822,15 +822,15 @@ func TestBrokenBank(t *testing.T) {
 		{"locked", fakeBank{err: fmt.Errorf("wrapped: %w", resource.ErrAccountLocked)}, account, 403, "706"},
 		{"too-slow", fakeBank{err: context.DeadlineExceeded}, account, 504, "501"},
 		{"no-accounts", fakeBank{}, accounts, 404, "1107"},
-		{"foreign-in-list", fakeBank{accounts: []fdx.Account{shared, foreign}}, accounts, 500, "501"},
-		{"foreign-account", fakeBank{accounts: []fdx.Account{foreign}}, account, 500, "501"},
-		{"empty-account", fakeBank{accounts: []fdx.Account{{}}}, account, 500, "501"},
-		{"other-shared-account", fakeBank{accounts: []fdx.Account{shared}}, "/fdx/v6/accounts/acc-2", 500, "501"},
-		{"more-than-asked", fakeBank{accounts: []fdx.Account{shared, shared}}, accounts + "?limit=1", 500, "501"},
-		{"long-place", fakeBank{accounts: []fdx.Account{shared}, next: strings.Repeat("x", 201)}, accounts, 500, "501"},
-		{"before-the-window", fakeBank{transactions: []fdx.Transaction{at(0), at(7)}}, transactions, 500, "501"},
-		{"after-the-window", fakeBank{transactions: []fdx.Transaction{at(-1)}}, transactions, 500, "501"},
-		{"empty-transaction", fakeBank{transactions: []fdx.Transaction{{}}}, transactions, 500, "501"},
+		{"foreign-in-list", fakeBank{accounts: []fdx.Account{shared, foreign}}, accounts, 502, "501"},
+		{"foreign-account", fakeBank{accounts: []fdx.Account{foreign}}, account, 502, "501"},
+		{"empty-account", fakeBank{accounts: []fdx.Account{{}}}, account, 502, "501"},
+		{"other-shared-account", fakeBank{accounts: []fdx.Account{shared}}, "/fdx/v6/accounts/acc-2", 502, "501"},
+		{"more-than-asked", fakeBank{accounts: []fdx.Account{shared, shared}}, accounts + "?limit=1", 502, "501"},
+		{"long-place", fakeBank{accounts: []fdx.Account{shared}, next: strings.Repeat("x", 201)}, accounts, 502, "501"},
+		{"before-the-window", fakeBank{transactions: []fdx.Transaction{at(0), at(7)}}, transactions, 502, "501"},
+		{"after-the-window", fakeBank{transactions: []fdx.Transaction{at(-1)}}, transactions, 502, "501"},
+		{"empty-transaction", fakeBank{transactions: []fdx.Transaction{{}}}, transactions, 502, "501"},
 	} {
 		t.Run(row.name, func(t *testing.T) {
 			t.Parallel()
@@ -939,7 +939,7 @@ func TestLargeAnswers(t *testing.T) {
 	if seen != 24 {
 		t.Errorf("%d of 24 transactions", seen)
 	}
-	if got := a.get(t, "/fdx/v6/accounts/large"); got.status != 500 || got.code() != "501" {
+	if got := a.get(t, "/fdx/v6/accounts/large"); got.status != 502 || got.code() != "501" {
 		t.Errorf("%d %s", got.status, got.body)
 	}
 }

@@ -1,0 +1,97 @@
+package upstream
+
+import (
+	"cmp"
+	"context"
+	"fmt"
+	"net/url"
+	"slices"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/resource"
+)
+
+var _ consent.AccountChooser = (*Provider)(nil)
+
+// Choices implements consent.AccountChooser by the bank's account list. Whether
+// an account is joint is told by the bank's customers: a bank without
+// getCustomers has no joint accounts here.
+func (p *Provider) Choices(ctx context.Context, who consent.ConsumerID) ([]consent.AccountChoice, error) {
+	more := url.Values{}
+	p.details(more)
+	held, err := every(func(r resource.PageRequest) (resource.Page[fdx.Account], error) {
+		return list(ctx, p, &accounts, asked{consumer: who, more: more}, r)
+	})
+	if err != nil {
+		return nil, fmt.Errorf("list accounts: %w", err)
+	}
+	var all []fdx.Customer
+	if _, ok := p.routes[fdx.GetCustomers]; ok {
+		if all, err = every(func(r resource.PageRequest) (resource.Page[fdx.Customer], error) {
+			return list(ctx, p, &customers, asked{consumer: who}, r)
+		}); err != nil {
+			return nil, fmt.Errorf("list holders: %w", err)
+		}
+	}
+	var choices []consent.AccountChoice
+	for _, account := range held {
+		d := account.Descriptor()
+		c := consent.AccountChoice{
+			ID: d.AccountID, Name: cmp.Or(d.Nickname, d.ProductName, d.Description), Display: d.AccountNumberDisplay,
+			Category: string(account.Category()), Joint: joint(all, d.AccountID),
+		}
+		switch d.Status {
+		case fdx.StatusClosed:
+			c.Ineligible = consent.IneligibleClosed
+		case fdx.StatusPendingOpen, fdx.StatusPendingClose:
+			c.Ineligible = consent.IneligiblePending
+		case fdx.StatusRestricted:
+			c.Ineligible = consent.IneligibleLocked
+		}
+		choices = append(choices, c)
+	}
+	return choices, nil
+}
+
+// joint reports whether an account has more than one owner.
+func joint(customers []fdx.Customer, id fdx.AccountID) bool {
+	owners := 0
+	for _, c := range customers {
+		if slices.ContainsFunc(c.Accounts, func(part fdx.CustomerAccount) bool { return part.AccountID == id && owns(part.Relationship) }) {
+			owners++
+		}
+	}
+	return owners > 1
+}
+
+// owns reports whether a part in an account makes an owner: not those who act
+// for somebody, or for whom somebody acts.
+func owns(r fdx.AccountHolderRelationship) bool {
+	switch r {
+	case fdx.AuthorizedSigner, fdx.AuthorizedUser, fdx.PowerOfAttorney, fdx.Trustee, fdx.UniformTransferToMinor,
+		fdx.ForBenefitOf, fdx.ForBenefitOfPrimary, fdx.ForBenefitOfPrimaryJointRestricted, fdx.ForBenefitOfSecondary,
+		fdx.ForBenefitOfSecondaryJointRestricted, fdx.ForBenefitOfSoleOwnerRestricted:
+		return false
+	}
+	return true
+}
+
+// every reads all pages of a list. One that does not end is the bank's
+// mistake.
+func every[T any](read func(resource.PageRequest) (resource.Page[T], error)) ([]T, error) {
+	var all []T
+	r := resource.PageRequest{Limit: fdx.MaxLimit}
+	for range maxPages {
+		page, err := read(r)
+		if err != nil {
+			return nil, err
+		}
+		all = append(all, page.Items...)
+		if page.Next == "" {
+			return all, nil
+		}
+		r.After = page.Next
+	}
+	return nil, &wrongAnswer{Unpaged, "a list without an end"}
+}
