@@ -64,8 +64,9 @@ var rows = []row{
 	{"internal/testenv/cmd/withservices", 5, []string{"internal/services", "internal/testenv"}},
 	{"internal/archtest", 5, nil},
 	{"cmd/internal/config", 5, nil},
-	{"cmd/internal/authzd", 5, []string{"cmd/internal/config"}},
-	{"cmd/internal/gatewayd", 5, []string{"cmd/internal/config"}},
+	{"cmd/internal/bank", 5, []string{"cmd/internal/config", "internal/testenv"}}, // the latter in tests
+	{"cmd/internal/authzd", 5, []string{"cmd/internal/bank", "cmd/internal/config"}},
+	{"cmd/internal/gatewayd", 5, []string{"cmd/internal/bank", "cmd/internal/config"}},
 	{"cmd/internal/dev", 5, []string{"cmd/internal/...", "internal/services", "conformance/..."}},
 	{"cmd/internal/bench", 5, []string{"cmd/internal/...", "internal/services"}},
 	{"cmd/internal/e2e", 5, nil}, // tests only

@@ -83,7 +83,7 @@ func nameOf(err error) string {
 		{resource.ErrAccountClosed, "ErrAccountClosed"}, {resource.ErrAccountType, "ErrAccountType"},
 		{resource.ErrNotFound, "ErrNotFound"}, {resource.ErrNoStatements, "ErrNoStatements"},
 		{resource.ErrProcessing, "ErrProcessing"}, {resource.ErrNotAcceptable, "ErrNotAcceptable"},
-		{resource.ErrNotOffered, "ErrNotOffered"}, {resource.ErrUnavailable, "ErrUnavailable"},
+		{resource.ErrNotOffered, "ErrNotOffered"}, {resource.ErrWrongAnswer, "ErrWrongAnswer"}, {resource.ErrUnavailable, "ErrUnavailable"},
 		{context.DeadlineExceeded, "the end of its time"}, {context.Canceled, "the end of its context"},
 		{errStuck, "nothing, also after its context had ended"},
 	} {

@@ -15,6 +15,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/cmd/internal/bank"
 	"github.com/headgate/headgate/cmd/internal/config"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/postgres"
@@ -22,7 +23,6 @@ import (
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/internal/web"
 	"github.com/headgate/headgate/resource"
-	"github.com/headgate/headgate/resource/sandbox"
 )
 
 // EnvPrefix starts the environment variables of the settings.
@@ -45,7 +45,8 @@ type Config struct {
 	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL; empty asks PostgreSQL on every read"`
 	HashKeysFile    string        `json:"hash_keys_file" help:"file with the token hash keys, the same for every process"`
 	PageKeysFile    string        `json:"page_keys_file" help:"file with a JSON array of base64 secrets of 32 bytes that seal page keys, newest first"`
-	BankDSNFile     string        `json:"bank_dsn_file" help:"file that holds the PostgreSQL DSN of the sandbox bank"`
+	BankFile        string        `json:"bank_file" default:"" help:"bank file (YAML): which bank it is and how its data is reached; either this or bank_dsn_file"`
+	BankDSNFile     string        `json:"bank_dsn_file" default:"" help:"file that holds the PostgreSQL DSN of the sandbox bank; either this or bank_file"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -78,18 +79,14 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	p.closers = append(p.closers, db.Close)
 	gate := postgres.NewGate(db, postgres.GateConfig{Lanes: c.GateLanes})
 	p.closers = append(p.closers, gate.Close)
-	bankDSN, err := config.Secret(c.BankDSNFile)
+	provider, err := bank.Open(ctx, bank.Config{File: c.BankFile, SandboxDSNFile: c.BankDSNFile, Log: log})
 	if err != nil {
 		return nil, err
 	}
-	bank, err := sandbox.Open(ctx, bankDSN)
-	if err != nil {
-		return nil, err
-	}
-	p.closers = append(p.closers, bank.Close)
+	p.closers = append(p.closers, provider.Close)
 	rc := resource.Config{
 		Public: c.Public, Issuer: c.Issuer, Instance: instance(c.Instance), Log: log,
-		Tokens: db.Tokens(), Recipients: db.Recipients(), Provider: bank, Gate: gate,
+		Tokens: db.Tokens(), Recipients: db.Recipients(), Provider: provider.Provider, Gate: gate,
 	}
 	if c.RedisURLFile != "" {
 		url, err := config.Secret(c.RedisURLFile)
