@@ -70,24 +70,22 @@ func vocabularies() []vocabulary {
 	}
 }
 
-// known reports texts that are none of the values of their type, and numbers
-// and codes that cannot be. path is where v is, without any of its contents.
-func (p *probe) known(v any, path string) {
-	p.walk(reflect.ValueOf(v).Elem(), path)
-}
+// known reports texts that are none of the values of their type, and codes
+// that cannot be. at is where v is, without any of its contents.
+func (p *probe) known(v any, at string) { p.walk(reflect.ValueOf(v).Elem(), at, "") }
 
-func (p *probe) walk(v reflect.Value, path string) {
+func (p *probe) walk(v reflect.Value, at, path string) {
 	switch v.Kind() {
 	case reflect.Pointer:
 		if !v.IsNil() {
-			p.walk(v.Elem(), path)
+			p.walk(v.Elem(), at, path)
 		}
 	case reflect.Slice:
 		for i := range v.Len() {
 			if v.Type().Elem().Kind() == reflect.Uint8 {
 				return // a document
 			}
-			p.walk(v.Index(i), fmt.Sprintf("%s %d", path, i+1))
+			p.walk(v.Index(i), at, fmt.Sprintf("%s %d", path, i+1))
 		}
 	case reflect.Struct:
 		for i := range v.NumField() {
@@ -95,20 +93,20 @@ func (p *probe) walk(v reflect.Value, path string) {
 			if !f.IsExported() {
 				continue
 			}
-			at := path
+			here := path
 			if name, _, _ := strings.Cut(f.Tag.Get("json"), ","); name != "" {
-				at = path + "." + name
+				here = strings.TrimPrefix(path+"."+name, ".")
 			}
-			if strings.HasSuffix(at, "urrencyCode") || strings.HasSuffix(at, ".foreignCurrency") {
+			if f.Name == "CurrencyCode" || f.Name == "ForeignCurrency" {
 				if code := v.Field(i).String(); code != "" && !currency(code) {
-					p.breach(ruleCurrency, "%s is not a code of three capital letters", at)
+					p.breach(ruleCurrency, "%s: %s is not a code of three capital letters", at, here)
 				}
 			}
-			p.walk(v.Field(i), at)
+			p.walk(v.Field(i), at, here)
 		}
 	case reflect.String:
 		if values, closed := p.words[v.Type()]; closed && v.Len() > 0 && !slices.Contains(values, v.String()) {
-			p.breach(ruleEnum, "%s is none of the %d values that FDX has", path, len(values))
+			p.breach(ruleEnum, "%s: %s is none of the %d values that FDX has", at, path, len(values))
 		}
 	}
 }
@@ -151,7 +149,7 @@ func checkValues(p *probe, o operation) {
 		all, _ := p.whole(o, p.usual(o))
 		look(all, p.Busy, "busiest account, ")
 	}
-	if found == 0 {
+	if found == 0 && len(p.findings) == 0 {
 		p.skip("there is nothing to read")
 	}
 }
