@@ -47,12 +47,14 @@ func (v views) theOne() string {
 	return strings.TrimSuffix(v.held(), `)`) + ` LIMIT 1)`
 }
 
-// of returns a SELECT of the own columns and then the mapped ones.
+// of returns a SELECT of the own columns and then the mapped ones. A value of
+// more than 64 Ki characters is cut, so that no row can fill the memory; what
+// is left of it is still longer than any text may be, and no JSON list.
 func (v view) of(own ...string) sqlText {
 	columns := make([]string, 0, len(own)+len(v.columns))
 	columns = append(columns, own...)
 	for _, c := range v.columns {
-		columns = append(columns, `v.`+quoted(c)+`::text`)
+		columns = append(columns, `left(v.`+quoted(c)+`::text, 65537)`)
 	}
 	return sqlText{`SELECT ` + strings.Join(columns, `, `) + ` FROM ` + quoted(v.name) + ` v`, v.columns}
 }
@@ -123,11 +125,11 @@ func (v views) networks(of view) sqlText {
 	if !of.exists() {
 		return sqlText{}
 	}
-	order := make([]string, len(of.columns))
-	for i, c := range of.columns {
-		order[i] = `v.` + quoted(c) + `::text`
+	var order []string
+	for _, c := range append([]string{of.account}, of.columns...) {
+		order = append(order, `v.`+quoted(c)+`::text`)
 	}
-	return of.of().with(`WHERE v.`+quoted(of.account)+` IN `+v.held()+` ORDER BY `+strings.Join(order, `, `), `LIMIT 101`)
+	return of.of().with(`WHERE v.`+quoted(of.account), `=`, v.theOne(), `ORDER BY`, strings.Join(order, `, `), `LIMIT 101`)
 }
 
 // row is a row as a Source: every column is text or nothing.
