@@ -817,6 +817,7 @@ func TestBrokenBank(t *testing.T) {
 		code   string
 	}{
 		{"unavailable", fakeBank{err: resource.ErrUnavailable}, accounts, 503, "503"},
+		{"wrong-answer", fakeBank{err: fmt.Errorf("CANARY: %w", resource.ErrWrongAnswer)}, accounts, 502, "501"},
 		{"unknown-error", fakeBank{err: errors.New("SELECT CANARY")}, accounts, 503, "503"},
 		{"no-longer-known", fakeBank{err: resource.ErrNoAccount}, account, 404, "701"},
 		{"locked", fakeBank{err: fmt.Errorf("wrapped: %w", resource.ErrAccountLocked)}, account, 403, "706"},

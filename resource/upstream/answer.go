@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"net/url"
 
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/resource/mapping"
@@ -59,7 +60,24 @@ func (p *Provider) list(op fdx.OperationID, body []byte) (answer, error) {
 			a.next = text
 		}
 	}
-	return a, nil
+	if a.next == "" && p.paging.Style == PageKeys {
+		a.next, err = p.linked(members["links"])
+	}
+	return a, err
+}
+
+// linked returns the key in the link to the next page, for a bank that gives
+// no other. To overlook one would end a list early.
+func (p *Provider) linked(data json.RawMessage) (string, error) {
+	var links struct{ Next struct{ Href string } }
+	if len(data) == 0 || json.Unmarshal(data, &links) != nil || links.Next.Href == "" {
+		return "", nil
+	}
+	u, err := url.Parse(links.Next.Href)
+	if err != nil || u.Query().Get(p.paging.Position) == "" {
+		return "", wrong("a link to a next page without its key")
+	}
+	return u.Query().Get(p.paging.Position), nil
 }
 
 // lists returns where FDX has the records of a list.

@@ -455,5 +455,3 @@ func refused(err error, missing string) (int, string) {
 	}
 	return 400, "401"
 }
-
-func (s *simulator) serveOwn(mux *http.ServeMux) {}

@@ -115,8 +115,8 @@ func (p *Provider) ask(ctx context.Context, q question, read func(reply) error) 
 	}
 	ctx, cancel := context.WithTimeout(ctx, p.timeout)
 	defer cancel()
-	p.budget.earn()
 	_, err = p.breaker.Execute(func() (struct{}, error) {
+		p.budget.earn()
 		r, err := p.persist(ctx, q, where)
 		if err == nil {
 			if err = read(r); err != nil {
@@ -156,12 +156,13 @@ func (p *Provider) address(q question) (*url.URL, error) {
 const maxTries = 3
 
 // persist puts a question until there is an answer, or another try makes no
-// sense or is not in the budget. Every question is a GET.
+// sense or is not in the budget. Every question is a GET. A probe of the
+// circuit breaker has one try.
 func (p *Provider) persist(ctx context.Context, q question, where *url.URL) (reply, error) {
 	for try := 1; ; try++ {
 		r, err := p.once(ctx, q, where)
 		var f *fault
-		if err == nil || !errors.As(err, &f) || !f.passing || try == maxTries {
+		if err == nil || !errors.As(err, &f) || !f.passing || try == maxTries || p.breaker.State() != gobreaker.StateClosed {
 			return r, err
 		}
 		wait := max(f.after, pause(try))

@@ -67,7 +67,7 @@ var errPlace = errors.New("upstream: not a place in this list")
 
 // list reads one page. What the bank gives has to be what it was asked for:
 // of the account, inside the window, in order, no record twice, no more than
-// the limit. See docs/providers.md for what is done about each.
+// the limit. See docs/providers-upstream.md for what is done about each.
 func list[T any](ctx context.Context, p *Provider, l *listing[T], q asked, r resource.PageRequest) (resource.Page[T], error) {
 	none := resource.Page[T]{}
 	if _, ok := p.routes[l.op]; !ok {

@@ -21,4 +21,13 @@ func TestKeepsTheContract(t *testing.T) {
 			t.Errorf("%d tokens for one run", s.issued)
 		}
 	})
+	t.Run("a form of its own with mutual TLS", func(t *testing.T) {
+		t.Parallel()
+		s := newSimulator(t, false, true)
+		c, err := s.ownConfig()
+		if err != nil {
+			t.Fatal(err)
+		}
+		resourcetest.Provider(t, s.fixture(provider(t, s.mutual(t, c))))
+	})
 }
