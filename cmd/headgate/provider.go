@@ -9,12 +9,14 @@ import (
 	"log/slog"
 	"os"
 	"slices"
+	"strings"
 	"time"
 
 	"github.com/headgate/headgate/cmd/internal/bank"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/resource/contract"
+	"github.com/headgate/headgate/resource/sqlviews"
 )
 
 type providerCmd struct {
@@ -44,26 +46,10 @@ func (c providerCheckCmd) run(ctx context.Context, out io.Writer, log *slog.Logg
 		return err
 	}
 	defer b.Close()
-	s := contract.Subject{
-		Provider: b.Provider, Chooser: b.Accounts, Now: time.Now(), Patience: c.Patience,
-		Consumer: person(ctx, b, c.Consumer), Foreign: person(ctx, b, c.Foreign),
-	}
 	p := &checkPrinter{out: out, causes: c.Causes, quiet: c.JSON}
-	f, explored, err := contract.Explore(ctx, s)
-	p.show(explored)
-	if err != nil && !errors.Is(err, contract.ErrNothing) {
-		return err
-	}
-	report := contract.Report{Results: []contract.Result{explored}}
-	if err == nil {
-		rest, err := contract.Run(ctx, f, p.show)
-		if err != nil {
-			return err
-		}
-		report.Results = append(report.Results, rest.Results...)
-	}
+	report, err := c.check(ctx, b, p.show)
 	if c.JSON {
-		if err := printJSON(out, b.Kind, report); err != nil {
+		if err := printJSON(out, b.Kind, report, err == nil); err != nil {
 			return err
 		}
 	} else {
@@ -76,6 +62,51 @@ func (c providerCheckCmd) run(ctx context.Context, out io.Writer, log *slog.Logg
 		return errFindings
 	}
 	return nil
+}
+
+// check makes all checks there are for a bank. The error says why it could
+// not make them; the report has what was found before.
+func (c providerCheckCmd) check(ctx context.Context, b *bank.Bank, show func(contract.Result)) (contract.Report, error) {
+	var report contract.Report
+	add := func(r contract.Result) {
+		report.Results = append(report.Results, r)
+		show(r)
+	}
+	if b.Views != nil {
+		r, err := checkViews(ctx, b.Views)
+		if err != nil {
+			return report, err
+		}
+		add(r)
+	}
+	f, explored, err := contract.Explore(ctx, contract.Subject{
+		Provider: b.Provider, Chooser: b.Accounts, Now: time.Now(), Patience: c.Patience,
+		Consumer: person(ctx, b, c.Consumer), Foreign: person(ctx, b, c.Foreign),
+	})
+	if explored.Check != "" {
+		add(explored)
+	}
+	if err != nil {
+		return report, err
+	}
+	_, err = contract.Run(ctx, f, add)
+	return report, err
+}
+
+// checkViews runs the provider's own check of a bank's views.
+func checkViews(ctx context.Context, p *sqlviews.Provider) (contract.Result, error) {
+	r := contract.Result{Check: "views, columns and rights"}
+	found, err := p.Check(ctx)
+	for _, f := range found {
+		if !f.Fault {
+			r.Notes = append(r.Notes, f.String())
+			continue
+		}
+		r.Findings = append(r.Findings, contract.Finding{
+			Rule: "views", What: strings.TrimPrefix(f.String(), "fault: "), Mend: "Mend the view, the mapping file or the rights of the role, as each line says.",
+		})
+	}
+	return r, err
 }
 
 // person takes a username of the sandbox for the id that belongs to it.
@@ -97,7 +128,7 @@ type checkPrinter struct {
 }
 
 func (p *checkPrinter) show(r contract.Result) {
-	if p.quiet || r.Check == "" {
+	if p.quiet {
 		return
 	}
 	if r.NotOffered {
@@ -157,7 +188,7 @@ func (p *checkPrinter) summary(report contract.Report) {
 // checkReport is the report as JSON.
 type checkReport struct {
 	Kind       bank.Kind          `json:"kind"`
-	Passed     bool               `json:"passed"` // nothing failed
+	Passed     bool               `json:"passed"` // all were made and nothing failed
 	Checks     int                `json:"checks"` // that were made, in full or in part
 	Findings   []contract.Finding `json:"findings"`
 	Unchecked  []uncheckedLine    `json:"unchecked"`
@@ -170,10 +201,10 @@ type uncheckedLine struct {
 	Why   string `json:"why"`
 }
 
-func printJSON(out io.Writer, kind bank.Kind, report contract.Report) error {
+func printJSON(out io.Writer, kind bank.Kind, report contract.Report, complete bool) error {
 	findings := report.Findings()
 	j := checkReport{
-		Kind: kind, Passed: len(findings) == 0 && len(report.Results) > 1, Findings: append([]contract.Finding{}, findings...),
+		Kind: kind, Passed: complete && len(findings) == 0, Findings: append([]contract.Finding{}, findings...),
 		Unchecked: []uncheckedLine{}, NotOffered: []fdx.OperationID{}, Notes: []string{},
 	}
 	for _, r := range report.Results {

@@ -81,10 +81,45 @@ func TestProviderCheckOfTheSandbox(t *testing.T) {
 	if r = headgate(t, "", "provider", "check", "--config", file, "--consumer", "nobody"); r.code != 1 {
 		t.Errorf("nobody: %+v", r)
 	}
+	// Views that lack what the mapping names: the check of the views says it,
+	// before the reads fail.
+	views := private(t, "bank.yaml", "kind: sqlviews\nsqlviews: {dsn_file: "+private(t, "dsn", dsn)+", mapping_file: "+private(t, "mapping.yaml", wrongViews)+"}\n")
+	r = headgate(t, "", "provider", "check", "--config", views, "--consumer", "x", "--json")
+	report = checkReport{}
+	if err := json.Unmarshal([]byte(r.stdout), &report); err != nil || r.code != 1 || report.Passed || len(report.Findings) < 2 {
+		t.Errorf("views: %+v, %v", r, err)
+	}
+	for _, f := range report.Findings {
+		if f.Rule != "views" {
+			t.Errorf("views: %+v", f)
+		}
+	}
 	if r = headgate(t, "", "provider", "check", "--config", file, "--consumer", "nobody", "--json"); r.code != 1 || !strings.Contains(r.stdout, `"passed": false`) {
 		t.Errorf("nobody: %+v", r)
 	}
 }
+
+// wrongViews takes the tables of the sandbox for the views of a bank, which
+// they are not.
+const wrongViews = `
+views:
+  holder: {view: sandbox.holder, consumer: customer_id, account: account_id}
+  account: {view: sandbox.account}
+  transaction: {view: sandbox.nothing, account: account_id, posted: at}
+account:
+  fields: {accountId: id, accountCategory: {const: DEPOSIT_ACCOUNT}, currency.currencyCode: {const: EUR}, status: {const: OPEN}}
+  categories:
+    DEPOSIT_ACCOUNT: {accountType: {const: CHECKING}, currentBalance: no_such_column, availableBalance: no_such_column}
+transaction:
+  fields:
+    transactionId: id
+    transactionTimestamp: at
+    postedTimestamp: at
+    description: text
+    debitCreditMemo: {const: DEBIT}
+    status: {const: POSTED}
+    amount: {from: amount, sign: absolute}
+`
 
 // wrongBank speaks FDX and is careless: its account has no currency and is in
 // a state of its own, its transactions do not say what they are, and a single

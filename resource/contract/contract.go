@@ -185,7 +185,10 @@ func (r Report) Findings() []Finding {
 	var all []Finding
 	for _, result := range r.Results {
 		for _, f := range result.Findings {
-			if !slices.ContainsFunc(all, func(g Finding) bool { return g.Rule == f.Rule && g.Operation == f.Operation }) {
+			known := func(g Finding) bool {
+				return g.Rule == f.Rule && g.Operation == f.Operation && (f.Operation != "" || g.What == f.What)
+			}
+			if !slices.ContainsFunc(all, known) {
 				all = append(all, f)
 			}
 		}

@@ -36,8 +36,9 @@ type Bank struct {
 	// Provider is its data, Accounts what people can choose from.
 	Provider resource.Provider
 	Accounts consent.AccountChooser
-	// Sandbox is the sandbox bank, nil for any other kind.
+	// Sandbox is the sandbox bank, Views one of views; nil for other kinds.
 	Sandbox *sandbox.Store
+	Views   *sqlviews.Provider
 
 	closer func()
 }
@@ -116,7 +117,7 @@ func openViews(ctx context.Context, f *sqlviewsForm) (*Bank, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Bank{Kind: SQLViews, Provider: p, Accounts: p, closer: p.Close}, nil
+	return &Bank{Kind: SQLViews, Provider: p, Accounts: p, Views: p, closer: p.Close}, nil
 }
 
 func openUpstream(f *upstreamForm, log *slog.Logger) (*Bank, error) {
