@@ -187,9 +187,9 @@ func at[T any](place int, change func(*T)) func(resource.Access, []T) []T {
 
 // fault is one way to be wrong, and the rules that must catch it, no others.
 type fault struct {
-	name   string
-	break_ func(w *wrong, good *resourcetest.Bank)
-	rules  []string
+	name  string
+	spoil func(w *wrong, good *resourcetest.Bank)
+	rules []string
 }
 
 var noon = time.Date(2026, 3, 18, 12, 0, 0, 0, time.UTC)
@@ -217,6 +217,14 @@ func as(a resource.Access, who consent.ConsumerID) resource.Access {
 	other, _ := resource.Allow(contract.Everything(who, noon, a.Account()), fdx.ScopesOf(every),
 		resource.Need{Account: a.Account(), Any: every, Through: every}, noon)
 	return other
+}
+
+// allOfMe is an access to everything that the consumer holds and may read.
+func allOfMe() resource.Access {
+	every := fdx.NewClusters(fdx.AllClusters()...)
+	a, _ := resource.Allow(contract.Everything("me", noon, "busy", "investment", "card", "loan"), fdx.ScopesOf(every),
+		resource.Need{Any: every, Through: every}, noon)
+	return a
 }
 
 var faults = []fault{
@@ -303,10 +311,7 @@ var faults = []fault{
 	}, []string{"no-account"}},
 	{"all accounts of the consumer", func(w *wrong, good *resourcetest.Bank) {
 		w.accounts = func(ctx context.Context, a resource.Access, p resource.PageRequest) (resource.Page[fdx.Account], error) {
-			every := fdx.NewClusters(fdx.AllClusters()...)
-			all, _ := resource.Allow(contract.Everything("me", noon, "busy", "investment", "card", "loan"), fdx.ScopesOf(every),
-				resource.Need{Any: every, Through: every}, noon)
-			return good.Accounts(ctx, all, p)
+			return good.Accounts(ctx, allOfMe(), p)
 		}
 	}, []string{"beyond-access"}},
 	{"an account left out", func(w *wrong, good *resourcetest.Bank) {
@@ -323,6 +328,56 @@ var faults = []fault{
 			return got, err
 		}
 	}, []string{"locked-account"}},
+	{"more of a locked account in the list", func(w *wrong, good *resourcetest.Bank) {
+		w.accounts = changed(good.Accounts, func(_ resource.Access, all []fdx.Account) []fdx.Account {
+			for i := range all {
+				if all[i].ID() == "locked" {
+					all[i].Deposit.CurrentBalance = fdx.NewDecimal(1, 2)
+				}
+			}
+			return all
+		})
+	}, []string{"locked-account"}},
+	{"the order of the access counts", func(w *wrong, good *resourcetest.Bank) {
+		w.accounts = changed(good.Accounts, func(a resource.Access, all []fdx.Account) []fdx.Account {
+			if ids := a.Accounts(); len(ids) == 4 && ids[0].ID != "busy" {
+				return all[:1]
+			}
+			return all
+		})
+	}, []string{"missing-account"}},
+	{"programs of the whole consumer", func(w *wrong, good *resourcetest.Bank) {
+		w.programs = func(ctx context.Context, a resource.Access, p resource.PageRequest) (resource.Page[fdx.RewardProgram], error) {
+			if ids := a.Accounts(); ids[0].ID != "foreign" {
+				a = allOfMe()
+			}
+			return good.RewardPrograms(ctx, a, p)
+		}
+	}, []string{"beyond-access"}},
+	{"a program by any account", func(w *wrong, good *resourcetest.Bank) {
+		w.program = func(ctx context.Context, a resource.Access, id fdx.RewardProgramID) (fdx.RewardProgram, error) {
+			return good.RewardProgram(ctx, allOfMe(), id)
+		}
+	}, []string{"beyond-access"}},
+	{"a customer by any account", func(w *wrong, good *resourcetest.Bank) {
+		w.holder = func(ctx context.Context, a resource.Access, id fdx.CustomerID) (fdx.Customer, error) {
+			if ids := a.Accounts(); ids[0].ID != "foreign" {
+				a = allOfMe()
+			}
+			return good.Holder(ctx, a, id)
+		}
+	}, []string{"beyond-access"}},
+	{"the consumer by an account of others", func(w *wrong, good *resourcetest.Bank) {
+		w.holder = func(ctx context.Context, a resource.Access, id fdx.CustomerID) (fdx.Customer, error) {
+			if ids := a.Accounts(); ids[0].ID == "foreign" {
+				a = allOfMe()
+			}
+			return good.Holder(ctx, a, id)
+		}
+	}, []string{"foreign-account"}},
+	{"a customer unlike the list", func(w *wrong, good *resourcetest.Bank) {
+		w.holders = changed(good.Holders, at(0, func(c *fdx.Customer) { c.Emails = nil }))
+	}, []string{"differs-from-list"}},
 	{"statements of another account", func(w *wrong, good *resourcetest.Bank) {
 		w.statements = changed(good.Statements, at(1, func(s *fdx.Statement) { s.AccountID = "card" }))
 	}, []string{"wrong-account"}},
@@ -356,6 +411,22 @@ var faults = []fault{
 	{"a day too early", func(w *wrong, good *resourcetest.Bank) {
 		w.transactions = func(ctx context.Context, a resource.Access, p resource.PageRequest) (resource.Page[fdx.Transaction], error) {
 			return good.Transactions(ctx, wider(a, 1), p)
+		}
+	}, []string{"outside-window"}},
+	{"a later page of every day", func(w *wrong, good *resourcetest.Bank) {
+		w.transactions = func(ctx context.Context, a resource.Access, p resource.PageRequest) (resource.Page[fdx.Transaction], error) {
+			if p.After != "" && p.Limit == fdx.MaxLimit {
+				a = wider(a, 300)
+			}
+			return good.Transactions(ctx, a, p)
+		}
+	}, []string{"outside-window"}},
+	{"no window is every window", func(w *wrong, good *resourcetest.Bank) {
+		w.statements = func(ctx context.Context, a resource.Access, p resource.PageRequest) (resource.Page[fdx.Statement], error) {
+			if a.Window() == (fdx.Window{}) {
+				a = access(a, fdx.DateOf(noon).AddDays(-364), fdx.DateOf(noon))
+			}
+			return good.Statements(ctx, a, p)
 		}
 	}, []string{"outside-window"}},
 	{"the last day left out", func(w *wrong, good *resourcetest.Bank) {
@@ -446,6 +517,22 @@ var faults = []fault{
 	{"a negative amount", func(w *wrong, good *resourcetest.Bank) {
 		w.transactions = changed(good.Transactions, at(2, func(x *fdx.Transaction) { x.Base().Amount = fdx.NewDecimal(-100, 2) }))
 	}, []string{"negative-amount"}},
+	{"points below nothing", func(w *wrong, good *resourcetest.Bank) {
+		less := func(r *fdx.RewardProgram) {
+			r.Memberships[0].Balances = []fdx.RewardBalance{{AccruedYTD: fdx.NewDecimal(-1, 0)}}
+		}
+		w.programs = changed(good.RewardPrograms, at(0, less))
+		w.program = func(ctx context.Context, a resource.Access, id fdx.RewardProgramID) (fdx.RewardProgram, error) {
+			r, err := good.RewardProgram(ctx, a, id)
+			if err == nil && id == "both" {
+				less(&r)
+			}
+			return r, err
+		}
+	}, []string{"negative-amount"}},
+	{"a foreign amount in no currency", func(w *wrong, good *resourcetest.Bank) {
+		w.transactions = changed(good.Transactions, at(2, func(x *fdx.Transaction) { x.Base().ForeignAmount = fdx.NewDecimal(1, 0) }))
+	}, []string{"currency"}},
 	{"a currency in words", func(w *wrong, good *resourcetest.Bank) {
 		w.transactions = changed(good.Transactions, at(2, func(x *fdx.Transaction) { x.Base().ForeignCurrency = "euro" }))
 	}, []string{"currency"}},
@@ -556,7 +643,7 @@ func run(t *testing.T, wrongs ...fault) []contract.Finding {
 		good, f := resourcetest.Furnished(noon)
 		w := &wrong{Provider: good}
 		for _, x := range wrongs {
-			x.break_(w, good)
+			x.spoil(w, good)
 		}
 		report, err := contract.Run(t.Context(), contract.Fixture{
 			Provider: w, Now: noon, Consumer: f.Consumer, Accounts: f.Accounts, Busy: f.Busy, Foreign: f.Foreign, Locked: f.Locked,
