@@ -50,12 +50,13 @@ type Config struct {
 // New returns a Provider. It does no I/O: the first read connects, and Check
 // says whether the views are there. The error is of type mapping.Faults for
 // what is wrong with the mapping file. Close it after use.
-func New(ctx context.Context, cfg Config) (*Provider, error) {
+func New(cfg Config) (*Provider, error) {
 	if cfg.DSN == "" || cfg.Mapping == nil {
 		return nil, errors.New("sqlviews: Config.DSN and Config.Mapping are required")
 	}
-	if cfg.StatementTimeout < 0 || cfg.PoolSize < 0 {
-		return nil, errors.New("sqlviews: StatementTimeout and PoolSize cannot be negative")
+	// Less than a millisecond would be 0 to PostgreSQL, which is no bound.
+	if cfg.StatementTimeout != 0 && cfg.StatementTimeout < time.Millisecond || cfg.PoolSize < 0 {
+		return nil, errors.New("sqlviews: StatementTimeout has to be at least 1 ms, and PoolSize cannot be negative")
 	}
 	v, err := readViews(cfg.Mapping)
 	if err != nil {
@@ -75,7 +76,7 @@ func New(ctx context.Context, cfg Config) (*Provider, error) {
 	// begin and end.
 	params["TimeZone"] = "UTC"
 	params["DateStyle"] = "ISO"
-	pool, err := pgxpool.NewWithConfig(ctx, c)
+	pool, err := pgxpool.NewWithConfig(context.Background(), c) // connects to nothing yet
 	if err != nil {
 		return nil, fmt.Errorf("sqlviews: %w", err)
 	}
