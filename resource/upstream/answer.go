@@ -25,9 +25,8 @@ type answer struct {
 	next    string // the bank's key of the next page
 }
 
-// list takes the answer to op apart. Which member of FDX holds the records is
-// in lists.
-func (p *Provider) list(op fdx.OperationID, body []byte) (answer, error) {
+// records takes the answer to op, a list, apart.
+func (p *Provider) records(op fdx.OperationID, body []byte) (answer, error) {
 	if p.mapped != nil {
 		return p.mapped.list(op, body)
 	}

@@ -63,7 +63,7 @@ transaction:
 
 // try reads a body as the list l and checks what comes of it.
 func try[T any](t *testing.T, p *Provider, l *listing[T], body []byte, sound func(*T) bool) {
-	a, err := p.list(l.op, body)
+	a, err := p.records(l.op, body)
 	for _, r := range a.records {
 		var item T
 		if item, err = l.read(p, r, fdx.DepositCategory); err != nil {

@@ -247,6 +247,33 @@ func TestHangingUp(t *testing.T) {
 	})
 }
 
+// A prober who hangs up leaves the circuit as it was, and the next call probes.
+func TestProberHangsUp(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		var up atomic.Bool
+		p := fake(t, func(r *http.Request) (*http.Response, error) {
+			if up.Load() {
+				return response(200, noAccounts), nil
+			}
+			return frozen(r)
+		})
+		for range failuresInARow {
+			_ = read(t.Context(), p)
+		}
+		time.Sleep(2 * probeEvery)
+		ctx, cancel := context.WithCancel(t.Context())
+		time.AfterFunc(time.Millisecond, cancel)
+		if err := read(ctx, p); !errors.Is(err, context.Canceled) {
+			t.Fatal(err)
+		}
+		up.Store(true)
+		if err := read(t.Context(), p); err != nil || p.breaker.State() != gobreaker.StateClosed {
+			t.Errorf("circuit %s, %v", p.breaker.State(), err)
+		}
+	})
+}
+
 func TestRetries(t *testing.T) {
 	t.Parallel()
 	down := errors.New("connection refused")

@@ -1,6 +1,7 @@
 package upstream
 
 import (
+	"cmp"
 	"context"
 	"crypto/sha256"
 	"encoding/base64"
@@ -8,6 +9,7 @@ import (
 	"net/url"
 	"slices"
 	"strconv"
+	"strings"
 	"sync"
 	"time"
 
@@ -67,7 +69,7 @@ var errPlace = errors.New("upstream: not a place in this list")
 
 // list reads one page. What the bank gives has to be what it was asked for:
 // of the account, inside the window, in order, no record twice, no more than
-// the limit. See docs/providers-upstream.md for what is done about each.
+// the limit. See docs/providers.md for what is done about each.
 func list[T any](ctx context.Context, p *Provider, l *listing[T], q asked, r resource.PageRequest) (resource.Page[T], error) {
 	none := resource.Page[T]{}
 	if _, ok := p.routes[l.op]; !ok {
@@ -92,13 +94,13 @@ func list[T any](ctx context.Context, p *Provider, l *listing[T], q asked, r res
 	var items []T
 	var next string
 	err = p.ask(ctx, question{op: l.op, ids: q.ids(l.op), more: more}, func(reply reply) error {
-		a, err := p.list(l.op, reply.body)
+		a, err := p.records(l.op, reply.body)
 		if err != nil {
 			return err
 		}
 		items, next = make([]T, len(a.records)), a.next
 		for i, r := range a.records {
-			if l.op != fdx.SearchForAccounts && l.op != fdx.GetCustomers && r.owner != "" && r.owner != string(q.account) {
+			if q.account != "" && r.owner != "" && r.owner != string(q.account) {
 				return &wrongAnswer{Foreign, "a record of another account"}
 			}
 			if items[i], err = l.read(p, r, q.category); err != nil {
@@ -180,11 +182,8 @@ func (l *listing[T]) page(p *Provider, items []T, next string, from int, w fdx.W
 		compare := func(a, b T) int { return l.order(&a, &b) }
 		switch {
 		case whole: // nothing before or after it
-			slices.SortStableFunc(items, func(a, b T) int {
-				if c := compare(a, b); c != 0 {
-					return c
-				}
-				return compareText(l.key(&a), l.key(&b))
+			slices.SortFunc(items, func(a, b T) int {
+				return cmp.Or(compare(a, b), strings.Compare(l.key(&a), l.key(&b)))
 			})
 		case !slices.IsSortedFunc(items, compare):
 			return none, &wrongAnswer{Disorder, "records out of order"}
@@ -217,16 +216,6 @@ func (l *listing[T]) cut(items []T, r resource.PageRequest) (resource.Page[T], e
 		return resource.Page[T]{Items: items}, nil
 	}
 	return resource.Page[T]{Items: items[:r.Limit], Next: digest(&items[r.Limit-1])}, nil
-}
-
-func compareText(a, b string) int {
-	switch {
-	case a < b:
-		return -1
-	case a > b:
-		return 1
-	}
-	return 0
 }
 
 // one reads an answer that is a single record.

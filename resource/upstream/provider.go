@@ -55,7 +55,7 @@ func (p *Provider) Availability(ctx context.Context) (fdx.Availability, error) {
 	}
 	var out fdx.Availability
 	err := p.ask(ctx, question{op: fdx.GetAvailability}, func(r reply) error {
-		a, err := p.list(fdx.GetAvailability, r.body)
+		a, err := p.records(fdx.GetAvailability, r.body)
 		if err != nil {
 			return err
 		}
@@ -191,11 +191,6 @@ func (p *Provider) details(more url.Values) {
 
 // Account implements resource.Provider.
 func (p *Provider) Account(ctx context.Context, a resource.Access) (fdx.Account, error) {
-	return p.accountOf(ctx, a, fdx.GetAccount)
-}
-
-// accountOf returns the one account; op is what it is fetched for.
-func (p *Provider) accountOf(ctx context.Context, a resource.Access, op fdx.OperationID) (fdx.Account, error) {
 	if _, ok := p.routes[fdx.GetAccount]; !ok {
 		account, err := find(func(r resource.PageRequest) (resource.Page[fdx.Account], error) { return p.Accounts(ctx, a, r) },
 			func(account *fdx.Account) bool { return account.ID() == a.Account() })
@@ -227,7 +222,7 @@ func (p *Provider) Transactions(ctx context.Context, a resource.Access, r resour
 		// need not tell.
 		category, ok := p.categories.get(a.Account())
 		if !ok {
-			account, err := p.accountOf(ctx, a, transactions.op)
+			account, err := p.Account(ctx, a)
 			if err != nil {
 				return resource.Page[fdx.Transaction]{}, err
 			}
@@ -291,7 +286,7 @@ func (p *Provider) Statements(ctx context.Context, a resource.Access, r resource
 // behind the consumer's accounts; it is cut to the holders of those accounts
 // of the access that the consumer still holds.
 func (p *Provider) Holders(ctx context.Context, a resource.Access, r resource.PageRequest) (resource.Page[fdx.Customer], error) {
-	held, err := p.held(ctx, a)
+	_, held, err := p.held(ctx, a)
 	if err != nil || len(held) == 0 {
 		return resource.Page[fdx.Customer]{}, err
 	}
@@ -302,39 +297,38 @@ func (p *Provider) Holders(ctx context.Context, a resource.Access, r resource.Pa
 
 // Holder implements resource.Provider.
 func (p *Provider) Holder(ctx context.Context, a resource.Access, id fdx.CustomerID) (fdx.Customer, error) {
-	held, err := p.held(ctx, a)
+	self, held, err := p.held(ctx, a)
 	if err != nil {
 		return fdx.Customer{}, err
 	}
-	if len(held) == 0 {
+	c := self
+	if len(held) > 0 && id != self.CustomerID {
+		if c, err = p.customerBy(ctx, a.Consumer(), id); err != nil {
+			return fdx.Customer{}, err
+		}
+	}
+	if !holdsAny(c, held) {
 		return fdx.Customer{}, resource.ErrNotFound
-	}
-	c, err := p.customerBy(ctx, a.Consumer(), id)
-	if err == nil && !holdsAny(c, held) {
-		err = resource.ErrNotFound
-	}
-	if err != nil {
-		return fdx.Customer{}, err
 	}
 	return c, nil
 }
 
-// held returns the accounts of the access in which the consumer has a part.
-func (p *Provider) held(ctx context.Context, a resource.Access) ([]fdx.AccountID, error) {
-	self, err := p.customerBy(ctx, a.Consumer(), fdx.CustomerID(a.Consumer()))
+// held returns the consumer and the accounts of the access in which the
+// consumer has a part: none for somebody whom the bank does not know.
+func (p *Provider) held(ctx context.Context, a resource.Access) (self fdx.Customer, held []fdx.AccountID, err error) {
+	self, err = p.customerBy(ctx, a.Consumer(), fdx.CustomerID(a.Consumer()))
 	if errors.Is(err, resource.ErrNotFound) {
-		return nil, nil
+		return fdx.Customer{}, nil, nil
 	}
 	if err != nil {
-		return nil, err
+		return fdx.Customer{}, nil, err
 	}
-	var held []fdx.AccountID
 	for _, s := range a.Accounts() {
 		if holdsAny(self, []fdx.AccountID{s.ID}) {
 			held = append(held, s.ID)
 		}
 	}
-	return held, nil
+	return self, held, nil
 }
 
 func holdsAny(c fdx.Customer, accounts []fdx.AccountID) bool {
