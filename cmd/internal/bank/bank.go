@@ -81,7 +81,7 @@ func open(ctx context.Context, c Config) (*Bank, error) {
 	case f.Sandbox != nil:
 		return openSandbox(ctx, f.Sandbox.DSNFile)
 	case f.SQLViews != nil:
-		return openViews(ctx, f.SQLViews)
+		return openViews(f.SQLViews)
 	}
 	return openUpstream(f.Upstream, c.Log)
 }
@@ -105,7 +105,7 @@ func openSandbox(ctx context.Context, dsnFile string) (*Bank, error) {
 	return &Bank{Kind: Sandbox, Provider: store, Accounts: choices{store}, Sandbox: store, closer: store.Close}, nil
 }
 
-func openViews(ctx context.Context, f *sqlviewsForm) (*Bank, error) {
+func openViews(f *sqlviewsForm) (*Bank, error) {
 	dsn, dsnErr := config.Secret(f.DSNFile)
 	m, mapErr := readMapping(f.MappingFile, sqlviews.Section)
 	if err := errors.Join(dsnErr, mapErr); err != nil {
@@ -113,7 +113,7 @@ func openViews(ctx context.Context, f *sqlviewsForm) (*Bank, error) {
 	}
 	c := sqlviews.Config{DSN: dsn, Mapping: m, PoolSize: f.PoolSize}
 	c.StatementTimeout, _ = timeout(f.StatementTimeout) // parse checked it
-	p, err := sqlviews.New(ctx, c)
+	p, err := sqlviews.New(c)
 	if err != nil {
 		return nil, err
 	}
