@@ -11,6 +11,7 @@ import (
 
 	"github.com/alecthomas/kong"
 
+	"github.com/headgate/headgate/cmd/internal/bank"
 	"github.com/headgate/headgate/cmd/internal/bench"
 	"github.com/headgate/headgate/internal/services"
 )
@@ -24,11 +25,16 @@ type cli struct {
 	Bank      bankCmd      `cmd:"" help:"Load bank files into the sandbox bank."`
 	Revoke    revokeCmd    `cmd:"" help:"End a grant on the bank's decision."`
 	Notify    notifyCmd    `cmd:"" help:"Tell recipients of outages and removed accounts, and look after notifications that could not be delivered."`
+	Provider  providerCmd  `cmd:"" help:"Check how a bank's data is connected."`
+	Login     loginCmd     `cmd:"" help:"Prepare the built-in sign-in for trials."`
 	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`
 }
 
 // The exit codes besides 0 and 1, so that scripts can tell what to do next.
-const exitNoPostgres = 3 // no PostgreSQL was found on this machine
+const (
+	exitBankFile   = 2 // the bank file is wrong
+	exitNoPostgres = 3 // no PostgreSQL was found on this machine
+)
 
 func main() {
 	bench.Child() // does not return in the load generator's process
@@ -48,7 +54,10 @@ func main() {
 	cmd.BindTo(ctx, (*context.Context)(nil))
 	if err := cmd.Run(); err != nil {
 		fmt.Fprintln(os.Stderr, "headgate:", err)
-		if errors.Is(err, services.ErrNoPostgres) {
+		switch {
+		case errors.Is(err, bank.ErrFile):
+			os.Exit(exitBankFile)
+		case errors.Is(err, services.ErrNoPostgres):
 			os.Exit(exitNoPostgres)
 		}
 		os.Exit(1)

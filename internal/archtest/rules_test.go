@@ -45,7 +45,8 @@ var rows = []row{
 	{"authz/internal/engine", 3, nil},
 	{"authz/authztest", 3, []string{"authz"}},
 	{"resource", 3, nil},
-	{"resource/resourcetest", 3, []string{"resource"}},
+	{"resource/contract", 3, []string{"resource", "resource/resourcetest"}}, // the latter in tests
+	{"resource/resourcetest", 3, []string{"resource", "resource/contract"}},
 	{"resource/sandbox", 3, []string{"resource", "resource/sandbox/..."}},
 	{"resource/sandbox/ledger", 3, nil},
 	{"resource/sandbox/persona", 3, []string{"resource/sandbox/ledger"}},
@@ -74,8 +75,9 @@ var rows = []row{
 	{"internal/openapi/generate", 5, nil},
 	{"cmd/internal/config", 5, nil},
 	{"cmd/internal/telemetry", 5, nil},
-	{"cmd/internal/authzd", 5, []string{"cmd/internal/config", "cmd/internal/telemetry"}},
-	{"cmd/internal/gatewayd", 5, []string{"cmd/internal/config", "cmd/internal/telemetry"}},
+	{"cmd/internal/bank", 5, []string{"cmd/internal/config", "internal/testenv"}}, // the latter in tests
+	{"cmd/internal/authzd", 5, []string{"cmd/internal/bank", "cmd/internal/config", "cmd/internal/telemetry"}},
+	{"cmd/internal/gatewayd", 5, []string{"cmd/internal/bank", "cmd/internal/config", "cmd/internal/telemetry"}},
 	{"cmd/internal/dev", 5, []string{"cmd/internal/...", "internal/services", "conformance/..."}},
 	{"cmd/internal/bench", 5, []string{"cmd/internal/...", "internal/services"}},
 	{"cmd/internal/e2e", 5, nil}, // tests only

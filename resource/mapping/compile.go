@@ -85,6 +85,9 @@ func compile(f *fileForm, faults *Faults) map[Entity]*plan {
 	return plans
 }
 
+// identifying are the targets by which records are told apart.
+var identifying = []string{"accountId", "transactionId", "statementId", "customerId"}
+
 // require reports required targets that have no rule that always gives a
 // value.
 func (c *compiler) require(form *entityForm, t entityType, where string) {
@@ -94,11 +97,22 @@ func (c *compiler) require(form *entityForm, t entityType, where string) {
 			c.faults.add(form.Line, where+".fields."+name, "is missing: FDX requires it")
 			continue
 		}
-		if r.Optional && slices.Contains(t.required, name) {
-			c.faults.add(r.Line, where+".fields."+name, "is required and cannot be optional: give it a default, or leave such records out of the source")
+		always := slices.Contains(t.required, name)
+		const cannot = "is required and cannot be optional: give it a default, or leave such records out of the source"
+		if r.Optional && always {
+			c.faults.add(r.Line, where+".fields."+name, cannot)
 		}
-		if strings.HasSuffix(name, "Id") && t.union != nil && (r.Const != nil || r.Default != nil || r.Table != "") {
+		identifies := slices.Contains(identifying, name)
+		if identifies && (r.Const != nil || r.Default != nil || r.Table != "") {
 			c.faults.add(r.Line, where+".fields."+name, "identifies a record: it takes from alone")
+		}
+		for category, own := range form.Categories {
+			switch r, replaced := own[name]; {
+			case replaced && identifies:
+				c.faults.add(r.Line, below(where+".categories."+category, name), "identifies a record, in every category the same way: move it to fields")
+			case replaced && r.Optional && always:
+				c.faults.add(r.Line, below(where+".categories."+category, name), cannot)
+			}
 		}
 	}
 }
@@ -283,7 +297,7 @@ func (c *compiler) conversion(typ reflect.Type, name string, r rule, fault func(
 	if typ.Kind() == reflect.Pointer {
 		typ = typ.Elem()
 	}
-	conv := &conversion{typ: typ, kind: kindOf(typ), name: name}
+	conv := &conversion{typ: typ, kind: kindOf(typ), name: name, codes: codes(typ)}
 	direction := typ == reflect.TypeFor[fdx.DebitCreditMemo]()
 	numbers := conv.kind == decimalKind || direction && r.Sign != ""
 	times := conv.kind == dateKind || conv.kind == timestampKind
@@ -357,7 +371,11 @@ func (c *compiler) table(conv *conversion, r rule, fault func(string)) map[strin
 			fault("table " + r.Table + ", code " + code + ": the value " + reason)
 			continue
 		}
-		out[strings.TrimSpace(code)] = v
+		bare := strings.TrimSpace(code)
+		if _, twice := out[bare]; twice {
+			fault("table " + r.Table + ", code " + bare + ": is there twice but for spaces, which do not count")
+		}
+		out[bare] = v
 	}
 	return out
 }

@@ -66,6 +66,8 @@ type conversion struct {
 	kind kind
 	name string // the last part of the target
 
+	codes []string // of an enumeration, sorted
+
 	number numberForm
 	time   timeForm
 	sign   string
@@ -164,9 +166,8 @@ func (c *conversion) literal(text string) (out reflect.Value, reason string) {
 		}
 		out.SetString(text)
 	case codeKind:
-		known := codes(c.typ)
-		if _, found := slices.BinarySearch(known, text); !found {
-			return out, "is not one of " + strings.Join(known, ", ")
+		if _, found := slices.BinarySearch(c.codes, text); !found {
+			return out, "is not one of " + strings.Join(c.codes, ", ")
 		}
 		out.SetString(text)
 	case decimalKind:

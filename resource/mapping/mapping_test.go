@@ -171,7 +171,8 @@ func TestFilesThatAreNone(t *testing.T) {
 	for name, text := range map[string]string{
 		"empty": "", "a list": "- a", "a word": "account", "two documents": "a: 1\n---\nb: 2", "broken": "account: {", "tabs": "a:\n\t- b",
 		"an alias": "account: &a {fields: {}}\ntransaction: *a", "a merge": "account:\n  <<: {fields: {}}", "null": "account: ~\ntransaction: ",
-		"too long": "# " + strings.Repeat("x", 1<<20), "deep": strings.Repeat("{a: ", 40) + "1" + strings.Repeat("}", 40),
+		"very deep": strings.Repeat("[", 100_000), "very deep maps": strings.Repeat("{a: ", 50_000), "very deep lists": strings.Repeat("- ", 100_000), "a long line": "# " + strings.Repeat("x", 5000) + "\na: b",
+		"too long": strings.Repeat("# x\n", 1<<17), "deep": strings.Repeat("{a: ", 40) + "1" + strings.Repeat("}", 40),
 		"a tag": "account: !!binary aGFsbG8=",
 	} {
 		if _, err := mapping.Parse([]byte(text)); err == nil {
@@ -221,6 +222,28 @@ func TestSections(t *testing.T) {
 	}
 	if got := strings.Join(m.Paths(mapping.Account), " "); got != "dispo faellig iban limit monate prod.art prod.code prod.name ref saldo st stand verf whg zins" {
 		t.Error(got)
+	}
+}
+
+// Codes are text as they are written, whatever YAML takes them for.
+func TestCodesAsWritten(t *testing.T) {
+	t.Parallel()
+	text, err := os.ReadFile("testdata/core.yaml")
+	if err != nil {
+		t.Fatal(err)
+	}
+	file := strings.Replace(string(text), "state: {", "state: {01: OPEN, 0x1F: CLOSED, 1.10: PAID, true: RESTRICTED, 1_000: DELINQUENT, .5: PENDINGCLOSE, ", 1)
+	m, err := mapping.Parse([]byte(file))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for code, want := range map[string]fdx.AccountStatus{
+		"01": fdx.StatusOpen, "0x1F": fdx.StatusClosed, "1.10": fdx.StatusPaid, "true": fdx.StatusRestricted, "1_000": fdx.StatusDelinquent, ".5": fdx.StatusPendingClose,
+	} {
+		a, err := m.Account(mapping.Columns{"ref": "a", "prod.art": "12", "iban": "x", "st": code, "saldo": "1", "zins": "1", "monate": "1"})
+		if err != nil || a.Descriptor().Status != want {
+			t.Errorf("%s: %v, %v", code, a.Descriptor(), err)
+		}
 	}
 }
 

@@ -13,7 +13,8 @@ import (
 
 // Bounds of a file. A real one has some hundred lines.
 const (
-	maxFileLength = 1 << 20
+	maxFileLength = 256 << 10
+	maxLineLength = 4096
 	maxDepth      = 12
 )
 
@@ -47,7 +48,11 @@ type entry struct {
 // parseYAML reads the one document of a file.
 func parseYAML(file []byte, faults *Faults) node {
 	if len(file) > maxFileLength {
-		faults.add(0, "", "the file is longer than 1 MiB")
+		faults.add(0, "", "the file is longer than 256 KiB")
+		return node{}
+	}
+	if line := unreadable(file); line > 0 {
+		faults.add(line, "", "is nested too deep, or longer than 4096 bytes")
 		return node{}
 	}
 	parsed, err := parser.ParseBytes(file, 0, parser.AllowDuplicateMapKey())
@@ -74,6 +79,26 @@ func parseYAML(file []byte, faults *Faults) node {
 		return node{}
 	}
 	return convert(bodies[0], "", 0, faults)
+}
+
+// unreadable returns the line at which a file goes beyond what the parser
+// reads in sensible time, 0 for a file that does not.
+func unreadable(file []byte) int {
+	open, line, start := 0, 1, 0
+	for i, c := range file {
+		switch c {
+		case '\n':
+			line, start = line+1, i+1
+		case '[', '{':
+			open++
+		case ']', '}':
+			open--
+		}
+		if open > 2*maxDepth || i-start >= maxLineLength {
+			return line
+		}
+	}
+	return 0
 }
 
 func lineOf(n ast.Node) int {

@@ -12,6 +12,7 @@ import (
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/resource"
+	"github.com/headgate/headgate/resource/contract"
 )
 
 // Bank is a bank in memory that has every operation. It keeps the contract of
@@ -138,7 +139,7 @@ func (b *Bank) Accounts(ctx context.Context, a resource.Access, p resource.PageR
 			page.Next = strconv.Itoa(last)
 			break
 		}
-		listed := clone(account.fdx)
+		listed := contract.Clone(account.fdx)
 		if account.locked {
 			fdx.FilterAccount(&listed, fdx.NewClusters(fdx.AccountBasic))
 		}
@@ -156,7 +157,7 @@ func (b *Bank) Account(ctx context.Context, a resource.Access) (fdx.Account, err
 	if err != nil {
 		return fdx.Account{}, err
 	}
-	return clone(account.fdx), nil
+	return contract.Clone(account.fdx), nil
 }
 
 // Transactions implements resource.Provider.
@@ -182,7 +183,7 @@ func (b *Bank) Transactions(ctx context.Context, a resource.Access, p resource.P
 			page.Next = place(page.Items[p.Limit-1])
 			break
 		}
-		page.Items = append(page.Items, clone(t))
+		page.Items = append(page.Items, contract.Clone(t))
 	}
 	return page, nil
 }

@@ -7,6 +7,7 @@ import (
 
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/resource"
+	"github.com/headgate/headgate/resource/contract"
 )
 
 // Operations implements resource.Provider: all of them.
@@ -32,7 +33,7 @@ func (b *Bank) Contact(ctx context.Context, a resource.Access) (fdx.AccountConta
 	if err != nil {
 		return fdx.AccountContact{}, err
 	}
-	return clone(account.extras.Contact), nil
+	return contract.Clone(account.extras.Contact), nil
 }
 
 // PaymentNetworks implements resource.Provider.
@@ -146,7 +147,7 @@ func (b *Bank) RewardProgram(ctx context.Context, a resource.Access, id fdx.Rewa
 	b.mu.RLock()
 	defer b.mu.RUnlock()
 	program, err := b.program(ctx, a, id)
-	return clone(program.fdx), err
+	return contract.Clone(program.fdx), err
 }
 
 // RewardCategories implements resource.Provider.
@@ -185,7 +186,7 @@ func (b *Bank) Holder(ctx context.Context, a resource.Access, id fdx.CustomerID)
 	defer b.mu.RUnlock()
 	for _, c := range b.customers {
 		if c.CustomerID == id && b.holdsAny(a, c) {
-			return clone(c), nil
+			return contract.Clone(c), nil
 		}
 	}
 	return fdx.Customer{}, resource.ErrNotFound
@@ -238,7 +239,7 @@ func cut[T any](list []T, p resource.PageRequest) (resource.Page[T], error) {
 			return resource.Page[T]{}, errPlace
 		}
 	}
-	page := resource.Page[T]{Items: clone(list[from:min(from+p.Limit, len(list))])}
+	page := resource.Page[T]{Items: contract.Clone(list[from:min(from+p.Limit, len(list))])}
 	if to := from + p.Limit; to < len(list) {
 		page.Next = strconv.Itoa(to)
 	}
@@ -250,5 +251,5 @@ func form(d resource.Document, forms []fdx.ContentType) (resource.Document, erro
 	if !slices.Contains(forms, d.Type) {
 		return resource.Document{}, resource.ErrNotAcceptable
 	}
-	return clone(d), nil
+	return contract.Clone(d), nil
 }

@@ -241,3 +241,10 @@ func Performance(t *testing.T, open func(t *testing.T) resource.Performance) {
 		}
 	})
 }
+
+// cancelled returns a context that is over.
+func cancelled(t *testing.T) context.Context {
+	ctx, cancel := context.WithCancel(t.Context())
+	cancel()
+	return ctx
+}

@@ -24,7 +24,7 @@ func TestDocumentedFile(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(t.Context(), Config{DSN: "postgres://localhost/x", Mapping: m})
+	p, err := New(Config{DSN: "postgres://localhost/x", Mapping: m})
 	if err != nil {
 		t.Fatal(err)
 	}

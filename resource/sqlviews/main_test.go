@@ -45,7 +45,7 @@ func provider(t testing.TB, dsn, file string) *Provider {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(t.Context(), Config{DSN: dsn, Mapping: m})
+	p, err := New(Config{DSN: dsn, Mapping: m})
 	if err != nil {
 		t.Fatal(err)
 	}

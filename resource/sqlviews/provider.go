@@ -5,6 +5,8 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
+	"slices"
 	"strconv"
 	"strings"
 	"time"
@@ -50,12 +52,13 @@ type Config struct {
 // New returns a Provider. It does no I/O: the first read connects, and Check
 // says whether the views are there. The error is of type mapping.Faults for
 // what is wrong with the mapping file. Close it after use.
-func New(ctx context.Context, cfg Config) (*Provider, error) {
+func New(cfg Config) (*Provider, error) {
 	if cfg.DSN == "" || cfg.Mapping == nil {
 		return nil, errors.New("sqlviews: Config.DSN and Config.Mapping are required")
 	}
-	if cfg.StatementTimeout < 0 || cfg.PoolSize < 0 {
-		return nil, errors.New("sqlviews: StatementTimeout and PoolSize cannot be negative")
+	// Less than a millisecond would be 0 to PostgreSQL, which is no bound.
+	if cfg.StatementTimeout != 0 && cfg.StatementTimeout < time.Millisecond || cfg.PoolSize < 0 {
+		return nil, errors.New("sqlviews: StatementTimeout has to be at least 1 ms, and PoolSize cannot be negative")
 	}
 	v, err := readViews(cfg.Mapping)
 	if err != nil {
@@ -67,19 +70,43 @@ func New(ctx context.Context, cfg Config) (*Provider, error) {
 	}
 	c.MaxConns = int32(cmp.Or(cfg.PoolSize, 8))
 	c.MinConns = 0
-	params := c.ConnConfig.RuntimeParams
-	params["application_name"] = "headgate sqlviews"
-	params["default_transaction_read_only"] = "on"
-	params["statement_timeout"] = strconv.FormatInt(cmp.Or(cfg.StatementTimeout, 5*time.Second).Milliseconds(), 10)
-	// The text forms that the mapping reads, and the day in which windows
-	// begin and end.
-	params["TimeZone"] = "UTC"
-	params["DateStyle"] = "ISO"
-	pool, err := pgxpool.NewWithConfig(ctx, c)
+	settings := sessionSettings(cmp.Or(cfg.StatementTimeout, 5*time.Second))
+	maps.Copy(c.ConnConfig.RuntimeParams, settings)
+	c.ConnConfig.RuntimeParams["application_name"] = "headgate sqlviews"
+	c.AfterConnect = func(ctx context.Context, conn *pgx.Conn) error { return confirm(ctx, conn, settings) }
+	pool, err := pgxpool.NewWithConfig(context.Background(), c) // connects to nothing yet
 	if err != nil {
 		return nil, fmt.Errorf("sqlviews: %w", err)
 	}
 	return &Provider{pool: pool, mapping: cfg.Mapping, views: v, sql: newStatements(v), operations: operationsOf(v)}, nil
+}
+
+// sessionSettings are what every session runs with: it cannot write, its
+// statements end, and text has the forms that the mapping reads, in the zone
+// in which windows begin and end.
+func sessionSettings(timeout time.Duration) map[string]string {
+	return map[string]string{
+		"default_transaction_read_only": "on",
+		"statement_timeout":             strconv.FormatInt(timeout.Milliseconds(), 10),
+		"TimeZone":                      "UTC",
+		"DateStyle":                     "ISO",
+	}
+}
+
+// confirm asks a new session for its settings: a connection pooler in between
+// may drop them without a word.
+func confirm(ctx context.Context, conn *pgx.Conn, settings map[string]string) error {
+	for _, name := range slices.Sorted(maps.Keys(settings)) {
+		var got string
+		err := conn.QueryRow(ctx, `SELECT CASE name WHEN 'DateStyle' THEN split_part(setting, ',', 1) ELSE setting END FROM pg_settings WHERE name = $1`, name).Scan(&got)
+		if err != nil {
+			return err
+		}
+		if got != settings[name] {
+			return errors.New("sqlviews: sessions do not keep " + name + ": connect without a pooler, or with one that passes settings on")
+		}
+	}
+	return nil
 }
 
 // Close closes the connections. No method may be called afterwards.
@@ -121,7 +148,7 @@ func (p *Provider) Availability(ctx context.Context) (fdx.Availability, error) {
 var errPlace = errors.New("sqlviews: not a place in this list")
 
 // errDoubled: the view breaks what the provider relies on.
-var errDoubled = errors.New("sqlviews: the view of accounts has an account twice")
+var errDoubled = errors.New("sqlviews: a view has a row twice")
 
 // maxPlaceLength bounds a place, as resource.Page says.
 const maxPlaceLength = 200
@@ -145,6 +172,9 @@ func (p *Provider) Accounts(ctx context.Context, a resource.Access, r resource.P
 		account, err := p.mapping.Account(s)
 		if err != nil {
 			return err
+		}
+		if n := len(page.Items); n > 0 && page.Items[n-1].ID() == account.ID() {
+			return errDoubled
 		}
 		if account.Descriptor().Status == fdx.StatusRestricted {
 			fdx.FilterAccount(&account, fdx.NewClusters(fdx.AccountBasic))
@@ -276,8 +306,14 @@ func dated(b *pgx.Batch, first, after sqlText, a resource.Access, from spot, lim
 	if from.phase != 0 {
 		text, args = after, append(args, from.at, from.id)
 	}
-	var s spot
-	queue(b, text, args, []any{&s.at, &s.id}, func(src mapping.Source) error { return row(s, src) }, nil)
+	var s, before spot
+	queue(b, text, args, []any{&s.at, &s.id}, func(src mapping.Source) error {
+		if s == before {
+			return errDoubled // a page that ends between the two would lose one
+		}
+		before = s
+		return row(s, src)
+	}, nil)
 }
 
 // Transactions implements resource.Provider.

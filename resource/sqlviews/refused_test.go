@@ -4,12 +4,14 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
 	"testing"
 	"time"
 
+	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
 
 	"github.com/headgate/headgate/consent"
@@ -55,7 +57,7 @@ func TestMappingFile(t *testing.T) {
 			}
 			m, err := mapping.Parse([]byte(file), Section)
 			if err == nil {
-				_, err = New(t.Context(), Config{DSN: "postgres://localhost/x", Mapping: m})
+				_, err = New(Config{DSN: "postgres://localhost/x", Mapping: m})
 			}
 			var faults mapping.Faults
 			if !errors.As(err, &faults) || !slices.ContainsFunc(faults, func(f mapping.Fault) bool { return strings.HasPrefix(f.Where, c.fault) }) {
@@ -73,9 +75,10 @@ func TestConfig(t *testing.T) {
 	}
 	for name, c := range map[string]Config{
 		"no DSN": {Mapping: m}, "no mapping": {DSN: "postgres://localhost/x"}, "a DSN that is none": {DSN: "postgres://u:SECRET@[", Mapping: m},
-		"a negative timeout": {DSN: "postgres://localhost/x", Mapping: m, StatementTimeout: -1},
+		"no bound on statements": {DSN: "postgres://localhost/x", Mapping: m, StatementTimeout: time.Microsecond},
+		"a negative timeout":     {DSN: "postgres://localhost/x", Mapping: m, StatementTimeout: -1},
 	} {
-		if p, err := New(t.Context(), c); err == nil || p != nil || strings.Contains(err.Error(), "SECRET") {
+		if p, err := New(c); err == nil || p != nil || strings.Contains(err.Error(), "SECRET") {
 			t.Errorf("%s: %v", name, err)
 		}
 	}
@@ -110,8 +113,11 @@ func TestHostileRows(t *testing.T) {
 		"a document that is no PDF":  {`UPDATE kern.auszug SET datei = 'SECRET'`, document},
 		"a document too long":        {`UPDATE kern.auszug SET datei = convert_to('%PDF-' || repeat('x', 9000000), 'UTF8')`, document},
 		// The view itself fails, and PostgreSQL repeats the data.
-		"a view that fails":   {`DROP VIEW frei.umsatz; CREATE VIEW frei.umsatz AS SELECT unr, lfd, buchtag, zeit, betrag, sh, vz, wert, ('SECRET' || unr)::int::text AS lage FROM kern.umsatz`, transactions},
-		"an account twice":    {`DROP VIEW frei.konto; CREATE VIEW frei.konto AS SELECT k.* FROM kern.konto k, generate_series(1, 2)`, transactions},
+		"a view that fails":            {`DROP VIEW frei.umsatz; CREATE VIEW frei.umsatz AS SELECT unr, lfd, buchtag, zeit, betrag, sh, vz, wert, ('SECRET' || unr)::int::text AS lage FROM kern.umsatz`, transactions},
+		"an account twice":             {`DROP VIEW frei.konto; CREATE VIEW frei.konto AS SELECT k.* FROM kern.konto k, generate_series(1, 2)`, transactions},
+		"an account twice in the list": {`DROP VIEW frei.konto; CREATE VIEW frei.konto AS SELECT k.* FROM kern.konto k, generate_series(1, 2)`, accounts},
+		"a transaction twice": {`CREATE OR REPLACE VIEW frei.umsatz AS SELECT unr, lfd, buchtag, zeit, betrag, sh, vz, wert, 'G'::text AS lage
+			FROM kern.umsatz, generate_series(1, 2) WHERE buchtag IS NOT NULL`, transactions},
 		"a view that is gone": {`DROP VIEW frei.umsatz`, transactions},
 	} {
 		t.Run(name, func(t *testing.T) {
@@ -256,7 +262,7 @@ func TestSessions(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	p, err := New(t.Context(), Config{DSN: dsn, Mapping: m, StatementTimeout: 100 * time.Millisecond, PoolSize: 2})
+	p, err := New(Config{DSN: dsn, Mapping: m, StatementTimeout: 100 * time.Millisecond, PoolSize: 2})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -272,6 +278,34 @@ func TestSessions(t *testing.T) {
 	_, err = p.Statements(t.Context(), access(t, "4711", "100"), all)
 	if !errors.Is(err, resource.ErrUnavailable) || !strings.Contains(fmt.Sprint(err), "57014") {
 		t.Errorf("a long statement: %v", err)
+	}
+}
+
+// A pooler that drops what sessions are started with is noticed.
+func TestSettingsThatAreDropped(t *testing.T) {
+	t.Parallel()
+	dsn := env.Postgres(t)
+	want := sessionSettings(5 * time.Second)
+	for name, value := range want {
+		c, err := pgx.ParseConfig(dsn)
+		if err != nil {
+			t.Fatal(err)
+		}
+		maps.Copy(c.RuntimeParams, want)
+		delete(c.RuntimeParams, name)
+		if name == "TimeZone" || name == "DateStyle" { // the server's own may be the same
+			c.RuntimeParams[name] = map[string]string{"TimeZone": "Asia/Tokyo", "DateStyle": "German"}[name]
+		}
+		conn, err := pgx.ConnectConfig(t.Context(), c)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := confirm(t.Context(), conn, want); err == nil || !strings.Contains(err.Error(), name) {
+			t.Errorf("without %s = %s: %v", name, value, err)
+		}
+		if err := conn.Close(t.Context()); err != nil {
+			t.Error(err)
+		}
 	}
 }
 

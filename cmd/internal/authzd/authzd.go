@@ -22,6 +22,7 @@ import (
 
 	"github.com/headgate/headgate/authz"
 	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/cmd/internal/bank"
 	"github.com/headgate/headgate/cmd/internal/config"
 	"github.com/headgate/headgate/cmd/internal/telemetry"
 	"github.com/headgate/headgate/consent"
@@ -63,7 +64,9 @@ type Config struct {
 	SealKeysFile    string        `json:"seal_keys_file" help:"file with the keys that encrypt what is stored on behalf of recipients and people, the same for every instance; 'headgate keys new' makes it"`
 	RotateKeys      time.Duration `json:"rotate_keys" default:"0s" help:"how often a new signing key takes over by itself, such as 2160h; 0 leaves it to 'headgate keys rotate'"`
 	SubjectKeyFile  string        `json:"subject_key_file" help:"file with the secret from which recipients' subject identifiers are made, the same for every process; never changed; 'headgate keys new' makes it"`
-	BankDSNFile     string        `json:"bank_dsn_file" help:"file that holds the PostgreSQL DSN of the sandbox bank"`
+	BankFile        string        `json:"bank_file" default:"" help:"bank file (YAML): which bank it is and how its data is reached, the same as gatewayd's; either this or bank_dsn_file"`
+	BankDSNFile     string        `json:"bank_dsn_file" default:"" help:"file that holds the PostgreSQL DSN of the sandbox bank; either this or bank_file"`
+	LoginUsersFile  string        `json:"login_users_file" default:"" help:"private file with a JSON array of {username, consumer, hash}, the hashes from 'headgate login hash': who can sign in, for trials; required unless the bank is the sandbox"`
 	BankName        string        `json:"bank_name" help:"how the bank calls itself on its pages"`
 	BankColour      string        `json:"bank_colour" default:"" help:"main colour of the pages as #rrggbb; empty is the built-in one"`
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, as party of each grant"`
@@ -137,11 +140,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		p.watch.Redis(r)
 		cache.told, cache.recent = r, r
 	}
-	bank, closeBank, err := openBank(ctx, c.BankDSNFile)
+	provider, err := bank.Open(ctx, bank.Config{File: c.BankFile, SandboxDSNFile: c.BankDSNFile, Log: log, Alarm: p.watch.Alarm})
 	if err != nil {
 		return nil, err
 	}
-	p.closers = append(p.closers, closeBank)
+	p.closers = append(p.closers, provider.Close)
 
 	p.keys, err = certs.NewRotator(ctx, certs.RotatorConfig{
 		Provider: certs.NewKeyFile(c.SigningKeysFile), Every: c.RotateKeys,
@@ -168,7 +171,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	pages, sessions, err := newPortal(c, p.db, bank, stop, p.watch.Watch(), log)
+	pages, sessions, err := newPortal(c, p.db, provider, stop, p.watch.Watch(), log)
 	if err != nil {
 		return nil, err
 	}
@@ -211,7 +214,7 @@ type cache struct {
 	recent authz.Cache
 }
 
-func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, watch web.Watch, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
+func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, watch web.Watch, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
 	zone, err := time.LoadLocation(c.TimeZone)
 	if err != nil {
 		return nil, nil, fmt.Errorf("time_zone: %w", err)
@@ -235,13 +238,17 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, wat
 	if err != nil {
 		return nil, nil, err
 	}
-	signIn, err := login.New(login.Config{Store: bank})
+	store, err := people(b, c.LoginUsersFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	signIn, err := login.New(login.Config{Store: store})
 	if err != nil {
 		return nil, nil, err
 	}
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
-		Accounts: bank, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Log: log, Zone: zone, Watch: watch,
+		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Log: log, Zone: zone, Watch: watch,
 	})
 	return pages, sessions, err
 }

@@ -5,55 +5,25 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/headgate/headgate/cmd/internal/config"
+	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/cmd/internal/bank"
 	"github.com/headgate/headgate/consent"
-	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/resource/sandbox"
 )
 
-// bank is the sandbox bank as the pages need it: who its customers are and
-// which accounts they could share.
-type bank struct{ store *sandbox.Store }
-
-// Choices implements consent.AccountChooser.
-func (b *bank) Choices(ctx context.Context, who consent.ConsumerID) ([]consent.AccountChoice, error) {
-	held, err := b.store.AccountsOf(ctx, fdx.CustomerID(who))
-	if err != nil {
-		return nil, err
-	}
-	var choices []consent.AccountChoice
-	for _, h := range held {
-		d := h.Account.Descriptor()
-		c := consent.AccountChoice{
-			ID: d.AccountID, Name: d.ProductName, Display: d.AccountNumberDisplay,
-			Category: string(h.Account.Category()), Joint: h.Joint,
-		}
-		if d.Nickname != "" {
-			c.Name = d.Nickname
-		}
-		switch d.Status {
-		case fdx.StatusClosed:
-			c.Ineligible = consent.IneligibleClosed
-		case fdx.StatusPendingOpen, fdx.StatusPendingClose:
-			c.Ineligible = consent.IneligiblePending
-		case fdx.StatusRestricted:
-			c.Ineligible = consent.IneligibleLocked
-		}
-		choices = append(choices, c)
-	}
-	return choices, nil
-}
+// personas is the sign-in of the sandbox bank.
+type personas struct{ store *sandbox.Store }
 
 // Credential implements login.Store. The sandbox keeps no passwords: each
 // customer's is sandbox.DevPassword, hashed here as a bank would have it
 // stored. An absent customer costs the same work.
-func (b *bank) Credential(ctx context.Context, username string) (login.Credential, error) {
+func (p personas) Credential(ctx context.Context, username string) (login.Credential, error) {
 	hash, err := login.Hash(sandbox.DevPassword(username))
 	if err != nil {
 		return login.Credential{}, fmt.Errorf("hash development password: %w", err)
 	}
-	c, err := b.store.Customer(ctx, username)
+	c, err := p.store.Customer(ctx, username)
 	if errors.Is(err, sandbox.ErrNoCustomer) {
 		return login.Credential{}, consent.ErrNotFound
 	}
@@ -63,14 +33,24 @@ func (b *bank) Credential(ctx context.Context, username string) (login.Credentia
 	return login.Credential{Consumer: consent.ConsumerID(c.ID), Hash: hash}, nil
 }
 
-func openBank(ctx context.Context, dsnFile string) (*bank, func(), error) {
-	dsn, err := config.Secret(dsnFile)
-	if err != nil {
-		return nil, nil, err
+// people returns who can sign in: the personas of the sandbox bank, and those
+// of a file for any other bank.
+func people(b *bank.Bank, file string) (login.Store, error) {
+	switch {
+	case b.Sandbox != nil && file != "":
+		return nil, errors.New("login_users_file: the people of the sandbox bank sign in there; leave it empty")
+	case b.Sandbox != nil:
+		return personas{b.Sandbox}, nil
+	case file == "":
+		return nil, errors.New("login_users_file: required for a bank that is not the sandbox")
 	}
-	store, err := sandbox.Open(ctx, dsn)
+	text, err := certs.ReadPrivate(file)
 	if err != nil {
-		return nil, nil, err
+		return nil, fmt.Errorf("login_users_file: %w", err)
 	}
-	return &bank{store}, store.Close, nil
+	users, err := login.ParseUsers(text)
+	if err != nil {
+		return nil, fmt.Errorf("login_users_file: %w", err)
+	}
+	return users, nil
 }

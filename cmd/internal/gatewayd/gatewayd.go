@@ -14,6 +14,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/cmd/internal/bank"
 	"github.com/headgate/headgate/cmd/internal/config"
 	"github.com/headgate/headgate/cmd/internal/telemetry"
 	"github.com/headgate/headgate/consent"
@@ -27,7 +28,6 @@ import (
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/internal/web"
 	"github.com/headgate/headgate/resource"
-	"github.com/headgate/headgate/resource/sandbox"
 )
 
 // EnvPrefix starts the environment variables of the settings.
@@ -50,7 +50,8 @@ type Config struct {
 	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL; empty asks PostgreSQL on every read"`
 	HashKeysFile    string        `json:"hash_keys_file" help:"file with the token hash keys, the same for every process"`
 	PageKeysFile    string        `json:"page_keys_file" help:"file with a JSON array of base64 secrets of 32 bytes that seal page keys, newest first"`
-	BankDSNFile     string        `json:"bank_dsn_file" help:"file that holds the PostgreSQL DSN of the sandbox bank"`
+	BankFile        string        `json:"bank_file" default:"" help:"bank file (YAML): which bank it is and how its data is reached; either this or bank_dsn_file"`
+	BankDSNFile     string        `json:"bank_dsn_file" default:"" help:"file that holds the PostgreSQL DSN of the sandbox bank; either this or bank_file"`
 	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
 	OTLPEndpoint    string        `json:"otlp_endpoint" default:"" help:"address of an OpenTelemetry collector (OTLP over HTTP), such as https://collector:4318; /v1/traces is added when there is no path; empty traces nothing"`
 	TracePercent    int           `json:"trace_percent" default:"100" help:"percent of the requests that are traced, 0 to 100; used with otlp_endpoint"`
@@ -99,18 +100,14 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	p.watch.Postgres(db)
 	gate := postgres.NewGate(db, postgres.GateConfig{Lanes: c.GateLanes, Observe: p.watch.Gate()})
 	p.closers = append(p.closers, gate.Close)
-	bankDSN, err := config.Secret(c.BankDSNFile)
+	provider, err := bank.Open(ctx, bank.Config{File: c.BankFile, SandboxDSNFile: c.BankDSNFile, Log: log, Alarm: p.watch.Alarm})
 	if err != nil {
 		return nil, err
 	}
-	bank, err := sandbox.Open(ctx, bankDSN)
-	if err != nil {
-		return nil, err
-	}
-	p.closers = append(p.closers, bank.Close)
+	p.closers = append(p.closers, provider.Close)
 	rc := resource.Config{
 		Public: c.Public, Issuer: c.Issuer, Instance: instance(c.Instance), Log: log,
-		Tokens: db.Tokens(), Provider: bank, Gate: gate, Performance: db.Performance(), Watch: p.watch.Watch(),
+		Tokens: db.Tokens(), Provider: provider.Provider, Gate: gate, Performance: db.Performance(), Watch: p.watch.Watch(),
 	}
 	var told consent.Cache
 	if c.RedisURLFile != "" {
