@@ -44,6 +44,7 @@ var rows = []row{
 	{"resource/sandbox", 3, []string{"resource", "resource/sandbox/..."}},
 	{"resource/sandbox/ledger", 3, nil},
 	{"resource/sandbox/persona", 3, []string{"resource/sandbox/ledger"}},
+	{"resource/sandbox/paper", 3, nil},
 	{"resource/sandbox/ofx", 3, []string{"resource/sandbox/ledger"}},
 	{"resource/sandbox/csv", 3, []string{"resource/sandbox/ledger"}},
 	{"resource/upstream", 3, []string{"resource"}},
@@ -86,6 +87,7 @@ var dependencies = []dependency{
 	{path: "github.com/ory/fosite", only: []string{"authz/internal/engine"}},
 	{path: "github.com/jackc/pgx/v5", only: []string{"internal/postgres", "resource/sandbox", "internal/testenv"}},
 	{path: "github.com/redis/go-redis/v9", only: []string{"internal/redis"}},
+	{path: "codeberg.org/go-pdf/fpdf", only: []string{"resource/sandbox/paper"}},
 	{path: "github.com/gin-gonic/gin", files: "http*.go"},
 }
 
