@@ -20,8 +20,9 @@ var _ resource.Provider = (*Store)(nil)
 
 // A consumer of the gateway is a customer of the sandbox under the same id.
 // Every read asks again whether the customer still holds the account: what a
-// customer has lost, the recipients have lost with it.
-const heldBy = ` AND EXISTS (SELECT FROM sandbox.holder h WHERE h.account_id = a.id AND h.customer_id = $1)`
+// customer has lost, the recipients have lost with it. An account that is gone
+// is held by nobody.
+const heldBy = ` AND NOT a.services ? 'gone' AND EXISTS (SELECT FROM sandbox.holder h WHERE h.account_id = a.id AND h.customer_id = $1)`
 
 // errPlace is returned for a place that Page.Next did not hold.
 var errPlace = errors.New("sandbox: not a place in this list")
