@@ -45,17 +45,18 @@ type state struct {
 	first fdx.Date
 }
 
-// state returns the state of the one account of an access, ErrNoAccount or
-// ErrAccountLocked.
+// state returns the state of the one account of an access, ErrNoAccount,
+// ErrAccountLocked or ErrUnavailable.
 func (s *Store) state(ctx context.Context, a resource.Access) (state, error) {
 	var out state
 	var services []byte
+	var why closed
 	var first *time.Time
 	err := s.pool.QueryRow(ctx, `
-		SELECT a.status, a.category, a.services,
+		SELECT a.status, a.category, a.services, `+closedTo+`,
 			(SELECT t.at FROM sandbox.txn t WHERE t.account_id = a.id AND t.pending = false ORDER BY t.at, t.id LIMIT 1)
 		FROM sandbox.account a WHERE a.id = $2`+heldBy, string(a.Consumer()), string(a.Account())).
-		Scan(&out.status, &out.category, &services, &first)
+		Scan(&out.status, &out.category, &services, &why, &first)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return state{}, resource.ErrNoAccount
 	}
@@ -65,8 +66,8 @@ func (s *Store) state(ctx context.Context, a resource.Access) (state, error) {
 	if err != nil {
 		return state{}, fmt.Errorf("sandbox account: %w", err)
 	}
-	if out.services.Locked {
-		return state{}, resource.ErrAccountLocked
+	if err := why.err(); err != nil {
+		return state{}, err
 	}
 	if first != nil {
 		out.first = fdx.DateOf(*first)

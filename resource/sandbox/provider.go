@@ -58,11 +58,11 @@ func (s *Store) Account(ctx context.Context, a resource.Access) (fdx.Account, er
 	if err != nil {
 		return fdx.Account{}, fmt.Errorf("sandbox account: %w", err)
 	}
-	switch {
-	case len(rows) == 0:
+	if len(rows) == 0 {
 		return fdx.Account{}, resource.ErrNoAccount
-	case rows[0].locked:
-		return fdx.Account{}, resource.ErrAccountLocked
+	}
+	if err := rows[0].closed.err(); err != nil {
+		return fdx.Account{}, err
 	}
 	return rows[0].fdx, nil
 }
@@ -78,7 +78,7 @@ func accountIDs(shares []consent.AccountShare) []string {
 type placedAccount struct {
 	seq    int64
 	fdx    fdx.Account
-	locked bool
+	closed closed
 }
 
 // accounts returns accounts with their holdings in one round trip.
@@ -95,12 +95,16 @@ func (s *Store) accounts(ctx context.Context, holder consent.ConsumerID, ids []s
 			if err != nil {
 				return err
 			}
-			if r.locked {
+			if r.closed != "" {
 				fdx.FilterAccount(&a, fdx.NewClusters(fdx.AccountBasic))
-			} else {
+			}
+			if r.closed == "down" {
+				a.Descriptor().Error = fdx.AccountError{Code: fdx.ErrSubsystem.Code, Message: fdx.ErrSubsystem.Message}
+			}
+			if r.closed == "" {
 				index[r.id] = len(out)
 			}
-			out = append(out, placedAccount{r.seq, a, r.locked})
+			out = append(out, placedAccount{r.seq, a, r.closed})
 			r = accountRow{}
 			return nil
 		})
@@ -187,7 +191,7 @@ func (s *Store) Transactions(ctx context.Context, a resource.Access, p resource.
 	}
 	rows, err := s.transactions(ctx, a.Consumer(), a.Account(), a.Window(), from, p.Limit+1)
 	switch {
-	case errors.Is(err, resource.ErrNoAccount), errors.Is(err, resource.ErrAccountLocked):
+	case errors.Is(err, resource.ErrNoAccount), errors.Is(err, resource.ErrAccountLocked), errors.Is(err, resource.ErrUnavailable):
 		return none, err
 	case err != nil:
 		return none, fmt.Errorf("sandbox transactions: %w", err)
@@ -243,14 +247,14 @@ func pageArgs(id fdx.AccountID, w fdx.Window, from place, limit int) []any {
 }
 
 // transactions returns up to limit transactions after a place, in one round
-// trip, or ErrNoAccount or ErrAccountLocked.
+// trip, or ErrNoAccount, ErrAccountLocked or ErrUnavailable.
 func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id fdx.AccountID, w fdx.Window, from place, limit int) ([]placedTransaction, error) {
 	var category fdx.AccountCategory
-	var locked bool
+	var closed closed
 	var out []placedTransaction
 	var batch pgx.Batch
-	batch.Queue(`SELECT a.category, a.services ? 'locked' FROM sandbox.account a WHERE a.id = $2`+heldBy, string(holder), string(id)).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&category, &locked) })
+	batch.Queue(`SELECT a.category, `+closedTo+` FROM sandbox.account a WHERE a.id = $2`+heldBy, string(holder), string(id)).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&category, &closed) })
 	batch.Queue(pageSQL, pageArgs(id, w, from, limit)...).Query(func(rows pgx.Rows) error {
 		var r txnRow
 		_, err := pgx.ForEachRow(rows, r.targets(), func() error {
@@ -274,8 +278,8 @@ func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id 
 		}
 		return nil, err
 	}
-	if locked {
-		return nil, resource.ErrAccountLocked
+	if err := closed.err(); err != nil {
+		return nil, err
 	}
 	return out, nil
 }

@@ -64,6 +64,9 @@ type Account struct {
 type Services struct {
 	// Locked: the account is there and may not be read now.
 	Locked bool `json:"locked,omitempty"`
+	// Down: the system that keeps the account does not answer. The account
+	// is listed and says so.
+	Down bool `json:"down,omitempty"`
 	// Gone: the bank does not know the account any more. It can still be
 	// chosen to be shared, as one that ends between consent and read.
 	Gone bool `json:"gone,omitempty"`

@@ -55,7 +55,7 @@ func All() []Persona {
 		{"partner", "Pat Jordan", "shares the household account with joint, and has a savings account alone"},
 		{"heavy", "Hana Heavy", "a shop's account with more than 30,000 transactions"},
 		{"variety", "Vera Varga", "one account of every kind there is, from an annuity to a wallet"},
-		{"quirks", "Quinn Quill", "accounts that are locked, about to open, in euros, overdrawn, and gone after they were chosen; statements that are late or failed"},
+		{"quirks", "Quinn Quill", "accounts that are locked, about to open, in euros, overdrawn, gone after they were chosen, and on a system that is down; statements that are late or failed"},
 		{"newcomer", "Nora Newman", "no account yet"},
 		{"layla", "\u0644\u064a\u0644\u0649 \u0639\u0628\u062f \u0627\u0644\u0631\u062d\u0645\u0646 \u0627\u0644\u0647\u0627\u0634\u0645\u064a", "a name from right to left, and account names that are very long"},
 	}

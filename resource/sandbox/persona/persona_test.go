@@ -98,7 +98,7 @@ func TestEveryoneIsThere(t *testing.T) {
 			"variety/checking OWNER", "variety/homeline OWNER", "variety/student OWNER", "variety/401k OWNER", "variety/annuity OWNER",
 			"variety/life OWNER", "variety/company OWNER", "variety/wallet OWNER", "variety/installments OWNER",
 		},
-		"quirks":   {"quirks/overdrawn OWNER", "quirks/euros OWNER", "quirks/locked OWNER", "quirks/unborn OWNER", "quirks/gone OWNER"},
+		"quirks":   {"quirks/overdrawn OWNER", "quirks/euros OWNER", "quirks/locked OWNER", "quirks/unborn OWNER", "quirks/gone OWNER", "quirks/down OWNER"},
 		"newcomer": nil,
 		"layla":    {"layla/checking OWNER", "layla/savings OWNER"},
 	}
