@@ -15,6 +15,7 @@ import (
 // document is what a reader of tagged PDF finds in a file.
 type document struct {
 	title     string
+	made      string     // when, as PDF writes it
 	pages     []string   // the content of each
 	artifacts [][]string // texts that are no content, by page
 	// outline is the structure tree, an element a line, each with its text,
@@ -53,6 +54,8 @@ func read(t *testing.T, file []byte) document {
 	info := objects[number(trailer, "Info")]
 	title, _, _ := strings.Cut(info[strings.Index(info, "/Title (")+8:], ")\n")
 	d.title = decode(title)
+	made, _, _ := strings.Cut(info[strings.Index(info, "/CreationDate (")+15:], ")")
+	d.made = made
 
 	// What is marked on each page.
 	kids := refs(regexp.MustCompile(`/Kids \[[^]]*\]`).FindString(objects[number(catalog, "Pages")]))

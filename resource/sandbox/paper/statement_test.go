@@ -52,6 +52,9 @@ func TestStatement(t *testing.T) {
 		t.Fatal(err)
 	}
 	d := read(t, body)
+	if d.made != "D:20260331000000" {
+		t.Errorf("made %s", d.made)
+	}
 	if len(d.pages) != 4 || d.title != "Statement of account ****1234, 1 March 2026 to 31 March 2026" {
 		t.Errorf("%d pages of %q", len(d.pages), d.title)
 	}
