@@ -115,7 +115,9 @@ func (l letters) drawn(s string) string {
 		return s
 	}
 	// The parts come in the order of reading. A line whose first letter is
-	// read from the right has its first part there.
+	// read from the right has its first part there. Nesting deeper than that,
+	// such as a number within Arabic within English, is not turned around; the
+	// structure has the order of reading.
 	right := fromRight(s)
 	var out string
 	for i := range order.NumRuns() {
