@@ -133,7 +133,7 @@ func objectsOf(file []byte) ([][]byte, error) {
 }
 
 // perStream is how many objects an object stream holds, at most.
-const perStream = 200
+const perStream = 1000
 
 // written returns a file of these objects (ISO 32000-1 sections 7.5.7 and
 // 7.5.8). The document information is the object before the catalog.
