@@ -17,12 +17,12 @@ import (
 	"github.com/headgate/headgate/resource/sandbox/ledger"
 )
 
-// Operations implements resource.Provider: all that needs no image and no
-// terms. Documents of statements are always in processing.
+// Operations implements resource.Provider: all of them.
 func (s *Store) Operations() []fdx.OperationID {
 	return []fdx.OperationID{
 		fdx.SearchForAccounts, fdx.GetAccount, fdx.GetAccountContact, fdx.GetAccountPaymentNetworks, fdx.GetAccountAssetTransferNetworks,
 		fdx.SearchForAccountTransactions, fdx.SearchForAccountStatements, fdx.GetAccountStatement,
+		fdx.GetAccountTransactionImages, fdx.GetTermsAndConditions,
 		fdx.SearchRewardPrograms, fdx.GetRewardProgram, fdx.GetRewardProgramCategories,
 		fdx.GetCustomers, fdx.GetCustomerInfo, fdx.GetCustomer,
 	}
@@ -39,22 +39,24 @@ func (s *Store) Availability(ctx context.Context) (fdx.Availability, error) {
 // state is what decides about an account before anything of it is read.
 type state struct {
 	status   fdx.AccountStatus
+	category fdx.AccountCategory
 	services ledger.Services
 	// first is the day of the first booking, zero without any.
 	first fdx.Date
 }
 
-// state returns the state of the one account of an access, ErrNoAccount or
-// ErrAccountLocked.
+// state returns the state of the one account of an access, ErrNoAccount,
+// ErrAccountLocked or ErrUnavailable.
 func (s *Store) state(ctx context.Context, a resource.Access) (state, error) {
 	var out state
 	var services []byte
+	var why closed
 	var first *time.Time
 	err := s.pool.QueryRow(ctx, `
-		SELECT a.status, a.services,
+		SELECT a.status, a.category, a.services, `+closedTo+`,
 			(SELECT t.at FROM sandbox.txn t WHERE t.account_id = a.id AND t.pending = false ORDER BY t.at, t.id LIMIT 1)
 		FROM sandbox.account a WHERE a.id = $2`+heldBy, string(a.Consumer()), string(a.Account())).
-		Scan(&out.status, &services, &first)
+		Scan(&out.status, &out.category, &services, &why, &first)
 	if errors.Is(err, pgx.ErrNoRows) {
 		return state{}, resource.ErrNoAccount
 	}
@@ -64,8 +66,8 @@ func (s *Store) state(ctx context.Context, a resource.Access) (state, error) {
 	if err != nil {
 		return state{}, fmt.Errorf("sandbox account: %w", err)
 	}
-	if out.services.Locked {
-		return state{}, resource.ErrAccountLocked
+	if err := why.err(); err != nil {
+		return state{}, err
 	}
 	if first != nil {
 		out.first = fdx.DateOf(*first)
@@ -73,10 +75,15 @@ func (s *Store) state(ctx context.Context, a resource.Access) (state, error) {
 	return out, nil
 }
 
-// PaymentNetworks implements resource.Provider.
+// PaymentNetworks implements resource.Provider. Annuities and insurances are
+// not paid through networks at all.
 func (s *Store) PaymentNetworks(ctx context.Context, a resource.Access, p resource.PageRequest) (resource.Page[fdx.PaymentNetwork], error) {
 	state, err := s.state(ctx, a)
-	if err == nil && state.status == fdx.StatusClosed {
+	switch {
+	case err != nil:
+	case state.category == fdx.AnnuityCategory, state.category == fdx.InsuranceCategory:
+		err = resource.ErrAccountType
+	case state.status == fdx.StatusClosed:
 		err = resource.ErrAccountClosed
 	}
 	if err != nil {
@@ -115,67 +122,16 @@ func cut[T any](list []T, p resource.PageRequest) (resource.Page[T], error) {
 	return page, nil
 }
 
-// Statements implements resource.Provider. Statements are of whole months, from
-// the month of the first booking on; their ids are the months.
-func (s *Store) Statements(ctx context.Context, a resource.Access, p resource.PageRequest) (resource.Page[fdx.Statement], error) {
-	list, err := s.statements(ctx, a)
-	if err != nil {
-		return resource.Page[fdx.Statement]{}, err
-	}
-	return cut(list, p)
-}
-
-// Statement implements resource.Provider: the sandbox makes no documents.
-func (s *Store) Statement(ctx context.Context, a resource.Access, id fdx.StatementID, _ []fdx.ContentType) (resource.Document, error) {
-	list, err := s.statements(ctx, a)
-	if err != nil {
-		return resource.Document{}, err
-	}
-	if !slices.ContainsFunc(list, func(st fdx.Statement) bool { return st.StatementID == id }) {
-		return resource.Document{}, resource.ErrNotFound
-	}
-	return resource.Document{}, resource.ErrProcessing
-}
-
-// statements returns the statements inside the window, newest first.
-func (s *Store) statements(ctx context.Context, a resource.Access) ([]fdx.Statement, error) {
-	state, err := s.state(ctx, a)
-	if err != nil {
-		return nil, err
-	}
-	if !state.services.Statements {
-		return nil, resource.ErrNoStatements
-	}
-	if state.first.IsZero() {
-		return nil, nil
-	}
-	now := s.now().UTC()
-	var list []fdx.Statement
-	for end := time.Date(now.Year(), now.Month(), 0, 0, 0, 0, 0, time.UTC); !fdx.DateOf(end).Before(state.first); end = time.Date(end.Year(), end.Month(), 0, 0, 0, 0, 0, time.UTC) {
-		if day := fdx.DateOf(end); a.Window().Contains(day) {
-			list = append(list, fdx.Statement{
-				AccountID: a.Account(), StatementID: fdx.StatementID(end.Format("2006-01")), StatementDate: day,
-				Description: "Statement of " + end.Format("January 2006"), Status: fdx.DocumentProcessing,
-			})
-		}
-	}
-	return list, nil
-}
-
 // Contact implements resource.Provider.
 func (s *Store) Contact(ctx context.Context, a resource.Access) (fdx.AccountContact, error) {
 	if _, err := s.state(ctx, a); err != nil {
 		return fdx.AccountContact{}, err
 	}
-	holders, err := s.holders(ctx, a, "", "", 100)
+	holders, err := s.holders(ctx, a, "", "", maxHolders)
 	if err != nil {
 		return fdx.AccountContact{}, fmt.Errorf("sandbox contact: %w", err)
 	}
-	// Owners first, as a bank would list them.
-	rank := func(c fdx.Customer) int {
-		return slices.Index([]fdx.AccountHolderRelationship{fdx.SoleOwner, fdx.PrimaryJoint}, partIn(c, a.Account()))
-	}
-	slices.SortStableFunc(holders, func(x, y fdx.Customer) int { return rank(y) - rank(x) })
+	ownersFirst(holders, a.Account())
 	var out fdx.AccountContact
 	for _, c := range holders {
 		out.Holders = append(out.Holders, fdx.AccountHolder{
@@ -186,6 +142,17 @@ func (s *Store) Contact(ctx context.Context, a resource.Access) (fdx.AccountCont
 		out.Telephones = append(out.Telephones, c.Telephones...)
 	}
 	return out, nil
+}
+
+// maxHolders bounds how many holders of one account are told.
+const maxHolders = 100
+
+// ownersFirst sorts holders as a bank would list them.
+func ownersFirst(holders []fdx.Customer, id fdx.AccountID) {
+	rank := func(c fdx.Customer) int {
+		return slices.Index([]fdx.AccountHolderRelationship{fdx.SoleOwner, fdx.PrimaryJoint}, partIn(c, id))
+	}
+	slices.SortStableFunc(holders, func(x, y fdx.Customer) int { return rank(y) - rank(x) })
 }
 
 // partIn returns the part of a customer in an account.
@@ -242,7 +209,8 @@ func (s *Store) holders(ctx context.Context, a resource.Access, after string, id
 	rows, err := s.pool.Query(ctx, `
 		SELECT c.id, c.name, c.person, (
 			SELECT json_agg(json_build_object('accountId', h.account_id, 'relationship', `+relationships+`) ORDER BY acc.seq)
-			FROM sandbox.holder h JOIN sandbox.account acc ON acc.id = h.account_id WHERE h.customer_id = c.id)
+			FROM sandbox.holder h JOIN sandbox.account acc ON acc.id = h.account_id
+			WHERE h.customer_id = c.id AND NOT acc.services ? 'gone')
 		FROM sandbox.customer c
 		WHERE c.id > $3 AND ($4 = '' OR c.id = $4) AND EXISTS (
 			SELECT FROM sandbox.holder o JOIN sandbox.account a ON a.id = o.account_id

@@ -20,8 +20,9 @@ var _ resource.Provider = (*Store)(nil)
 
 // A consumer of the gateway is a customer of the sandbox under the same id.
 // Every read asks again whether the customer still holds the account: what a
-// customer has lost, the recipients have lost with it.
-const heldBy = ` AND EXISTS (SELECT FROM sandbox.holder h WHERE h.account_id = a.id AND h.customer_id = $1)`
+// customer has lost, the recipients have lost with it. An account that is gone
+// is held by nobody.
+const heldBy = ` AND NOT a.services ? 'gone' AND EXISTS (SELECT FROM sandbox.holder h WHERE h.account_id = a.id AND h.customer_id = $1)`
 
 // errPlace is returned for a place that Page.Next did not hold.
 var errPlace = errors.New("sandbox: not a place in this list")
@@ -57,11 +58,11 @@ func (s *Store) Account(ctx context.Context, a resource.Access) (fdx.Account, er
 	if err != nil {
 		return fdx.Account{}, fmt.Errorf("sandbox account: %w", err)
 	}
-	switch {
-	case len(rows) == 0:
+	if len(rows) == 0 {
 		return fdx.Account{}, resource.ErrNoAccount
-	case rows[0].locked:
-		return fdx.Account{}, resource.ErrAccountLocked
+	}
+	if err := rows[0].closed.err(); err != nil {
+		return fdx.Account{}, err
 	}
 	return rows[0].fdx, nil
 }
@@ -77,7 +78,7 @@ func accountIDs(shares []consent.AccountShare) []string {
 type placedAccount struct {
 	seq    int64
 	fdx    fdx.Account
-	locked bool
+	closed closed
 }
 
 // accounts returns accounts with their holdings in one round trip.
@@ -94,12 +95,16 @@ func (s *Store) accounts(ctx context.Context, holder consent.ConsumerID, ids []s
 			if err != nil {
 				return err
 			}
-			if r.locked {
+			if r.closed != "" {
 				fdx.FilterAccount(&a, fdx.NewClusters(fdx.AccountBasic))
-			} else {
+			}
+			if r.closed == "down" {
+				a.Descriptor().Error = fdx.AccountError{Code: fdx.ErrSubsystem.Code, Message: fdx.ErrSubsystem.Message}
+			}
+			if r.closed == "" {
 				index[r.id] = len(out)
 			}
-			out = append(out, placedAccount{r.seq, a, r.locked})
+			out = append(out, placedAccount{r.seq, a, r.closed})
 			r = accountRow{}
 			return nil
 		})
@@ -186,7 +191,7 @@ func (s *Store) Transactions(ctx context.Context, a resource.Access, p resource.
 	}
 	page, err := s.transactions(ctx, a.Consumer(), a.Account(), a.Window(), from, p.Limit)
 	switch {
-	case errors.Is(err, resource.ErrNoAccount), errors.Is(err, resource.ErrAccountLocked):
+	case errors.Is(err, resource.ErrNoAccount), errors.Is(err, resource.ErrAccountLocked), errors.Is(err, resource.ErrUnavailable):
 		return none, err
 	case err != nil:
 		return none, fmt.Errorf("sandbox transactions: %w", err)
@@ -229,14 +234,14 @@ func pageArgs(id fdx.AccountID, w fdx.Window, from place, limit int) []any {
 }
 
 // transactions returns the page of up to limit transactions after a place, in
-// one round trip, or ErrNoAccount or ErrAccountLocked.
+// one round trip, or ErrNoAccount, ErrAccountLocked or ErrUnavailable.
 func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id fdx.AccountID, w fdx.Window, from place, limit int) (resource.Page[fdx.Transaction], error) {
 	var category fdx.AccountCategory
-	var locked bool
+	var closed closed
 	page := resource.Page[fdx.Transaction]{Items: make([]fdx.Transaction, 0, limit)}
 	var batch pgx.Batch
-	batch.Queue(`SELECT a.category, a.services ? 'locked' FROM sandbox.account a WHERE a.id = $2`+heldBy, string(holder), string(id)).
-		QueryRow(func(row pgx.Row) error { return row.Scan(&category, &locked) })
+	batch.Queue(`SELECT a.category, `+closedTo+` FROM sandbox.account a WHERE a.id = $2`+heldBy, string(holder), string(id)).
+		QueryRow(func(row pgx.Row) error { return row.Scan(&category, &closed) })
 	batch.Queue(pageSQL, pageArgs(id, w, from, limit+1)...).Query(func(rows pgx.Rows) error {
 		var r txnRow
 		var last place
@@ -266,8 +271,8 @@ func (s *Store) transactions(ctx context.Context, holder consent.ConsumerID, id 
 		}
 		return resource.Page[fdx.Transaction]{}, err
 	}
-	if locked {
-		return resource.Page[fdx.Transaction]{}, resource.ErrAccountLocked
+	if err := closed.err(); err != nil {
+		return resource.Page[fdx.Transaction]{}, err
 	}
 	return page, nil
 }

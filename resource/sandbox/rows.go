@@ -10,6 +10,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/resource"
 )
 
 // This file is the form of accounts and transactions in the tables: what every
@@ -100,7 +101,24 @@ func set[T any](p *T, v T) {
 // The columns of an account, from table alias a, in the order of
 // accountRow.targets. Money is read as text, which keeps every digit.
 const accountColumns = `a.id, a.seq, a.category, a.number_display, a.product_name, a.nickname, a.status, a.currency,
-	a.balance::text, a.available::text, a.balance_as_of, a.detail, a.services ? 'locked'`
+	a.balance::text, a.available::text, a.balance_as_of, a.detail, ` + closedTo
+
+// closedTo says why an account, alias a, cannot be read now.
+const closedTo = `CASE WHEN a.services ? 'locked' THEN 'locked' WHEN a.services ? 'down' THEN 'down' ELSE '' END`
+
+// closed is a value of closedTo.
+type closed string
+
+// err returns the error of a read of the account, nil for one that is open.
+func (c closed) err() error {
+	switch c {
+	case "locked":
+		return resource.ErrAccountLocked
+	case "down":
+		return resource.ErrUnavailable
+	}
+	return nil
+}
 
 // accountRow is an account between its columns and its FDX form.
 type accountRow struct {
@@ -112,13 +130,13 @@ type accountRow struct {
 	balance, available fdx.Decimal
 	asOf               *time.Time
 	detail             []byte
-	locked             bool
+	closed             closed
 }
 
 func (r *accountRow) targets() []any {
 	d := &r.descriptor
 	return []any{&r.id, &r.seq, &r.category, &d.AccountNumberDisplay, &d.ProductName, &d.Nickname, &d.Status, &r.currency,
-		&r.balance, &r.available, &r.asOf, &r.detail, &r.locked}
+		&r.balance, &r.available, &r.asOf, &r.detail, &r.closed}
 }
 
 // account returns the FDX form.

@@ -10,18 +10,25 @@ import (
 	"github.com/jackc/pgx/v5/pgxpool"
 
 	"github.com/headgate/headgate/fdx"
-	"github.com/headgate/headgate/resource"
 	"github.com/headgate/headgate/resource/sandbox/ledger"
+	"github.com/headgate/headgate/resource/sandbox/paper"
+	"github.com/headgate/headgate/resource/sandbox/persona"
 )
 
 // Store is the bank's data in PostgreSQL. It implements resource.Provider and
 // is safe for concurrent use.
 type Store struct {
-	resource.NotOffered // images and terms: it has none
-
-	pool *pgxpool.Pool
-	now  func() time.Time
+	pool    *pgxpool.Pool
+	now     func() time.Time
+	printer *paper.Printer
+	terms   map[fdx.AccountCategory]paper.Terms
+	// printing has room for as many documents as are made at once.
+	printing chan struct{}
 }
+
+// maxPrinting bounds what documents cost: the longest statement takes seconds
+// and a hundred megabytes.
+const maxPrinting = 4
 
 // Config holds what a Store needs.
 type Config struct {
@@ -40,7 +47,15 @@ func New(cfg Config) (*Store, error) {
 	if cfg.Now == nil {
 		cfg.Now = time.Now
 	}
-	return &Store{pool: cfg.Pool, now: cfg.Now}, nil
+	printer, err := paper.New(paper.Config{Bank: persona.Institution, Address: []string{"1 Headgate Plaza", "Riverton, OH 43001"}})
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	terms, err := readTerms()
+	if err != nil {
+		return nil, fmt.Errorf("sandbox: %w", err)
+	}
+	return &Store{pool: cfg.Pool, now: cfg.Now, printer: printer, terms: terms, printing: make(chan struct{}, maxPrinting)}, nil
 }
 
 // Customer is a person who has accounts.

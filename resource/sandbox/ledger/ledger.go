@@ -64,8 +64,17 @@ type Account struct {
 type Services struct {
 	// Locked: the account is there and may not be read now.
 	Locked bool `json:"locked,omitempty"`
+	// Down: the system that keeps the account does not answer. The account
+	// is listed and says so.
+	Down bool `json:"down,omitempty"`
+	// Gone: the bank does not know the account any more. It can still be
+	// chosen to be shared, as one that ends between consent and read.
+	Gone bool `json:"gone,omitempty"`
 	// Statements: a statement is made at the end of each month.
-	Statements            bool                       `json:"statements,omitempty"`
+	Statements bool `json:"statements,omitempty"`
+	// Documents is how far the documents of the newest statements have come,
+	// newest first; those of all others are available.
+	Documents             []fdx.DocumentStatus       `json:"documents,omitempty"`
 	PaymentNetworks       []fdx.PaymentNetwork       `json:"paymentNetworks,omitempty"`
 	AssetTransferNetworks []fdx.AssetTransferNetwork `json:"assetTransferNetworks,omitempty"`
 }

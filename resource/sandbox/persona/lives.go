@@ -253,6 +253,22 @@ func (d *debtor) day(day time.Time) {
 		}
 	}
 	d.tenant.day(day)
+	d.writeCheck(day)
+}
+
+// writeCheck pays one bill a month with a cheque. The numbers go up from month
+// to month.
+func (d *debtor) writeCheck(day time.Time) {
+	if day.Day() != 11 {
+		return
+	}
+	month := int64(day.Year()*12) + int64(day.Month())
+	payee := []string{"Hillside Dental", "Lakeview Roofing", "Oak Street Garage"}[month%3]
+	number := month - 2010*12
+	d.account.post(day, clock(14, 20), entry{
+		cents: -between(d.w.random("borrower check", day), 6_000, 24_000), text: "CHECK " + strconv.FormatInt(number, 10), category: "Check", payee: payee,
+		check: number, memo: "Invoice " + strconv.FormatInt(number*7, 10),
+	})
 }
 
 func (d *debtor) finish() {

@@ -49,13 +49,13 @@ func All() []Persona {
 	return []Persona{
 		{"everyday", "Emma Everett", "one checking account with pay, rent and everyday shopping"},
 		{"saver", "Sam Sandberg", "checking, savings and a credit card paid in full, and a savings account that is closed"},
-		{"borrower", "Bea Borromeo", "checking with a mortgage and a car loan to pay off"},
+		{"borrower", "Bea Borromeo", "checking with a mortgage and a car loan to pay off, and a check a month with its image"},
 		{"investor", "Ines Ivarsson", "a brokerage account with holdings, trades and dividends beside checking"},
 		{"joint", "Jo Jordan", "shares a household account with partner, and has a checking account alone"},
 		{"partner", "Pat Jordan", "shares the household account with joint, and has a savings account alone"},
 		{"heavy", "Hana Heavy", "a shop's account with more than 30,000 transactions"},
 		{"variety", "Vera Varga", "one account of every kind there is, from an annuity to a wallet"},
-		{"quirks", "Quinn Quill", "accounts that are locked, about to open, in euros, and overdrawn"},
+		{"quirks", "Quinn Quill", "accounts that are locked, about to open, in euros, overdrawn, gone after they were chosen, and on a system that is down; statements that are late or failed"},
 		{"newcomer", "Nora Newman", "no account yet"},
 		{"layla", "\u0644\u064a\u0644\u0649 \u0639\u0628\u062f \u0627\u0644\u0631\u062d\u0645\u0646 \u0627\u0644\u0647\u0627\u0634\u0645\u064a", "a name from right to left, and account names that are very long"},
 	}

@@ -98,7 +98,7 @@ func TestEveryoneIsThere(t *testing.T) {
 			"variety/checking OWNER", "variety/homeline OWNER", "variety/student OWNER", "variety/401k OWNER", "variety/annuity OWNER",
 			"variety/life OWNER", "variety/company OWNER", "variety/wallet OWNER", "variety/installments OWNER",
 		},
-		"quirks":   {"quirks/overdrawn OWNER", "quirks/euros OWNER", "quirks/locked OWNER", "quirks/unborn OWNER"},
+		"quirks":   {"quirks/overdrawn OWNER", "quirks/euros OWNER", "quirks/locked OWNER", "quirks/unborn OWNER", "quirks/gone OWNER", "quirks/down OWNER"},
 		"newcomer": nil,
 		"layla":    {"layla/checking OWNER", "layla/savings OWNER"},
 	}
@@ -252,7 +252,21 @@ func TestEverythingRareIsThere(t *testing.T) {
 	if foreign < 24 {
 		t.Errorf("%d transactions in foreign currency", foreign)
 	}
-	if len(b.Programs) != 1 || len(b.Programs[0].Members) != 2 || len(b.Programs[0].Categories) != 3 {
+	checks := map[fdx.ImageID]bool{}
+	for _, tr := range transactions(t, b) {
+		d := tr.Transaction.Deposit
+		if d == nil || len(d.ImageIDs) == 0 {
+			continue
+		}
+		if d.CheckNumber == 0 || d.Payee == "" || d.Memo == "" || checks[d.ImageIDs[0]] {
+			t.Errorf("check %+v", d)
+		}
+		checks[d.ImageIDs[0]] = true
+	}
+	if len(checks) != 25 {
+		t.Errorf("%d checks", len(checks))
+	}
+	if len(b.Programs) != 2 || len(b.Programs[0].Members) != 2 || len(b.Programs[0].Categories) != 3 || len(b.Programs[1].Categories) != 0 {
 		t.Errorf("programs %+v", b.Programs)
 	}
 	seen := map[string]bool{}

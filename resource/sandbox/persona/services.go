@@ -100,6 +100,23 @@ func (w *world) reward() {
 		}
 	}
 	w.batch.Programs = append(w.batch.Programs, program)
+	w.club()
+}
+
+// club makes a program that tells no categories, for the home line of credit.
+func (w *world) club() {
+	for _, h := range w.batch.Holders {
+		if h.Username != "variety" || w.batch.Accounts[h.Account].Account.LineOfCredit == nil {
+			continue
+		}
+		w.batch.Programs = append(w.batch.Programs, ledger.Program{
+			Institution: Institution, Key: "club", Program: fdx.RewardProgram{ProgramName: "Home Club", ProgramURL: "https://club.example"},
+			Members: []ledger.Member{{Username: h.Username, Accounts: []int{h.Account}, Membership: fdx.RewardMembership{
+				MemberID: "HC-0001", BusinessOrConsumer: fdx.Consumer,
+				Balances: []fdx.RewardBalance{{Name: "Stamps", Type: fdx.Points, Balance: fdx.NewDecimal(7, 0)}},
+			}}},
+		})
+	}
 }
 
 // monthly books one entry on the same day of every month.

@@ -114,8 +114,8 @@ func (c *collector) finish() {
 
 // oddities are accounts in states that are rare.
 type oddities struct {
-	w                                *world
-	overdrawn, euros, locked, unborn *account
+	w                                            *world
+	overdrawn, euros, locked, unborn, gone, down *account
 }
 
 func quirks(w *world) life {
@@ -125,13 +125,19 @@ func quirks(w *world) life {
 	locked.Deposit.Status = fdx.StatusRestricted
 	unborn := savings("Holiday Savings", fdx.NewDecimal(200, 2))
 	unborn.Deposit.Status = fdx.StatusPendingOpen
-	return &oddities{
+	o := &oddities{
 		w:         w,
 		overdrawn: w.open("quirks", "overdrawn", -8_000, checking("Student Checking", "")),
 		euros:     w.open("quirks", "euros", 90_000, euros),
 		locked:    w.open("quirks", "locked", 510_000, locked),
 		unborn:    w.open("quirks", "unborn", 0, unborn),
+		gone:      w.open("quirks", "gone", 31_000, savings("Vanished Savings", fdx.NewDecimal(50, 2))),
 	}
+	o.down = w.open("quirks", "down", 44_000, savings("Old System Savings", fdx.NewDecimal(50, 2)))
+	w.batch.Accounts[o.down.index].Services.Down = true
+	w.batch.Accounts[o.overdrawn.index].Services.Documents = []fdx.DocumentStatus{fdx.DocumentProcessing, fdx.DocumentFailed}
+	w.batch.Accounts[o.gone.index].Services.Gone = true
+	return o
 }
 
 func (o *oddities) day(day time.Time) {
@@ -143,10 +149,12 @@ func (o *oddities) day(day time.Time) {
 	})
 	o.euros.monthly(day, 2, entry{cents: 4_600, text: "EXCHANGE FROM USD", category: "Transfer", foreign: fdx.NewDecimal(4_999, 2), foreignCurrency: "USD"})
 	o.locked.monthly(day, 28, entry{cents: 600, text: "INTEREST", category: "Interest"})
+	o.gone.monthly(day, 28, entry{cents: 13, text: "INTEREST", category: "Interest"})
+	o.down.monthly(day, 28, entry{cents: 18, text: "INTEREST", category: "Interest"})
 }
 
 func (o *oddities) finish() {
-	for _, a := range []*account{o.overdrawn, o.euros, o.locked, o.unborn} {
+	for _, a := range []*account{o.overdrawn, o.euros, o.locked, o.unborn, o.gone, o.down} {
 		a.finishDeposit()
 	}
 	yes := true

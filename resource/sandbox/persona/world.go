@@ -108,6 +108,8 @@ type entry struct {
 	// What it was in another currency, as a number of foreignCurrency.
 	foreign         fdx.Decimal
 	foreignCurrency string
+	check           int64  // number of the cheque that it was paid with, 0 for none
+	memo            string // on that cheque
 }
 
 // post books an entry that happens at a time of day. Times before the history
@@ -157,7 +159,10 @@ func (a *account) post(day time.Time, at time.Duration, e entry) {
 	var t fdx.Transaction
 	switch {
 	case a.fdx().Deposit != nil:
-		t.Deposit = &fdx.DepositTransaction{TransactionBase: base, Payee: e.payee}
+		if e.check != 0 {
+			base.Memo, base.ImageIDs = e.memo, []fdx.ImageID{fdx.ImageID("check-" + strconv.FormatInt(e.check, 10) + "-front")}
+		}
+		t.Deposit = &fdx.DepositTransaction{TransactionBase: base, Payee: e.payee, CheckNumber: e.check}
 	case a.fdx().LineOfCredit != nil:
 		t.LineOfCredit = &fdx.LineOfCreditTransaction{TransactionBase: base, TransactionType: e.loc}
 	case a.fdx().Loan != nil:
