@@ -65,9 +65,9 @@ func TestProviderCheckOfTheSandbox(t *testing.T) {
 	}
 	file := private(t, "bank.yaml", "kind: sandbox\nsandbox: {dsn_file: "+private(t, "dsn", dsn)+"}\n")
 
-	r := headgate(t, "", "provider", "check", "--config", file, "--consumer", "quirks", "--foreign", "everyday")
+	r := headgate(t, "", "provider", "check", "--config", file, "--consumer", "variety", "--foreign", "everyday")
 	if r.code != 0 || !strings.Contains(r.stdout, "\n0 findings.") || !strings.Contains(r.stdout, "ok           searchForAccountTransactions: order and window") {
-		t.Errorf("quirks: %+v", r)
+		t.Errorf("variety: %+v", r)
 	}
 	// Without anybody else, what needs somebody else has not passed.
 	r = headgate(t, "", "provider", "check", "--config", file, "--consumer", "saver", "--json")

@@ -207,6 +207,9 @@ func apply(e Entity, setters []setter, v reflect.Value, src Source) error {
 			return err
 		}
 	}
+	for i := range setters {
+		without(v, setters[i].steps)
+	}
 	// Inner lists first: what they leave empty makes an outer place empty, and
 	// places count only until their list is compacted.
 	depth := 0

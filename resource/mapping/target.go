@@ -14,6 +14,9 @@ const maxPlaces = 10
 type step struct {
 	field []int
 	place int // of a list, -1 for a field
+	// group: the field points to a struct, which is there once a part of it
+	// is.
+	group bool
 }
 
 // resolve finds a target such as addresses[0].city in a type. It returns the
@@ -29,8 +32,12 @@ func resolve(t reflect.Type, target string) ([]step, reflect.Type, string) {
 		if !ok {
 			return nil, nil, "is not a member here; those are " + strings.Join(members(t), ", ")
 		}
-		steps = append(steps, step{f.Index, -1})
 		t = f.Type
+		group := t.Kind() == reflect.Pointer && !isLeaf(t)
+		if group {
+			t = t.Elem()
+		}
+		steps = append(steps, step{f.Index, -1, group})
 		if !listed {
 			continue
 		}
@@ -41,7 +48,7 @@ func resolve(t reflect.Type, target string) ([]step, reflect.Type, string) {
 		if t.Kind() != reflect.Slice {
 			return nil, nil, name + " is not a list"
 		}
-		steps = append(steps, step{nil, n})
+		steps = append(steps, step{nil, n, false})
 		t = t.Elem()
 	}
 	return steps, t, ""
@@ -82,6 +89,12 @@ func at(v reflect.Value, steps []step) reflect.Value {
 	for _, s := range steps {
 		if s.place < 0 {
 			v = v.FieldByIndex(s.field)
+			if s.group {
+				if v.IsNil() {
+					v.Set(reflect.New(v.Type().Elem()))
+				}
+				v = v.Elem()
+			}
 			continue
 		}
 		for v.Len() <= s.place {
@@ -90,6 +103,18 @@ func at(v reflect.Value, steps []step) reflect.Value {
 		v = v.Index(s.place)
 	}
 	return v
+}
+
+// without removes the groups on the way to a target that stayed empty.
+func without(v reflect.Value, steps []step) {
+	for n := len(steps) - 1; n >= 0; n-- {
+		if !steps[n].group {
+			continue
+		}
+		if f := at(v, steps[:n]).FieldByIndex(steps[n].field); !f.IsNil() && f.Elem().IsZero() {
+			f.SetZero()
+		}
+	}
 }
 
 // compact removes what stayed empty in the lists that targets name places of.
