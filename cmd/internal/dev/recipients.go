@@ -68,6 +68,16 @@ var demos = []demo{
 		clusters:  []string{"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "TRANSACTIONS"},
 		more:      map[string]any{"require_signed_request_object": true, "response_modes": []string{"jwt"}},
 	},
+	{
+		// Whatever the sandbox can show, for those who try out the API.
+		id: "homewards", name: "Homewards", legal: "Homewards Switching Ltd", purpose: "switching",
+		label: "To move your accounts to another bank with all that belongs to them", alg: jose.ES256,
+		redirects: []string{"https://homewards.example/callback"},
+		clusters: []string{
+			"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS", "PAYMENT_SUPPORT",
+			"REWARDS", "SCHEDULED_PAYMENTS", "STATEMENTS", "TERMS_AND_CONDITIONS", "TRANSACTIONS",
+		},
+	},
 }
 
 // core is the bank's own server that asks what tokens are worth.
