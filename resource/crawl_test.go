@@ -504,9 +504,7 @@ func TestParametersAreThoseOfTheDocument(t *testing.T) {
 			}
 			switch p.Type {
 			case reflect.TypeFor[fdx.Date]():
-				for _, text := range []string{"x", "", "2026-11-31"} {
-					bad = append(bad, text)
-				}
+				bad = append(bad, "x", "", "2026-11-31")
 			case reflect.TypeFor[fdx.ResultType]():
 				good, bad = append(good, "lightweight", "details"), append(bad, "x", "")
 			}

@@ -336,7 +336,7 @@ func TestAnswersThatAreNone(t *testing.T) {
 		{"a part of the records", "accounts", say(206, json, `{"accounts":[]}`), nil},
 		{"created", "accounts", say(201, json, `{"accounts":[]}`), resource.ErrWrongAnswer},
 		{"no content", "accounts", say(204, json, ""), resource.ErrWrongAnswer},
-		{"a redirect", "accounts", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, 302) }, resource.ErrWrongAnswer},
+		{"a redirect", "accounts", func(w http.ResponseWriter, r *http.Request) { http.Redirect(w, r, elsewhere.URL, http.StatusFound) }, resource.ErrWrongAnswer},
 		{"a document of another form", "terms", say(200, "image/png", "x"), resource.ErrWrongAnswer},
 		{"a document that is JSON", "terms", say(200, json, "{}"), resource.ErrWrongAnswer},
 		{"an empty document", "terms", say(200, "application/pdf", ""), resource.ErrWrongAnswer},

@@ -123,8 +123,9 @@ func objectsOf(file []byte) ([][]byte, error) {
 	objects := make([][]byte, n)
 	for i := 1; i < n; i++ {
 		place, _ := slices.BinarySearch(ends, offsets[i])
-		object, found := bytes.CutPrefix(file[offsets[i]:ends[place+1]], fmt.Appendf(nil, "%d 0 obj\n", i))
-		if object, found = bytes.CutSuffix(object, []byte("endobj\n")); !found {
+		object, opens := bytes.CutPrefix(file[offsets[i]:ends[place+1]], fmt.Appendf(nil, "%d 0 obj\n", i))
+		object, closes := bytes.CutSuffix(object, []byte("endobj\n"))
+		if !opens || !closes {
 			return nil, errForm
 		}
 		objects[i] = object
