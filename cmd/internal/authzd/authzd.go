@@ -213,6 +213,7 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, log
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
 		Accounts: bank, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Log: log, Zone: zone,
+		Rests: stop, Answers: db.Answers(), Uses: db.Reads(),
 	})
 	return pages, sessions, err
 }
