@@ -26,7 +26,8 @@ const (
 type homePage struct {
 	page
 	Title         string
-	Count         int        // of all apps that share
+	Count         int        // of all apps whose sharing goes on
+	Seeing        int        // of those that can see data now: the others rest
 	Active, Ended []grantRow // those that are listed
 	More          bool       // there are more ended ones
 	Search        bool       // there are so many that one can search
@@ -106,6 +107,9 @@ func (p *Portal) list(v *visit, h *homePage, grants []consent.Grant, query, stat
 	apps := map[consent.RecipientID]consent.Recipient{}
 	for _, g := range active {
 		row := p.row(v.t, g, p.purpose(v, g, apps))
+		if row.Rest == "" {
+			h.Seeing++
+		}
 		row.Last, row.What = last.of(v.t, g.ID)
 		of := p.stateOf(row, g, last)
 		if of == stateUnused {

@@ -165,8 +165,10 @@ func (p *Portal) getEnded(v *visit) {
 	uses, known := p.uses(v, ids(ended))
 	for _, g := range latest(ended) {
 		row := endedRow{grantRow: p.row(v.t, g, ""), Reads: v.t.T("fact.unknown"), Exactly: v.t.Instant(endOf(g))}
-		if known {
-			row.Reads = v.t.T("use.times", "Count", uses[g.ID].Reads)
+		if n := uses[g.ID].Reads; known && n == 0 {
+			row.Reads = v.t.T("use.never")
+		} else if known {
+			row.Reads = v.t.T("use.times", "Count", n)
 		}
 		d.Rows = append(d.Rows, row)
 	}

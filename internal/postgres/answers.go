@@ -37,7 +37,7 @@ func (s Answers) Answer(ctx context.Context, id consent.GrantID, a consent.StopA
 }
 
 const sqlAnswersAbout = `
-SELECT answer, count(*) AS n FROM stop_answer WHERE recipient_id = $1 GROUP BY answer`
+SELECT answer, count(grant_id) AS n FROM stop_answer WHERE recipient_id = $1 GROUP BY answer`
 
 // AnswersAbout counts the answers about a recipient. One round trip.
 func (s Answers) AnswersAbout(ctx context.Context, who consent.RecipientID) (map[consent.StopAnswer]int, error) {

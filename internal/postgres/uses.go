@@ -15,7 +15,7 @@ var _ audit.Uses = Reads{}
 // Each read counts once under no cluster and once under each that was let
 // through.
 const sqlUses = `
-SELECT r.grant_id, c.cluster, count(*) AS reads
+SELECT r.grant_id, c.cluster, count(r.request_id) AS reads
 FROM access_record r
 CROSS JOIN LATERAL (SELECT '' UNION ALL SELECT unnest(r.clusters)) AS c (cluster)
 WHERE r.grant_id = ANY($1) AND r.outcome <> 'refused'
