@@ -40,9 +40,12 @@ func wire(err error) *Error {
 	var eng *engine.Error
 	var used *engine.UsedError
 	var refusal *consent.Refusal
+	var rests *consent.RestingError
 	switch {
 	case errors.As(err, &own):
 		return own
+	case errors.As(err, &rests):
+		return resting(rests)
 	case errors.As(err, &used):
 		return &Error{http.StatusBadRequest, engine.InvalidGrant, engine.Gone, err}
 	case errors.As(err, &eng) && eng.Code == engine.ServerError:

@@ -160,7 +160,7 @@ func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	e := wire(err)
 	note(r.Context(), e)
 	if e.Status == http.StatusServiceUnavailable {
-		w.Header().Set("Retry-After", retryAfter)
+		w.Header().Set("Retry-After", retryIn(e))
 	}
 	writeJSON(w, e.Status, struct {
 		Code string `json:"error"`

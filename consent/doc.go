@@ -3,7 +3,8 @@
 //
 // One grant is one recipient, one purpose, a set of accounts, a set of data
 // clusters, a term and a look-back window. It becomes ACTIVE by a consumer's
-// decision and ends as REVOKED or EXPIRED; both ends are final. Every change
+// decision and ends as REVOKED or EXPIRED; both ends are final. In between it
+// may rest: paused until a date, or held. Every change
 // raises the grant's epoch, so that a reader who holds an older version can
 // be told apart from one who holds the present one.
 //

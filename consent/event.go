@@ -36,6 +36,11 @@ const (
 	EventRevoked       EventKind = "revoked"
 	EventExpired       EventKind = "expired"
 	EventTokensRevoked EventKind = "tokens_revoked"
+	// A pause that ends by the passing of time has no event.
+	EventPaused   EventKind = "paused"
+	EventResumed  EventKind = "resumed"
+	EventHeld     EventKind = "held"
+	EventReleased EventKind = "released"
 )
 
 // Event is one entry in a grant's history. It is written in the same
@@ -49,6 +54,8 @@ type Event struct {
 	// somebody else; empty when that is the actor. It is the actor's word:
 	// nobody has proved it.
 	Initiator Actor
-	Reason    Reason // empty unless the grant ended
+	Reason    Reason    // empty unless the grant ended
+	Until     time.Time // when the pause ends; zero unless EventPaused
+	Case      string    // the number of the hold; empty unless EventHeld
 	At        time.Time
 }

@@ -99,9 +99,15 @@ type Grant struct {
 	// ExpiresAt is always set (whole seconds, UTC): a PERSISTENT grant is
 	// capped by MaxTerm. The grant is over from this instant on.
 	ExpiresAt time.Time
-	EndedAt   time.Time // zero while active
-	EndedBy   Actor
-	EndReason Reason
+	// PausedUntil is when the last pause ends or ended (whole seconds, UTC);
+	// zero when there is none. A pause whose time is over is over, though it
+	// stays written down. Decide with RestAt.
+	PausedUntil time.Time
+	HeldAt      time.Time // since when the grant is held; zero when it is not
+	Case        string    // the number of the hold; empty when it is not held
+	EndedAt     time.Time // zero while active
+	EndedBy     Actor
+	EndReason   Reason
 }
 
 // MaxTerm is the longest that any grant lives before the consumer is asked
@@ -152,6 +158,7 @@ func (g Grant) Share() Share {
 	s := Share{
 		Grant: g.ID, Epoch: g.Epoch, Recipient: g.Recipient, Consumer: g.Consumer,
 		Status: g.Status, ExpiresAt: g.ExpiresAt, LookbackDays: g.LookbackDays,
+		PausedUntil: g.PausedUntil, Held: !g.HeldAt.IsZero(),
 	}
 	for _, r := range g.Resources {
 		switch r.Type {
@@ -181,15 +188,16 @@ type Share struct {
 	Status       Status
 	ExpiresAt    time.Time // whole seconds, UTC
 	LookbackDays int
+	PausedUntil  time.Time // as in Grant
+	Held         bool
 	Accounts     []AccountShare
 	Customer     fdx.Clusters // clusters on the CUSTOMER entry
 }
 
 // Active reports whether the share may be read at now. A share that names no
-// status, an unknown one or no end is not active.
-func (s Share) Active(now time.Time) bool {
-	return s.Status == StatusActive && now.Before(s.ExpiresAt)
-}
+// status, an unknown one or no end is not active, nor is one that rests
+// (RestAt).
+func (s Share) Active(now time.Time) bool { return s.alive(now) && s.RestAt(now) == "" }
 
 // Account returns the clusters of one account. An account outside the share
 // and an account that does not exist are the same: not found.

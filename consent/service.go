@@ -14,6 +14,7 @@ type Service struct {
 	cache  Cache
 	failed func(error)
 	after  func(time.Duration) <-chan time.Time
+	now    func() time.Time
 }
 
 // ServiceConfig configures a Service.
@@ -27,6 +28,9 @@ type ServiceConfig struct {
 	CacheFailed func(error)
 	// After is time.After when nil.
 	After func(time.Duration) <-chan time.Time
+	// Now is the clock that the end of a pause is checked by; time.Now when
+	// nil.
+	Now func() time.Time
 }
 
 // NewService returns a Service.
@@ -40,7 +44,10 @@ func NewService(c ServiceConfig) (*Service, error) {
 	if c.After == nil {
 		c.After = time.After
 	}
-	return &Service{store: c.Store, cache: c.Cache, failed: c.CacheFailed, after: c.After}, nil
+	if c.Now == nil {
+		c.Now = time.Now
+	}
+	return &Service{store: c.Store, cache: c.Cache, failed: c.CacheFailed, after: c.After, now: c.Now}, nil
 }
 
 // StopByConsumer ends a grant on the wish of the person who gave it. It
@@ -51,14 +58,23 @@ func NewService(c ServiceConfig) (*Service, error) {
 // active. It waits up to six seconds for that while the cache cannot be told;
 // ErrUnavailable when ctx ends first, though the grant is over already.
 func (s *Service) StopByConsumer(ctx context.Context, who ConsumerID, id GrantID) (Grant, error) {
-	g, err := s.store.Grant(ctx, id)
+	g, err := s.own(ctx, who, id)
 	if err != nil {
 		return Grant{}, fmt.Errorf("stop by consumer: %w", err)
 	}
-	if g.Consumer != who {
-		return Grant{}, fmt.Errorf("stop by consumer: %w", ErrNotFound)
-	}
 	return s.end(ctx, g, End{Grant: id, Status: StatusRevoked, Actor: ActorConsumer, Reason: ReasonUserAction})
+}
+
+// own returns a person's own grant; ErrNotFound for another's.
+func (s *Service) own(ctx context.Context, who ConsumerID, id GrantID) (Grant, error) {
+	g, err := s.store.Grant(ctx, id)
+	if err == nil && g.Consumer != who {
+		err = ErrNotFound
+	}
+	if err != nil {
+		return Grant{}, err
+	}
+	return g, nil
 }
 
 // StopByRecipient ends a grant on the wish of the recipient that holds it;
@@ -102,7 +118,7 @@ func (s *Service) StopByProvider(ctx context.Context, id GrantID, reason Reason)
 func (s *Service) end(ctx context.Context, before Grant, e End) (Grant, error) {
 	g, err := s.store.End(ctx, e)
 	if errors.Is(err, ErrEnded) {
-		return s.ended(ctx, before.ID, err)
+		return s.second(ctx, before.ID, err)
 	}
 	if err != nil {
 		return Grant{}, fmt.Errorf("end grant %s: %w", e.Grant, err)
@@ -110,15 +126,15 @@ func (s *Service) end(ctx context.Context, before Grant, e End) (Grant, error) {
 	return g, s.Settle(ctx, g.ID, g.Epoch)
 }
 
-// ended answers a stop that came second. The first may still be waiting for
+// second answers a change that came second. The first may still be waiting for
 // the caches, so this one must not promise more than it.
-func (s *Service) ended(ctx context.Context, id GrantID, cause error) (Grant, error) {
+func (s *Service) second(ctx context.Context, id GrantID, cause error) (Grant, error) {
 	g, err := s.store.Grant(ctx, id)
 	if err == nil {
 		err = s.Settle(ctx, g.ID, g.Epoch)
 	}
 	if err != nil {
-		return Grant{}, fmt.Errorf("end grant %s: %w", id, err)
+		return Grant{}, fmt.Errorf("settle grant %s as it was: %w", id, err)
 	}
 	return g, cause
 }

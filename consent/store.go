@@ -32,6 +32,15 @@ type Store interface {
 	// after the change. The time is the store's own clock.
 	End(ctx context.Context, end End) (Grant, error)
 
+	// Rest lets an ACTIVE grant rest or ends its rest, and raises the epoch;
+	// event and outbox rows go with it. ErrNotFound for an unknown grant,
+	// ErrEnded for one that is over, and ErrConflict when the change does not
+	// fit: a pause of a grant that rests, a hold of one that is held, the end
+	// of a rest that there is not; then nothing changes. ErrConflict also for a
+	// case number that was given before. It returns the grant as it is after
+	// the change. The time is the store's own clock; Until is taken as given.
+	Rest(ctx context.Context, c RestChange) (Grant, error)
+
 	// Events returns a grant's history, oldest first; nil when unknown.
 	Events(ctx context.Context, id GrantID) ([]Event, error)
 }

@@ -41,6 +41,9 @@ type Denial struct {
 	Scope fdx.Scope
 	// Ended: the grant is over. The token is as dead as an expired one.
 	Ended bool
+	// Rest is set when the grant goes on and rests: the same request may be
+	// allowed later.
+	Rest consent.Rest
 }
 
 // Allow decides about a read: the share of a grant, the scopes of the token
@@ -48,12 +51,15 @@ type Denial struct {
 // the only maker of an Access that holds anything. Exactly one of the results
 // is not zero.
 //
-// Permission takes all three: the grant is active, the token has the scope,
+// Permission takes all three: the grant is active and does not rest, the token has the scope,
 // and the account's entry in the grant holds the cluster. ACCOUNT_DETAILED
 // implies ACCOUNT_BASIC, CUSTOMER_PERSONAL implies CUSTOMER_CONTACT, and nothing
 // else implies anything. An
 // account outside the grant and one that does not exist are the same.
 func Allow(s consent.Share, scopes []fdx.Scope, n Need, now time.Time) (Access, *Denial) {
+	if rest := s.RestAt(now); rest != "" {
+		return Access{}, &Denial{Error: resting(rest, s.PausedUntil), Rest: rest}
+	}
 	if !s.Active(now) {
 		return Access{}, &Denial{Error: fdx.ErrAuthentication, Ended: true}
 	}
@@ -124,6 +130,15 @@ func (n Need) accounts(s consent.Share, held fdx.Clusters) ([]consent.AccountSha
 	default:
 		return nil, &Denial{Error: fdx.ErrDataNotFound}
 	}
+}
+
+// resting is what a recipient is told while sharing rests. The time is the
+// consumer's own choice of a date and says nothing else about them.
+func resting(r consent.Rest, until time.Time) *fdx.Error {
+	if r == consent.RestPaused {
+		return fdx.ErrForbidden.WithDebug("the consumer has paused sharing until " + until.UTC().Format(time.RFC3339) + "; try again then")
+	}
+	return fdx.ErrForbidden.WithDebug("sharing is on hold; try again later")
 }
 
 // scopeFor returns the scope of the first cluster, for insufficient_scope

@@ -53,6 +53,7 @@ func TestAllow(t *testing.T) {
 		need     resource.Need
 		denied   *fdx.Error // nil: allowed
 		ended    bool
+		rest     consent.Rest
 		scope    fdx.Scope
 		accounts []fdx.AccountID
 		window   fdx.Window
@@ -82,6 +83,13 @@ func TestAllow(t *testing.T) {
 		{name: "a revoked grant", share: with(func(s *consent.Share) { s.Status = consent.StatusRevoked }), scopes: every, need: list, denied: fdx.ErrAuthentication, ended: true},
 		{name: "an unknown status", share: with(func(s *consent.Share) { s.Status = "NEW" }), scopes: every, need: list, denied: fdx.ErrAuthentication, ended: true},
 		{name: "at the end of the grant", share: with(func(s *consent.Share) { s.ExpiresAt = noon }), scopes: every, need: list, denied: fdx.ErrAuthentication, ended: true},
+		{name: "a paused grant", share: with(func(s *consent.Share) { s.PausedUntil = noon.Add(time.Second) }), scopes: every, need: list, denied: fdx.ErrForbidden, rest: consent.RestPaused},
+		{name: "a held grant", share: with(func(s *consent.Share) { s.Held = true }), scopes: every, need: list, denied: fdx.ErrForbidden, rest: consent.RestHeld},
+		{name: "a held grant, paused besides", share: with(func(s *consent.Share) { s.Held, s.PausedUntil = true, noon.Add(time.Second) }), scopes: every, need: list, denied: fdx.ErrForbidden, rest: consent.RestHeld},
+		{name: "a held grant, whatever is asked", share: with(func(s *consent.Share) { s.Held = true }), need: resource.Need{}, denied: fdx.ErrForbidden, rest: consent.RestHeld},
+		{name: "at the end of a pause", share: with(func(s *consent.Share) { s.PausedUntil = noon }), scopes: every, need: list, accounts: []fdx.AccountID{"both", "list"}},
+		{name: "a revoked grant that was held", share: with(func(s *consent.Share) { s.Held, s.Status = true, consent.StatusRevoked }), scopes: every, need: list, denied: fdx.ErrAuthentication, ended: true},
+		{name: "a paused grant that is over", share: with(func(s *consent.Share) { s.PausedUntil, s.ExpiresAt = noon.Add(time.Hour), noon }), scopes: every, need: list, denied: fdx.ErrAuthentication, ended: true},
 		{name: "without a scope", share: granted, need: list, denied: fdx.ErrForbidden, scope: fdx.AccountBasic.Scope()},
 		{name: "with another scope", share: granted, scopes: []fdx.Scope{fdx.Transactions.Scope(), fdx.ScopeOpenID}, need: list, denied: fdx.ErrForbidden, scope: fdx.AccountBasic.Scope()},
 		{name: "with a made-up scope", share: granted, scopes: []fdx.Scope{"fdx:everything:read"}, need: list, denied: fdx.ErrForbidden, scope: fdx.AccountBasic.Scope()},
@@ -110,7 +118,7 @@ func TestAllow(t *testing.T) {
 	} {
 		a, denial := resource.Allow(row.share, row.scopes, row.need, noon)
 		if row.denied != nil {
-			if denial == nil || !denial.Error.Is(row.denied) || denial.Ended != row.ended || denial.Scope != row.scope {
+			if denial == nil || !denial.Error.Is(row.denied) || denial.Ended != row.ended || denial.Rest != row.rest || denial.Scope != row.scope {
 				t.Errorf("%s: denial %+v", row.name, denial)
 			}
 			if len(a.Accounts()) != 0 || a.Consumer() != "" || !a.Window().Empty() {

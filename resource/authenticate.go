@@ -102,10 +102,12 @@ func (g *Gateway) truth(ctx context.Context, h token.Hash, s bearer.Scheme) (tok
 }
 
 // check decides whether the caller may use the record: alive, and bound to
-// what the request proved.
+// what the request proved. Whose grant rests is known all the same, so that
+// Allow can say why nothing is given.
 func (g *Gateway) check(c Caller) *fdxhttp.Refusal {
+	now := g.now()
 	switch {
-	case !c.live.Active(g.now()):
+	case !c.live.Active(now) && !c.live.Resting(now):
 		return fdxhttp.InvalidToken(c.Scheme, "token_not_active")
 	case !c.Holds(c.live.Access.KeyThumbprint, c.live.Access.CertThumbprint):
 		return fdxhttp.InvalidToken(c.Scheme, "token_of_another_key")

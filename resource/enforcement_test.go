@@ -77,7 +77,7 @@ func enforcement() string {
 	line("# Enforcement\n")
 	line("What leaves the gateway, of which account, at which endpoint, under which grant. This file is written from the code by `go test ./resource -run EnforcementIsDocumented -update`; a test fails while it is out of date. Codes are in [errors.md](errors.md).\n")
 	line("A value leaves when all of this holds:\n")
-	line("1. the grant is active and unexpired, and so are the token and the recipient, at the instant at which the read is recorded;")
+	line("1. the grant is active, unexpired, and neither paused nor held, and the token and the recipient are active, at the instant at which the read is recorded;")
 	line("2. the token has a scope of one of the clusters that open the operation;")
 	line("3. the account is in the grant, and its entry there holds such a cluster;")
 	line("4. the day of the record is in the window that was asked for and in the look-back of the grant;")
@@ -90,6 +90,7 @@ func enforcement() string {
 	for _, r := range [][2]string{
 		{"the grant is revoked or expired, also while reading; the token is unknown, expired, revoked or bound to another key; the recipient is suspended", row(fdx.ErrAuthentication)},
 		{"the request is malformed, or a page key of something else", row(fdx.ErrInvalidInput)},
+		{"sharing rests: the consumer has paused it, or it is on hold; also while reading", row(fdx.ErrForbidden)},
 		{"the token has no scope that opens the operation", row(fdx.ErrForbidden)},
 		{"the account is not in the grant, or does not exist: the same bytes", row(fdx.ErrAccountNotFound)},
 		{"of a list of accounts none is in the grant", row(fdx.ErrDataNotFound)},

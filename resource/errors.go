@@ -25,6 +25,8 @@ func fromDenial(c Caller, d *Denial) *fdxhttp.Refusal {
 	switch {
 	case d.Ended:
 		return fdxhttp.InvalidToken(c.Scheme, "consent_ended")
+	case d.Rest != "":
+		return &fdxhttp.Refusal{Public: d.Error, Reason: string(d.Rest)}
 	case d.Scope != "":
 		return fdxhttp.InsufficientScope(c.Scheme, string(d.Scope), d.Error)
 	}

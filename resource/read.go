@@ -12,6 +12,7 @@ import (
 	"sync"
 	"time"
 
+	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/fdxhttp"
@@ -478,6 +479,11 @@ func (x *exchange[T]) refused(ctx context.Context, why *fdxhttp.Refusal) {
 		Grant: x.record.Grant, Epoch: x.record.Epoch,
 		Attended: x.record.Attended, Interaction: x.record.Interaction, Instance: x.record.Instance,
 		Outcome: audit.Refused, Reason: why.Public.Code,
+	}
+	switch rest := consent.Rest(why.Reason); rest {
+	case consent.RestPaused, consent.RestHeld:
+		// Code 403 says less than the consumer, who did that, has to see.
+		x.record.Reason = why.Reason
 	}
 	if why.StoreDown {
 		return

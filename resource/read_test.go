@@ -1049,6 +1049,39 @@ func TestWithheld(t *testing.T) {
 			}
 		})
 	}
+	for rest, change := range map[consent.Rest]func(*consent.Share){
+		consent.RestPaused: func(s *consent.Share) { s.PausedUntil = noon.Add(time.Hour) },
+		consent.RestHeld:   func(s *consent.Share) { s.Held = true },
+	} {
+		t.Run("a grant that is "+string(rest)+" says so", func(t *testing.T) {
+			t.Parallel()
+			f, a := stale(t, func(f *front, a *app) { f.truth.Change(a.live.Share.Grant, change) })
+			golden(t, "refused-"+string(rest), a.get(t, accounts))
+			golden(t, "refused-"+string(rest), a.get(t, accounts)) // by the truth
+			r := recordsOf(f, a.live.Share.Grant)
+			if len(r) != 2 || r[0].Outcome != audit.Refused || r[0].Reason != string(rest) || r[1].Reason != string(rest) {
+				t.Errorf("records %+v", r)
+			}
+			f.truth.Change(a.live.Share.Grant, func(s *consent.Share) { s.PausedUntil, s.Held = time.Time{}, false })
+			given(t, a.get(t, accounts))
+		})
+	}
+	t.Run("a pause is over by itself", func(t *testing.T) {
+		t.Parallel()
+		f := open(t, nil)
+		a := f.app(t, share(func(s *consent.Share) { s.PausedUntil = noon.Add(time.Minute) }), nil)
+		golden(t, "refused-paused-a-minute", a.get(t, accounts))
+		f.clock.move(time.Minute)
+		given(t, a.get(t, accounts))
+		given(t, a.get(t, accounts)) // from the cache
+	})
+	t.Run("nobody else learns of a rest", func(t *testing.T) {
+		t.Parallel()
+		f := open(t, nil)
+		a := f.app(t, share(func(s *consent.Share) { s.Held = true }), nil)
+		f.truth.RevokeToken(a.live.Access.Hash)
+		golden401(t, "bad-token", a.get(t, accounts))
+	})
 	t.Run("a grant that never holds still is given up", func(t *testing.T) {
 		t.Parallel()
 		asked := 0

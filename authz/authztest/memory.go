@@ -223,7 +223,7 @@ func (m *Memory) PresentedRefresh(ctx context.Context, who consent.RecipientID, 
 		return token.Presented{}, err
 	}
 	f, refused := m.usable(ctx, h)
-	if refused == nil && f.Recipient != who {
+	if m.refresh[h].Recipient != who {
 		f, refused = token.Refresh{}, token.ErrNotFound
 	}
 	if refused != nil {
@@ -275,11 +275,15 @@ func (m *Memory) Redeem(ctx context.Context, r token.Redemption) (consent.Grant,
 	return g, nil
 }
 
-// active returns the grant if it can be used at now, else ErrRevoked.
+// active returns the grant if it can be used at now, else ErrRevoked or a
+// *consent.RestingError.
 func (m *Memory) active(ctx context.Context, id consent.GrantID, now time.Time) (consent.Grant, error) {
 	g, err := m.Grant(ctx, id)
 	if err != nil || g.StatusAt(now) != consent.StatusActive || !m.mayRead(ctx, g.Recipient) {
 		return consent.Grant{}, token.ErrRevoked
+	}
+	if err := g.Resting(now); err != nil {
+		return consent.Grant{}, err
 	}
 	return g, nil
 }
@@ -317,11 +321,15 @@ func (m *Memory) usable(ctx context.Context, h token.Hash) (token.Refresh, error
 		return token.Refresh{}, token.ErrNotFound
 	}
 	now := m.now()
-	if _, err := m.active(ctx, f.Grant, now); err != nil || !f.RevokedAt.IsZero() {
+	_, err := m.active(ctx, f.Grant, now)
+	if errors.Is(err, token.ErrRevoked) || !f.RevokedAt.IsZero() {
 		return token.Refresh{}, token.ErrRevoked
 	}
 	if !now.Before(f.ExpiresAt) {
 		return token.Refresh{}, token.ErrNotFound
+	}
+	if err != nil {
+		return token.Refresh{}, err
 	}
 	f.Scopes, f.Session = slices.Clone(f.Scopes), slices.Clone(f.Session)
 	return f, nil
@@ -334,11 +342,15 @@ func (m *Memory) Renew(ctx context.Context, refresh token.Hash, a token.Access, 
 	if err := m.spend(spend); err != nil {
 		return consent.Grant{}, err
 	}
-	f, err := m.usable(ctx, refresh)
-	if err != nil || f.Grant != a.Grant || f.Recipient != a.Recipient {
+	_, err := m.usable(ctx, refresh)
+	var resting *consent.RestingError
+	if f := m.refresh[refresh]; err != nil && !errors.As(err, &resting) || f.Grant != a.Grant || f.Recipient != a.Recipient {
 		return consent.Grant{}, token.ErrRevoked
 	}
-	g, err := m.active(ctx, f.Grant, m.now())
+	if err != nil {
+		return consent.Grant{}, err
+	}
+	g, err := m.active(ctx, a.Grant, m.now())
 	if err != nil {
 		return consent.Grant{}, err
 	}

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"maps"
 	"reflect"
 	"testing"
 	"time"
@@ -52,6 +53,7 @@ func TokenStore(t *testing.T, open func(*testing.T) Stores) {
 		"client tokens follow the state of the registration":      clientStatus,
 		"an unbound client token is not stored":                   clientUnbound,
 	}
+	maps.Copy(cases, restCases())
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

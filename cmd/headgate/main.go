@@ -27,6 +27,7 @@ type cli struct {
 	Notify    notifyCmd    `cmd:"" help:"Tell recipients of outages and removed accounts, and look after notifications that could not be delivered."`
 	Provider  providerCmd  `cmd:"" help:"Check how a bank's data is connected."`
 	Login     loginCmd     `cmd:"" help:"Prepare the built-in sign-in for trials."`
+	Release   releaseCmd   `cmd:"" help:"Lift the hold that a consumer put on a grant."`
 	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`
 }
 

@@ -133,3 +133,35 @@ func (c revokeCmd) Run(ctx context.Context) error {
 	fmt.Printf("The grant ended at %s.\n", g.EndedAt.UTC().Format(time.RFC3339))
 	return nil
 }
+
+type releaseCmd struct {
+	target
+	Grant string `arg:"" help:"Id of the grant."`
+}
+
+// Run lifts a hold, so that the app can read again what the person shares.
+func (c releaseCmd) Run(ctx context.Context) error {
+	db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	s, done, err := c.service(db)
+	if err != nil {
+		return err
+	}
+	defer done()
+	_, err = s.ReleaseByProvider(ctx, consent.GrantID(c.Grant))
+	switch {
+	case errors.Is(err, consent.ErrNotFound):
+		return errors.New("no grant has that id")
+	case errors.Is(err, consent.ErrEnded):
+		return errors.New("the grant has ended")
+	case errors.Is(err, consent.ErrConflict):
+		return errors.New("the grant is not on hold")
+	case err != nil:
+		return err
+	}
+	fmt.Println("The hold is lifted.")
+	return nil
+}

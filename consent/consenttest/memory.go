@@ -20,6 +20,7 @@ type Memory struct {
 	mu             sync.Mutex // guards everything below
 	grants         map[consent.GrantID]consent.Grant
 	events         map[consent.GrantID][]consent.Event
+	cases          map[string]bool // numbers of holds
 	authorizations map[consent.AuthorizationID]consent.Authorization
 	recipients     map[consent.RecipientID]consent.Recipient
 }
@@ -37,6 +38,7 @@ func NewMemory(now func() time.Time) *Memory {
 		now:            now,
 		grants:         map[consent.GrantID]consent.Grant{},
 		events:         map[consent.GrantID][]consent.Event{},
+		cases:          map[string]bool{},
 		authorizations: map[consent.AuthorizationID]consent.Authorization{},
 		recipients:     map[consent.RecipientID]consent.Recipient{},
 	}
@@ -144,6 +146,48 @@ func (m *Memory) End(_ context.Context, e consent.End) (consent.Grant, error) {
 	g.Epoch++
 	m.grants[g.ID] = g
 	m.note(g, consent.Event{Kind: kind, Actor: e.Actor, Initiator: e.Initiator, Reason: e.Reason})
+	return cloneGrant(g), nil
+}
+
+// Rest implements consent.Store.
+func (m *Memory) Rest(_ context.Context, c consent.RestChange) (consent.Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	g, ok := m.grants[c.Grant]
+	if !ok {
+		return consent.Grant{}, consent.ErrNotFound
+	}
+	now := m.now().UTC()
+	if g.StatusAt(now) != consent.StatusActive {
+		return consent.Grant{}, consent.ErrEnded
+	}
+	var fits bool
+	switch c.Kind {
+	case consent.EventPaused:
+		fits = g.RestAt(now) == ""
+		g.PausedUntil = c.Until
+	case consent.EventResumed:
+		fits = now.Before(g.PausedUntil)
+		g.PausedUntil = time.Time{}
+	case consent.EventHeld:
+		fits = g.HeldAt.IsZero() && !m.cases[c.Case]
+		g.HeldAt, g.Case = now, c.Case
+	case consent.EventReleased:
+		fits = !g.HeldAt.IsZero()
+		g.HeldAt, g.Case = time.Time{}, ""
+	default:
+		return consent.Grant{}, errors.New("consenttest: a rest begins and ends by its own events")
+	}
+	if !fits {
+		return consent.Grant{}, consent.ErrConflict
+	}
+	if c.Case != "" {
+		m.cases[c.Case] = true
+	}
+	g.UpdatedAt = now
+	g.Epoch++
+	m.grants[g.ID] = g
+	m.note(g, consent.Event{Kind: c.Kind, Actor: c.Actor, Until: c.Until, Case: c.Case})
 	return cloneGrant(g), nil
 }
 
@@ -261,6 +305,7 @@ func (m *Memory) change(g consent.Grant) error {
 		return consent.ErrEnded
 	}
 	g.CreatedAt, g.UpdatedAt = old.CreatedAt, now
+	g.PausedUntil, g.HeldAt, g.Case = old.PausedUntil, old.HeldAt, old.Case
 	m.grants[g.ID] = cloneGrant(g)
 	m.tell(g, consent.EventChanged, consent.ActorConsumer)
 	return nil

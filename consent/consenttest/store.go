@@ -3,6 +3,7 @@ package consenttest
 import (
 	"context"
 	"errors"
+	"maps"
 	"reflect"
 	"slices"
 	"strings"
@@ -33,6 +34,7 @@ func Store(t *testing.T, open func(*testing.T) consent.Store) {
 		"of many ends one is the end":                 endRace,
 		"of many creations one creates":               createRace,
 	}
+	maps.Copy(cases, rests())
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

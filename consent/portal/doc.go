@@ -13,7 +13,18 @@
 // 1), accounts_continue; consent_approve, consent_deny; oauth_error;
 // stop_sharing (on the page of one app, and for the first app on Data
 // sharing), stop_sharing_<n> for the nth app there from the second on;
-// stop_confirm, stop_keep; sign_out.
+// stop_confirm, stop_keep; sign_out. Of sharing that rests: pause_sharing,
+// hold_sharing and see_rest on the page of an app; pause_7, pause_14, pause_30,
+// pause_date with pause_day, pause_confirm, pause_keep; hold_confirm,
+// hold_keep; case_number, paused_until, resting_since, last_read,
+// resume_sharing, release_sharing. After a stop: stopped_at, last_read, told,
+// receipt, answer_too_much, answer_unknown, answer_unused, answer_other. Of all
+// apps: home_search, home_state, home_filter, stop_all, stop_all_sure,
+// ended_all.
+//
+// The page of an app links its reads as /portal/history?grant={id} and is
+// itself linked as /portal/grants/{id}; /portal/grants/{id}/hold is where
+// anything that a person does not recognise leads.
 //
 // Pages use no script. Words follow the copy rules that copy_test.go checks.
 //

@@ -57,6 +57,10 @@ type world struct {
 	sloppy     bool            // GrantsOf forgets to filter
 	replaced   int
 	stops      int
+	answers    map[consent.GrantID]consent.StopAnswer
+	pauseDays  int // of the rules
+	told       map[consent.GrantID]ToldState
+	receipts   bool // there are any
 	logged     *journal
 }
 
@@ -87,7 +91,8 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 			},
 			"c-bob": {{ID: "b-1", Name: "Bob's account", Display: "•••• 9999", Category: "DEPOSIT_ACCOUNT"}},
 		},
-		events: map[consent.GrantID][]consent.Event{},
+		events: map[consent.GrantID][]consent.Event{}, pauseDays: 30,
+		answers: map[consent.GrantID]consent.StopAnswer{}, told: map[consent.GrantID]ToldState{},
 		rows:   map[string]sessionRow{},
 		down:   map[string]bool{},
 		logged: &journal{},
@@ -114,7 +119,8 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 	}
 	w.portal, err = New(Config{
 		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
-		Grants: w, Stopper: w, Reads: w, Now: w.clock,
+		Grants: w, Stopper: w, Rests: w, Answers: w, Reads: w, Uses: w, Now: w.clock,
+		Rules: w, Told: w, ReceiptPath: w.receiptPath,
 		Log: slog.New(slog.NewTextHandler(w.logged, nil)),
 	})
 	if err != nil {

@@ -28,7 +28,17 @@ type grantRow struct {
 	Ended    string
 	By       string // who ended it
 	Last     string // last read
+	What     string // what was read then
 	Lookback string
+	Rest     consent.Rest
+	Until    string // when a pause ends
+	Case     string // number of a hold
+}
+
+// endsSoon reports whether the end of a grant that goes on is near enough to
+// be told of.
+func endsSoon(g consent.Grant, now time.Time) bool {
+	return g.Duration != consent.OneTime && g.ExpiresAt.Sub(now) <= soon
 }
 
 // row puts a grant into words. purpose is the app's own sentence.
@@ -55,13 +65,34 @@ func (p *Portal) row(t *text, g consent.Grant, purpose string) grantRow {
 		return r
 	}
 	r.Active, r.State, r.Tone = true, t.T("state.active"), "good"
-	if g.ExpiresAt.Sub(now) <= soon && g.Duration != consent.OneTime {
+	if endsSoon(g, now) {
 		r.State, r.Tone = t.T("state.soon"), "warn"
 	}
 	if g.Duration == consent.OneTime {
 		r.Ends = t.Moment(g.ExpiresAt)
 	}
+	switch r.Rest = g.RestAt(now); r.Rest {
+	case consent.RestHeld:
+		r.State, r.Tone, r.Case = t.T("state.held"), "bad", g.Case
+	case consent.RestPaused:
+		r.State, r.Tone, r.Until = t.T("state.paused"), "warn", t.Date(g.PausedUntil)
+	}
 	return r
+}
+
+// restText says what an event of a rest was; otherwise for any other.
+func restText(t *text, e consent.Event, bank, otherwise string) string {
+	switch e.Kind {
+	case consent.EventPaused:
+		return t.T("grant.paused", "Date", t.Date(e.Until))
+	case consent.EventHeld:
+		return t.T("grant.held", "Case", e.Case)
+	case consent.EventReleased:
+		if e.Actor == consent.ActorProvider {
+			return t.T("grant.released_bank", "Bank", bank)
+		}
+	}
+	return otherwise
 }
 
 // endOf returns when a grant that is over ended. Its time may have run out
@@ -103,6 +134,7 @@ func eventRows(t *text, events []consent.Event, bank string) []eventRow {
 		if e.Kind == consent.EventRevoked {
 			row.Text = t.T(endedBy(consent.Grant{Status: consent.StatusRevoked, EndedBy: e.Actor}), "Bank", bank)
 		}
+		row.Text = restText(t, e, bank, row.Text)
 		rows = append(rows, row)
 	}
 	return rows

@@ -36,6 +36,12 @@ func readRows(t *text, reads []audit.Record, names map[consent.GrantID]string) [
 		if r.Attended {
 			row.How = t.T("history.attended")
 		}
+		switch consent.Rest(r.Reason) {
+		case consent.RestPaused:
+			row.Answer = t.T("history.paused")
+		case consent.RestHeld:
+			row.Answer = t.T("history.held")
+		}
 		switch r.Outcome {
 		case audit.Given:
 			row.Answer, row.Tone = t.T("history.given"), "good"

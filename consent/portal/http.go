@@ -51,6 +51,16 @@ func (p *Portal) Handler() (http.Handler, error) {
 	e.GET("/portal/grants/:id/stop", p.signedIn(p.getStop))
 	e.POST("/portal/grants/:id/stop", p.signedIn(p.postStop))
 	e.GET("/portal/grants/:id/stopped", p.signedIn(p.getStopped))
+	e.POST("/portal/grants/:id/answer", p.signedIn(p.postAnswer))
+	e.GET("/portal/grants/:id/pause", p.signedIn(p.getPause))
+	e.POST("/portal/grants/:id/pause", p.signedIn(p.postPause))
+	e.GET("/portal/grants/:id/hold", p.signedIn(p.getHold))
+	e.POST("/portal/grants/:id/hold", p.signedIn(p.postHold))
+	e.GET("/portal/grants/:id/resting", p.signedIn(p.getResting))
+	e.POST("/portal/grants/:id/resting", p.signedIn(p.postResting))
+	e.GET("/portal/stop", p.signedIn(p.getStopAll))
+	e.POST("/portal/stop", p.signedIn(p.postStopAll))
+	e.GET("/portal/ended", p.signedIn(p.getEnded))
 
 	pages := p.c.Sessions.Middleware(e)
 	// Not http.ServeMux: it tidies paths with a 307, which would have a

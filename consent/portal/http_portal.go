@@ -4,7 +4,6 @@ import (
 	"errors"
 	"fmt"
 	"net/http"
-	"strconv"
 
 	"github.com/gin-gonic/gin"
 
@@ -116,37 +115,14 @@ func (p *Portal) postSignOut(g *gin.Context) {
 
 // Data sharing.
 
-// homePage is what home.html gets.
-type homePage struct {
-	page
-	Title         string
-	Active, Ended []grantRow
-}
-
 func (p *Portal) getHome(v *visit) {
-	ctx := v.Request.Context()
-	grants, err := p.c.Grants.GrantsOf(ctx, v.who)
+	grants, err := p.c.Grants.GrantsOf(v.Request.Context(), v.who)
 	if err != nil {
 		p.away(v, fmt.Errorf("list grants: %w", err))
 		return
 	}
 	h := homePage{page: page{text: v.t}, Title: v.t.T("home.title")}
-	purposes := map[consent.RecipientID]consent.Recipient{}
-	for _, g := range grants {
-		if g.Consumer != v.who {
-			continue // never another person's, whatever the store says
-		}
-		row := p.row(v.t, g, p.purpose(v, g, purposes))
-		if !row.Active {
-			h.Ended = append(h.Ended, row)
-			continue
-		}
-		row.Last = p.lastRead(v, g.ID)
-		if n := len(h.Active) + 1; n > 1 {
-			row.StopID += "_" + strconv.Itoa(n)
-		}
-		h.Active = append(h.Active, row)
-	}
+	p.list(v, &h, grants, plain(v.Query("q"), maxName), v.Query("state"))
 	p.render(v, http.StatusOK, "home", h.Title, homePath, h)
 }
 
@@ -163,20 +139,6 @@ func (p *Portal) purpose(v *visit, g consent.Grant, seen map[consent.RecipientID
 	}
 	purpose, _ := app.Purpose(g.Purpose)
 	return purpose.Label
-}
-
-// lastRead says when a grant was last read. A record that cannot be read must
-// not keep anybody from the stop button, so it is only noted.
-func (p *Portal) lastRead(v *visit, id consent.GrantID) string {
-	last, found, err := p.c.Reads.LastRead(v.Request.Context(), id)
-	switch {
-	case err != nil:
-		web.Fields(v.Request.Context()).Cause = fmt.Errorf("find last read: %w", err)
-		return v.t.T("fact.unknown")
-	case !found:
-		return v.t.T("fact.never")
-	}
-	return v.t.Moment(last.At)
 }
 
 // One app.
@@ -207,9 +169,13 @@ type grantPage struct {
 	page
 	grantRow
 	Shares     []accountRow
-	Clusters   []clusterRow
+	Data       []useRow
+	Parties    []partyRow
 	Events     []eventRow
 	Disclosure consent.Disclosure
+	Pause      bool   // it can be paused
+	Reads      string // address of its reads
+	Receipt    string // address; empty when there is none
 }
 
 func (p *Portal) getGrant(v *visit) {
@@ -226,9 +192,12 @@ func (p *Portal) getGrant(v *visit) {
 	d := grantPage{
 		page:     page{text: v.t},
 		grantRow: p.row(v.t, g, p.purpose(v, g, map[consent.RecipientID]consent.Recipient{})),
-		Clusters: clusterRows(v.t, g.Clusters()), Events: eventRows(v.t, events, p.c.UI.Bank()), Disclosure: g.Disclosure,
+		Parties:  partyRows(v.t, g.Parties), Events: eventRows(v.t, events, p.c.UI.Bank()), Disclosure: g.Disclosure,
+		Pause: p.lastPauseDay(g, p.c.Now()) > 0, Reads: readsOf(g.ID), Receipt: p.receipt(g),
 	}
-	d.Last = p.lastRead(v, g.ID)
+	d.lastRead(p, v, g.ID)
+	uses, known := p.uses(v, []consent.GrantID{g.ID})
+	d.Data = useRows(v.t, g.Clusters(), uses[g.ID], known)
 	d.Shares = p.shares(v, g)
 	p.render(v, http.StatusOK, "grant", d.App, "", d)
 }
@@ -317,8 +286,13 @@ func (p *Portal) postStop(v *visit) {
 type stoppedPage struct {
 	page
 	grantRow
-	Title string
-	Read  bool // it was read at least once
+	Title   string
+	Exactly string // when it ended, to the second
+	Told    string // how far the app has been told
+	Receipt string // address; empty when there is none
+	Ask     bool   // why it was stopped
+	Mark    string
+	Thanks  bool // the question was answered
 }
 
 func (p *Portal) getStopped(v *visit) {
@@ -335,10 +309,19 @@ func (p *Portal) getStopped(v *visit) {
 	if g.Status == consent.StatusRevoked && g.EndedBy == consent.ActorConsumer {
 		d.Title = v.t.T("stopped.title", "App", d.App)
 	}
-	d.Last = p.lastRead(v, g.ID)
+	d.lastRead(p, v, g.ID)
 	if d.Last == v.t.T("fact.never") {
 		d.Last = v.t.T("stopped.none")
 	}
+	ctx := v.Request.Context()
+	var err error
+	if d.Told, err = p.told(ctx, v.t, g, d.App); err != nil {
+		web.Fields(ctx).Cause = fmt.Errorf("find out whether the app was told: %w", err)
+	}
+	d.Exactly, d.Receipt = v.t.Instant(endOf(g)), p.receipt(g)
+	_, d.Thanks = v.GetQuery("thanks")
+	d.Ask = mayAnswer(g) && !d.Thanks
+	d.Mark = p.c.Sessions.Mark(ctx, answerMark(g.ID))
 	p.render(v, http.StatusOK, "stopped", d.Title, "", d)
 }
 

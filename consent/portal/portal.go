@@ -74,6 +74,13 @@ type Stopper interface {
 	StopByConsumer(ctx context.Context, who consent.ConsumerID, id consent.GrantID) (consent.Grant, error)
 }
 
+// Answers keeps why people say that they stopped.
+type Answers interface {
+	// Answer keeps the first answer about a grant that its person has stopped,
+	// and leaves any other without an error.
+	Answer(ctx context.Context, id consent.GrantID, a consent.StopAnswer) error
+}
+
 // Config configures a Portal. All fields without a note are required.
 type Config struct {
 	UI             *ui.UI
@@ -84,8 +91,18 @@ type Config struct {
 	Accounts       consent.AccountChooser
 	Grants         Grants
 	Stopper        Stopper
+	Rests          Rests
+	Answers        Answers
 	Reads          audit.Reads
+	Uses           audit.Uses
 	Log            *slog.Logger
+	// Rules are the bank's; nil allows a pause of at most 30 days.
+	Rules Rules
+	// Told knows how far apps have been told; nil says that we tell them.
+	Told Told
+	// ReceiptPath returns the address on this server of the receipt for a
+	// version of a grant, "" for none; nil links none.
+	ReceiptPath func(id consent.GrantID, epoch int64) string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Zone is the bank's time zone, in which pages show times; nil is UTC.
@@ -104,7 +121,8 @@ type Portal struct {
 // New returns a Portal. It does no I/O.
 func New(c Config) (*Portal, error) {
 	if c.UI == nil || c.Sessions == nil || c.Login == nil || c.Authorizations == nil || c.Recipients == nil ||
-		c.Accounts == nil || c.Grants == nil || c.Stopper == nil || c.Reads == nil || c.Log == nil {
+		c.Accounts == nil || c.Grants == nil || c.Stopper == nil || c.Rests == nil || c.Answers == nil ||
+		c.Reads == nil || c.Uses == nil || c.Log == nil {
 		return nil, errors.New("portal: a required field of Config is missing")
 	}
 	if c.Now == nil {
@@ -112,6 +130,9 @@ func New(c Config) (*Portal, error) {
 	}
 	if c.Zone == nil {
 		c.Zone = time.UTC
+	}
+	if c.Rules == nil {
+		c.Rules = anyRules{}
 	}
 	texts, err := newCatalogue(c.Zone)
 	if err != nil {

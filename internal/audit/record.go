@@ -46,8 +46,10 @@ type Record struct {
 	Bytes     int          // length of the body
 	BodyHash  [32]byte     // SHA-256 of the body
 	Outcome   Outcome
-	Reason    string // error code of a refusal, empty otherwise
-	Attended  bool   // the consumer was present (FDX-API-Actor-Type USER)
+	// Reason is the FDX error code of a refusal, or the consent.Rest that the
+	// grant was in; empty otherwise.
+	Reason   string
+	Attended bool // the consumer was present (FDX-API-Actor-Type USER)
 	// Interaction is the x-fapi-interaction-id (UUID text) of the request.
 	Interaction string
 	Instance    string // gateway instance

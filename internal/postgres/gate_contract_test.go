@@ -43,6 +43,12 @@ func TestGateContract(t *testing.T) {
 				t.Fatal(err)
 			}
 		},
+		Pause: func(t *testing.T, id consent.GrantID, until time.Time) {
+			exec(t, db, `UPDATE consent_grant SET paused_until = $2 WHERE grant_id = $1`, string(id), until)
+		},
+		Hold: func(t *testing.T, id consent.GrantID) {
+			exec(t, db, `UPDATE consent_grant SET held_at = clock_timestamp(), hold_case = 'H-1' WHERE grant_id = $1`, string(id))
+		},
 		Bump: func(t *testing.T, id consent.GrantID) {
 			exec(t, db, `UPDATE consent_grant SET epoch = epoch + 1 WHERE grant_id = $1`, string(id))
 		},

@@ -23,7 +23,8 @@ const grantColumns = `
     grant_id, recipient_id, consumer_id, status, epoch, purpose,
     duration_type, duration_days, lookback_days, resources, parties,
     disclosure_version, disclosure_locale, disclosure_text,
-    created_at, updated_at, expires_at, ended_at, ended_by, end_reason`
+    created_at, updated_at, expires_at, ended_at, ended_by, end_reason,
+    paused_until, held_at, hold_case`
 
 const sqlInsertGrant = `
 INSERT INTO consent_grant (
@@ -34,20 +35,20 @@ INSERT INTO consent_grant (
 VALUES ($1, $2, $3, 'ACTIVE', 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
 
 const sqlInsertEvent = `
-INSERT INTO consent_event (grant_id, epoch, kind, actor, initiator, reason, at)
-VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())`
+INSERT INTO consent_event (grant_id, epoch, kind, actor, initiator, reason, paused_until, hold_case, at)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp())`
 
 // The event and what the recipient is told of it are one statement, so that
 // neither can be forgotten.
 const sqlTellEvent = `
 WITH event AS (
-    INSERT INTO consent_event (grant_id, epoch, kind, actor, initiator, reason, at)
-    VALUES ($1, $2, $3, $4, $5, $6, clock_timestamp())
+    INSERT INTO consent_event (grant_id, epoch, kind, actor, initiator, reason, paused_until, hold_case, at)
+    VALUES ($1, $2, $3, $4, $5, $6, $7, $8, clock_timestamp())
     RETURNING grant_id),
 news AS (
-    SELECT g.recipient_id, g.grant_id, $7::text AS type, $8::text AS category,
+    SELECT g.recipient_id, g.grant_id, $9::text AS type, $10::text AS category,
            g.grant_id AS payload_id, 'CONSENT' AS payload_type,
-           'INITIATOR' AS field_name, $9::text AS field_value, NULL::text AS once
+           'INITIATOR' AS field_name, $11::text AS field_value, NULL::text AS once
     FROM event e JOIN consent_grant g ON g.grant_id = e.grant_id),` + thenTell + `
 SELECT subscription_id, sequence FROM sent ORDER BY sequence`
 
@@ -100,7 +101,7 @@ const sqlRevokeRefreshOfGrant = `
 UPDATE oauth_refresh SET revoked_at = clock_timestamp() WHERE grant_id = $1 AND revoked_at IS NULL`
 
 const sqlEvents = `
-SELECT grant_id, epoch, kind, actor, initiator, reason, at FROM consent_event WHERE grant_id = $1 ORDER BY epoch`
+SELECT grant_id, epoch, kind, actor, initiator, reason, paused_until, hold_case, at FROM consent_event WHERE grant_id = $1 ORDER BY epoch`
 
 type grantRow struct {
 	GrantID           string     `db:"grant_id"`
@@ -123,6 +124,9 @@ type grantRow struct {
 	EndedAt           *time.Time `db:"ended_at"`
 	EndedBy           string     `db:"ended_by"`
 	EndReason         string     `db:"end_reason"`
+	PausedUntil       *time.Time `db:"paused_until"`
+	HeldAt            *time.Time `db:"held_at"`
+	HoldCase          string     `db:"hold_case"`
 }
 
 func (r grantRow) grant() (consent.Grant, error) {
@@ -134,6 +138,7 @@ func (r grantRow) grant() (consent.Grant, error) {
 		Disclosure: consent.Disclosure{Version: r.DisclosureVersion, Locale: r.DisclosureLocale, Text: r.DisclosureText},
 		CreatedAt:  r.CreatedAt.UTC(), UpdatedAt: instant(r.UpdatedAt), ExpiresAt: r.ExpiresAt.UTC(),
 		EndedAt: instant(r.EndedAt), EndedBy: consent.Actor(r.EndedBy), EndReason: consent.Reason(r.EndReason),
+		PausedUntil: instant(r.PausedUntil), HeldAt: instant(r.HeldAt), Case: r.HoldCase,
 	}
 	return g, errors.Join(decode(r.Resources, &g.Resources), decode(r.Parties, &g.Parties))
 }
@@ -181,7 +186,7 @@ func queueGrant(b *pgx.Batch, g consent.Grant) error {
 // with its deliveries. Those are in the result once the batch is closed.
 func queueEvent(b *pgx.Batch, e consent.Event) *told {
 	topic, initiator, tell := notice.OfEvent(e)
-	args := []any{string(e.Grant), e.Epoch, string(e.Kind), string(e.Actor), string(e.Initiator), string(e.Reason)}
+	args := []any{string(e.Grant), e.Epoch, string(e.Kind), string(e.Actor), string(e.Initiator), string(e.Reason), nullable(e.Until), e.Case}
 	if !tell {
 		b.Queue(sqlInsertEvent, args...)
 		return &told{}
@@ -305,13 +310,15 @@ func missingOr(ctx context.Context, q querier, found, missing error, sql string,
 // Events implements consent.Store. One round trip.
 func (s Grants) Events(ctx context.Context, id consent.GrantID) ([]consent.Event, error) {
 	type eventRow struct {
-		GrantID   string    `db:"grant_id"`
-		Epoch     int64     `db:"epoch"`
-		Kind      string    `db:"kind"`
-		Actor     string    `db:"actor"`
-		Initiator string    `db:"initiator"`
-		Reason    string    `db:"reason"`
-		At        time.Time `db:"at"`
+		GrantID     string     `db:"grant_id"`
+		Epoch       int64      `db:"epoch"`
+		Kind        string     `db:"kind"`
+		Actor       string     `db:"actor"`
+		Initiator   string     `db:"initiator"`
+		Reason      string     `db:"reason"`
+		PausedUntil *time.Time `db:"paused_until"`
+		HoldCase    string     `db:"hold_case"`
+		At          time.Time  `db:"at"`
 	}
 	var rows []eventRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
@@ -325,7 +332,8 @@ func (s Grants) Events(ctx context.Context, id consent.GrantID) ([]consent.Event
 	for _, r := range rows {
 		all = append(all, consent.Event{
 			Grant: consent.GrantID(r.GrantID), Epoch: r.Epoch, Kind: consent.EventKind(r.Kind),
-			Actor: consent.Actor(r.Actor), Initiator: consent.Actor(r.Initiator), Reason: consent.Reason(r.Reason), At: r.At.UTC(),
+			Actor: consent.Actor(r.Actor), Initiator: consent.Actor(r.Initiator), Reason: consent.Reason(r.Reason),
+			Until: instant(r.PausedUntil), Case: r.HoldCase, At: r.At.UTC(),
 		})
 	}
 	return all, nil

@@ -40,7 +40,8 @@ const (
 // The gate. One statement, so that finding the grant active, spending the
 // proof and storing the record cannot be told apart in time:
 //
-//   - readable: reads whose grant is active in their epoch, with its recipient;
+//   - readable: reads whose grant is active in their epoch, with its recipient,
+//     and does not rest;
 //   - spent: their proofs that nobody spent before. Of several rows with one
 //     proof the first wins, and the row remembers which one that was. Rows go
 //     in by key, so that statements of several lanes never wait for each
@@ -69,7 +70,8 @@ readable AS (
     JOIN recipient r ON r.recipient_id = g.recipient_id
     WHERE a.outcome IN ('given', 'clipped')
       AND g.epoch = a.epoch AND g.recipient_id = a.recipient_id AND g.consumer_id = a.consumer_id
-      AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + `),
+      AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + `
+      AND ` + notResting + `),
 spent AS (
     INSERT INTO proof_seen (proof, request_id, expires_at)
     SELECT DISTINCT ON (proof) proof, request_id, proof_expires_at

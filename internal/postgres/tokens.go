@@ -1,6 +1,7 @@
 package postgres
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -54,7 +55,7 @@ WITH used AS (
     WHERE c.code_hash = $4 AND c.grant_id = $5 AND c.recipient_id = $6
       AND c.used_at IS NULL AND c.expires_at > clock_timestamp()
       AND g.grant_id = c.grant_id AND g.recipient_id = c.recipient_id
-      AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + `
+      AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + ` AND ` + notResting + `
       AND ` + spentAll + `
     RETURNING c.grant_id, c.recipient_id),
 refresh AS (
@@ -68,14 +69,31 @@ FROM used`
 // Why a redemption took nothing. Used stays used and ended stays ended, so
 // that asking afterwards gives the same answer.
 const sqlWhyNotRedeemed = `
-SELECT c.used_at IS NOT NULL AS used, c.expires_at > clock_timestamp() AS open
-FROM oauth_code c WHERE c.code_hash = $1 AND c.grant_id = $2 AND c.recipient_id = $3`
+SELECT c.used_at IS NOT NULL AS used, c.expires_at > clock_timestamp() AS open, ` + restColumns + `
+FROM oauth_code c
+JOIN consent_grant g ON g.grant_id = c.grant_id
+JOIN recipient r ON r.recipient_id = g.recipient_id
+WHERE c.code_hash = $1 AND c.grant_id = $2 AND c.recipient_id = $3`
+
+// restColumns say whether grant g, which is active and may be read, rests.
+const restColumns = `
+       g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + ` AND NOT (` + notResting + `) AS resting,
+       g.held_at IS NOT NULL AS held, g.paused_until`
+
+// Why a renewal stored nothing, for a refresh token that was usable before.
+const sqlWhyNotRenewed = `
+SELECT ` + restColumns + `
+FROM oauth_refresh t
+JOIN consent_grant g ON g.grant_id = t.grant_id
+JOIN recipient r ON r.recipient_id = g.recipient_id
+WHERE t.refresh_hash = $1 AND t.grant_id = $2 AND t.recipient_id = $3
+  AND t.revoked_at IS NULL AND t.expires_at > clock_timestamp()`
 
 const sqlRefresh = `
 SELECT t.grant_id, t.recipient_id, t.request_id, t.scopes, t.session,
        t.issued_at, t.expires_at, t.revoked_at,
        t.expires_at > clock_timestamp() AS open,
-       g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + ` AS active
+       g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + ` AS active,` + restColumns + `
 FROM oauth_refresh t
 JOIN consent_grant g ON g.grant_id = t.grant_id
 JOIN recipient r ON r.recipient_id = g.recipient_id
@@ -97,7 +115,7 @@ JOIN recipient r ON r.recipient_id = g.recipient_id
 WHERE t.refresh_hash = $4 AND t.grant_id = $5 AND t.recipient_id = $6
   AND t.revoked_at IS NULL AND t.expires_at > clock_timestamp()
   AND g.recipient_id = t.recipient_id
-  AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + `
+  AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + ` AND ` + notResting + `
   AND ` + spentAll
 
 const sqlLive = `
@@ -105,7 +123,7 @@ SELECT t.grant_id, t.recipient_id, t.request_id, t.scopes,
        t.resources AS token_resources, t.key_thumbprint, t.cert_thumbprint, t.issued_at, t.expires_at, t.revoked_at,
        g.epoch, g.recipient_id AS grant_recipient_id, g.consumer_id,
        CASE WHEN g.status = 'ACTIVE' AND NOT ` + mayRead + ` THEN 'REVOKED' ELSE g.status END AS grant_status,
-       g.expires_at AS grant_expires_at, g.lookback_days, g.resources,
+       g.expires_at AS grant_expires_at, g.paused_until, g.held_at, g.lookback_days, g.resources,
        coalesce(r.profile ->> 'error_codes', '') AS error_codes
 FROM oauth_access t
 JOIN consent_grant g ON g.grant_id = t.grant_id
@@ -215,6 +233,7 @@ func (s Tokens) Redeem(ctx context.Context, r token.Redemption) (consent.Grant, 
 		type whyRow struct {
 			Used bool `db:"used"`
 			Open bool `db:"open"`
+			restRow
 		}
 		why, err := one[whyRow](ctx, c, token.ErrNotFound, sqlWhyNotRedeemed, which...)
 		switch {
@@ -224,9 +243,8 @@ func (s Tokens) Redeem(ctx context.Context, r token.Redemption) (consent.Grant, 
 			return token.ErrUsed
 		case !why.Open:
 			return token.ErrNotFound
-		default:
-			return token.ErrRevoked
 		}
+		return cmp.Or(why.rest(), token.ErrRevoked)
 	})
 	if err != nil {
 		return consent.Grant{}, fmt.Errorf("redeem code: %w", err)
@@ -279,6 +297,7 @@ type refreshRow struct {
 	RevokedAt   *time.Time `db:"revoked_at"`
 	Open        bool       `db:"open"`
 	Active      bool       `db:"active"`
+	restRow
 }
 
 // refresh returns the record, or why it cannot be used, as token.Store's
@@ -289,6 +308,9 @@ func (r refreshRow) refresh(h token.Hash) (token.Refresh, error) {
 		return token.Refresh{}, token.ErrRevoked
 	case !r.Open:
 		return token.Refresh{}, token.ErrNotFound
+	}
+	if err := r.rest(); err != nil {
+		return token.Refresh{}, err
 	}
 	return token.Refresh{
 		Hash: h, Grant: consent.GrantID(r.GrantID), Recipient: consent.RecipientID(r.RecipientID),
@@ -316,7 +338,8 @@ func (s Tokens) Refresh(ctx context.Context, h token.Hash) (token.Refresh, error
 }
 
 // Renew implements token.Store. A refresh token that is unknown, expired or
-// of another grant or recipient than a is ErrRevoked too. One round trip.
+// of another grant or recipient than a is ErrRevoked too. One round trip, one
+// more to explain a refusal.
 func (s Tokens) Renew(ctx context.Context, refresh token.Hash, a token.Access, spend ...token.Proof) (consent.Grant, error) {
 	resources, err := limit(a)
 	if err != nil {
@@ -327,10 +350,14 @@ func (s Tokens) Renew(ctx context.Context, refresh token.Hash, a token.Access, s
 		var stored bool
 		g, stored, err = issue(ctx, c, a.Grant, spend, sqlRenew, refresh[:], string(a.Grant), string(a.Recipient),
 			a.Hash[:], a.RequestID, words(a.Scopes), resources, a.KeyThumbprint, a.CertThumbprint, a.IssuedAt, a.ExpiresAt)
-		if err == nil && !stored {
-			err = token.ErrRevoked
+		if err != nil || stored {
+			return err
 		}
-		return err
+		why, err := one[restRow](ctx, c, token.ErrRevoked, sqlWhyNotRenewed, refresh[:], string(a.Grant), string(a.Recipient))
+		if err != nil {
+			return err
+		}
+		return cmp.Or(why.rest(), token.ErrRevoked)
 	})
 	if err != nil {
 		return consent.Grant{}, fmt.Errorf("renew: %w", err)
@@ -356,6 +383,8 @@ func (s Tokens) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 		ConsumerID       string     `db:"consumer_id"`
 		GrantStatus      string     `db:"grant_status"`
 		GrantExpiresAt   time.Time  `db:"grant_expires_at"`
+		PausedUntil      *time.Time `db:"paused_until"`
+		HeldAt           *time.Time `db:"held_at"`
 		LookbackDays     int        `db:"lookback_days"`
 		Resources        []byte     `db:"resources"`
 		ErrorCodes       string     `db:"error_codes"`
@@ -372,6 +401,7 @@ func (s Tokens) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 		ID: consent.GrantID(r.GrantID), Epoch: r.Epoch, Recipient: consent.RecipientID(r.GrantRecipientID),
 		Consumer: consent.ConsumerID(r.ConsumerID), Status: consent.Status(r.GrantStatus),
 		ExpiresAt: r.GrantExpiresAt.UTC(), LookbackDays: r.LookbackDays,
+		PausedUntil: instant(r.PausedUntil), HeldAt: instant(r.HeldAt),
 	}
 	var within []consent.Resource
 	err = decode(r.Resources, &g.Resources)

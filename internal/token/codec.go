@@ -17,7 +17,7 @@ var ErrRecord = errors.New("token: record is damaged or of another version")
 // with every change of the form: instances of the old and the new release
 // share a cache during a roll-out, and each takes the other's records for
 // missing ones.
-const liveVersion = 3
+const liveVersion = 4
 
 // maxLiveItems bounds the lists of a record that is read.
 const maxLiveItems = 10_000
@@ -54,16 +54,15 @@ func AppendLive(b []byte, l Live) []byte {
 	b = appendText(b, string(s.Status))
 	b = appendTime(b, s.ExpiresAt)
 	b = binary.AppendVarint(b, int64(s.LookbackDays))
+	b = appendTime(b, s.PausedUntil)
+	b = appendFlag(b, s.Held)
 	b = binary.AppendUvarint(b, uint64(len(s.Accounts)))
 	for _, account := range s.Accounts {
 		b = appendText(b, string(account.ID))
 		b = binary.AppendUvarint(b, uint64(account.Clusters))
 	}
 	b = binary.AppendUvarint(b, uint64(s.Customer))
-	if l.IntegerCodes {
-		return append(b, 1)
-	}
-	return append(b, 0)
+	return appendFlag(b, l.IntegerCodes)
 }
 
 // ParseLive reads what AppendLive wrote, all of it and nothing after it, or
@@ -105,6 +104,8 @@ func ParseLive(s string) (Live, error) {
 	sh.Status = consent.Status(r.text())
 	sh.ExpiresAt = r.time()
 	sh.LookbackDays = int(r.signed())
+	sh.PausedUntil = r.time()
+	sh.Held = r.flag()
 	if n := r.count(); n > 0 {
 		sh.Accounts = make([]consent.AccountShare, n)
 		for i := range sh.Accounts {
@@ -124,6 +125,13 @@ func appendText(b []byte, s string) []byte {
 }
 
 func appendTime(b []byte, t time.Time) []byte { return binary.AppendVarint(b, t.UnixMicro()) }
+
+func appendFlag(b []byte, on bool) []byte {
+	if on {
+		return append(b, 1)
+	}
+	return append(b, 0)
+}
 
 // reader reads a record from the front. After the first fault it returns
 // zero values only.
@@ -190,6 +198,18 @@ func (r *reader) count() int {
 	return int(n)
 }
 
+// flag reads a yes or no, which has one spelling each.
+func (r *reader) flag() bool {
+	switch r.take(1) {
+	case "\x00":
+	case "\x01":
+		return true
+	default:
+		r.fail()
+	}
+	return false
+}
+
 // clusters reads a set; one that names a cluster this release does not know
 // is damaged.
 func (r *reader) clusters() fdx.Clusters {
@@ -200,15 +220,6 @@ func (r *reader) clusters() fdx.Clusters {
 		return 0
 	}
 	return c
-}
-
-// flag reads a byte that is 0 or 1.
-func (r *reader) flag() bool {
-	c := r.take(1)
-	if c != "\x00" && c != "\x01" {
-		r.fail()
-	}
-	return c == "\x01"
 }
 
 func (r *reader) time() time.Time { return time.UnixMicro(r.signed()).UTC() }

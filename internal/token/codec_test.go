@@ -41,11 +41,14 @@ func TestLiveSurvivesItsForm(t *testing.T) {
 		{Type: consent.ResourceAccount, ID: "a-1", Clusters: fdx.NewClusters(fdx.Transactions)},
 		{Type: consent.ResourceCustomer, ID: "c-1", Clusters: fdx.NewClusters(fdx.CustomerContact)},
 	}
+	paused, onHold := sampleLive(), sampleLive()
+	paused.Share.PausedUntil = paused.Access.IssuedAt.Add(time.Hour)
+	onHold.Share.Held = true
 	odd := sampleLive()
 	odd.Share.LookbackDays, odd.Share.Epoch = -1, 1<<62
 	integers := sampleLive()
 	integers.IntegerCodes = true
-	for name, l := range map[string]Live{"integers": integers, "sample": sampleLive(), "narrowed": narrowed, "revoked": revoked, "zero": {}, "odd numbers": odd} {
+	for name, l := range map[string]Live{"integers": integers, "sample": sampleLive(), "narrowed": narrowed, "revoked": revoked, "paused": paused, "held": onHold, "zero": {}, "odd numbers": odd} {
 		got, err := ParseLive(string(AppendLive(nil, l)))
 		if err != nil || !reflect.DeepEqual(got, l) {
 			t.Errorf("%s: %+v, %v", name, got, err)

@@ -119,10 +119,17 @@ type Live struct {
 
 // Active reports whether the token opens its share at now. A token without
 // a sender constraint is never active.
-func (l Live) Active(now time.Time) bool {
+func (l Live) Active(now time.Time) bool { return l.valid(now) && l.Share.Active(now) }
+
+// Resting reports whether the token would open its share at now if that did
+// not rest (consent.Rest).
+func (l Live) Resting(now time.Time) bool { return l.valid(now) && l.Share.RestAt(now) != "" }
+
+// valid is what has to be true of the token itself.
+func (l Live) valid(now time.Time) bool {
 	bound := (l.Access.KeyThumbprint == "") != (l.Access.CertThumbprint == "")
 	return bound && l.Access.RevokedAt.IsZero() && now.Before(l.Access.ExpiresAt) &&
-		l.Access.Grant == l.Share.Grant && l.Access.Recipient == l.Share.Recipient && l.Share.Active(now)
+		l.Access.Grant == l.Share.Grant && l.Access.Recipient == l.Share.Recipient
 }
 
 // Redemption is the exchange of a code: what is consumed and what is issued,
@@ -204,13 +211,15 @@ type Store interface {
 	// Redeem marks the code used and stores the tokens, all or nothing, if
 	// the code is unused and unexpired and its grant is active. ErrUsed for
 	// the losers of a race, ErrRevoked when the grant has ended or its
-	// recipient may not read, ErrNotFound when the code is gone. It returns the grant as it was found active in
-	// the same transaction.
+	// recipient may not read, a *consent.RestingError while the grant rests,
+	// ErrNotFound when the code is gone. It returns the grant as it was found
+	// active in the same transaction.
 	Redeem(ctx context.Context, r Redemption) (consent.Grant, error)
 
 	// Refresh returns a usable refresh token: ErrNotFound when unknown or
 	// expired, ErrRevoked when it or its grant has ended or its recipient may
-	// not read.
+	// not read, a *consent.RestingError while the grant rests: the token stays
+	// good.
 	Refresh(ctx context.Context, h Hash) (Refresh, error)
 
 	// PresentedRefresh does for a refresh token what PresentedCode does for a
@@ -218,7 +227,8 @@ type Store interface {
 	PresentedRefresh(ctx context.Context, who consent.RecipientID, h Hash) (Presented, error)
 
 	// Renew stores an access token under a refresh token, if that token and
-	// the grant are still usable and the recipient may read, else ErrRevoked. It returns the grant as
+	// the grant are still usable and the recipient may read, else ErrRevoked,
+	// or a *consent.RestingError while the grant rests. It returns the grant as
 	// Redeem does, and spends proofs as a Redemption does.
 	Renew(ctx context.Context, refresh Hash, a Access, spend ...Proof) (consent.Grant, error)
 

@@ -31,7 +31,11 @@ type GateFixture struct {
 	Grant func(t *testing.T, expires time.Time) consent.Share
 	// End revokes a grant, Bump raises its epoch, Suspend makes a recipient
 	// inactive.
-	End     func(t *testing.T, id consent.GrantID)
+	End func(t *testing.T, id consent.GrantID)
+	// Pause writes down a pause of a grant until then, Hold a hold; neither
+	// raises its epoch, so that the rest alone is what withholds.
+	Pause   func(t *testing.T, id consent.GrantID, until time.Time)
+	Hold    func(t *testing.T, id consent.GrantID)
 	Bump    func(t *testing.T, id consent.GrantID)
 	Suspend func(t *testing.T, id consent.RecipientID)
 	// Records returns the records of a grant, oldest first, At included.
@@ -79,6 +83,19 @@ func Gate(t *testing.T, f GateFixture) {
 		"an expired grant": func(t *testing.T, _ consent.Share) consent.Share {
 			return f.Grant(t, time.Now().Add(-time.Second).UTC().Truncate(time.Second))
 		},
+		"a paused grant": func(t *testing.T, s consent.Share) consent.Share {
+			f.Pause(t, s.Grant, time.Now().Add(time.Hour).UTC().Truncate(time.Second))
+			return s
+		},
+		"a held grant": func(t *testing.T, s consent.Share) consent.Share {
+			f.Hold(t, s.Grant)
+			return s
+		},
+		"a held grant whose pause is over": func(t *testing.T, s consent.Share) consent.Share {
+			f.Pause(t, s.Grant, time.Now().Add(-time.Hour).UTC().Truncate(time.Second))
+			f.Hold(t, s.Grant)
+			return s
+		},
 		"a suspended recipient": func(t *testing.T, s consent.Share) consent.Share {
 			f.Suspend(t, s.Recipient)
 			return s
@@ -112,6 +129,12 @@ func Gate(t *testing.T, f GateFixture) {
 		f.Bump(t, s.Grant)
 		s.Epoch++
 		f.want(t, resource.Released, resource.Release{Record: given(s)})
+	})
+	t.Run("a pause whose time is over withholds nothing", func(t *testing.T) {
+		t.Parallel()
+		s := f.Grant(t, year)
+		f.Pause(t, s.Grant, time.Now().Add(-time.Second).UTC().Truncate(time.Second))
+		f.want(t, resource.Released, resource.Release{Record: given(s), Proof: proof()})
 	})
 	t.Run("a proof gives data once", func(t *testing.T) {
 		t.Parallel()

@@ -32,7 +32,13 @@ func TestTruthKeepsTheContract(t *testing.T) {
 			d.Issue(l)
 			return s
 		},
-		End:     func(_ *testing.T, id consent.GrantID) { d.End(id) },
+		End: func(_ *testing.T, id consent.GrantID) { d.End(id) },
+		Pause: func(_ *testing.T, id consent.GrantID, until time.Time) {
+			d.Change(id, func(s *consent.Share) { s.PausedUntil, s.Epoch = until, s.Epoch-1 })
+		},
+		Hold: func(_ *testing.T, id consent.GrantID) {
+			d.Change(id, func(s *consent.Share) { s.Held, s.Epoch = true, s.Epoch-1 })
+		},
 		Bump:    func(_ *testing.T, id consent.GrantID) { d.Change(id, func(*consent.Share) {}) },
 		Suspend: func(_ *testing.T, id consent.RecipientID) { d.Suspend(id) },
 		Records: func(_ *testing.T, id consent.GrantID) []audit.Record {

@@ -249,6 +249,7 @@ func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, w
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
 		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Log: log, Zone: zone, Watch: watch,
+		Rests: stop, Answers: db.Answers(), Uses: db.Reads(),
 	})
 	return pages, sessions, err
 }

@@ -315,6 +315,8 @@ type conditions struct {
 	// during, if not nil, happens to Redis before the stop, at the same time
 	// or right after it.
 	during func()
+	// rest, if not nil, is what is raced in place of a stop.
+	rest func(ctx context.Context, s *consent.Service, who consent.ConsumerID, id consent.GrantID) error
 }
 
 func (c conditions) String() string {
@@ -392,7 +394,11 @@ func (c *course) race(t *testing.T, i int, told consent.Cache, cond conditions) 
 	}
 	fault(0)
 	all.Go(func() { fault(1) })
-	_, err = stop.StopByConsumer(t.Context(), c.terms.consumer, consent.GrantID(tok.GrantID))
+	if cond.rest != nil {
+		err = cond.rest(t.Context(), stop, c.terms.consumer, consent.GrantID(tok.GrantID))
+	} else {
+		_, err = stop.StopByConsumer(t.Context(), c.terms.consumer, consent.GrantID(tok.GrantID))
+	}
 	r.ended = time.Since(c.clock)
 	if err != nil {
 		t.Errorf("round %d: stop: %v", i, err)
@@ -417,7 +423,7 @@ func summarise(t *testing.T, history []round) summary {
 			switch v.status {
 			case http.StatusOK:
 				s.given++
-			case http.StatusUnauthorized:
+			case http.StatusUnauthorized, http.StatusForbidden: // 403 while sharing rests
 				s.refused++
 			default:
 				t.Errorf("round %d (%s): a read was answered with %d", i, r.name, v.status)
