@@ -13,7 +13,8 @@
 // 1), accounts_continue; consent_approve, consent_deny; oauth_error;
 // stop_sharing (on the page of one app, and for the first app on Data
 // sharing), stop_sharing_<n> for the nth app there from the second on;
-// stop_confirm, stop_keep; sign_out.
+// stop_confirm, stop_keep; sign_out; review_now (what a change changes);
+// language_<tag>, such as language_sv.
 //
 // Pages use no script. Words follow the copy rules that copy_test.go checks.
 //

@@ -52,6 +52,8 @@ func (p *Portal) Handler() (http.Handler, error) {
 	e.POST("/portal/grants/:id/stop", p.signedIn(p.postStop))
 	e.GET("/portal/grants/:id/stopped", p.signedIn(p.getStopped))
 
+	e.GET(languagePath+":lang", p.getLanguage)
+
 	pages := p.c.Sessions.Middleware(e)
 	// Not http.ServeMux: it tidies paths with a 307, which would have a
 	// browser send a password again (FAPI 2.0 section 5.3.2.2).

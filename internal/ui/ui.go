@@ -173,7 +173,8 @@ func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Link is a link in the frame.
 type Link struct {
 	Text, Href string
-	Current    bool // it is the page that is shown
+	Current    bool   // it is the page, or the language, that is shown
+	Lang       string // BCP 47, where it is not the page's; "" otherwise
 }
 
 // Button is a form of one button in the frame. It is sent by POST.
@@ -192,6 +193,10 @@ type Frame struct {
 	SignOut  *Button // nil shows none
 	Help     string  // text of the help link
 	Footer   string
+	// Languages lead to this page in each language, the shown one included,
+	// LanguagesLabel is their name for assistive software; nil shows none.
+	Languages      []Link
+	LanguagesLabel string
 	// Wide gives the page the room that a table needs.
 	Wide bool
 	// FormTargets are sources, beside the bank's own pages, that a form on

@@ -245,7 +245,8 @@ func TestRender(t *testing.T) {
 	w := httptest.NewRecorder()
 	err = pages.Render(w, http.StatusTeapot, "hello", Frame{
 		Lang: "sv", Title: "Hej", Help: "Hjälp", SignOut: &Button{"Logga ut", "/out"},
-		Nav: []Link{{"Ett", "/1", true}, {"Två", "/2", false}}, NavLabel: "Sidor", FormTargets: []string{"https://app.example"},
+		Nav: []Link{{Text: "Ett", Href: "/1", Current: true}, {Text: "Två", Href: "/2"}}, NavLabel: "Sidor", LanguagesLabel: "Språk",
+		Languages: []Link{{Text: "Svenska", Href: "/sv?a=1&b=2", Lang: "sv", Current: true}, {Text: "中文", Href: "/zh", Lang: "zh"}}, FormTargets: []string{"https://app.example"},
 	}, "<script>")
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +254,8 @@ func TestRender(t *testing.T) {
 	body := w.Body.String()
 	for _, s := range []string{
 		`<html lang="sv">`, `<title>Hej · North &amp; Sons</title>`, `<h1><b>&lt;script&gt;</b></h1>`, `href="` + u.css + `"`,
-		`<a href="/1" aria-current="page">Ett</a>`, `<a href="/2">Två</a>`, `action="/out"`, `href="https://bank.example/help"`,
+		`<a href="/1" aria-current="page">Ett</a>`, `<a href="/2">Två</a>`, `action="/out"`,
+		`<nav aria-label="Språk">`, `<a href="/sv?a=1&amp;b=2" id="language_sv" lang="sv" hreflang="sv" aria-current="true">Svenska</a>`, `<a href="/zh" id="language_zh" lang="zh" hreflang="zh">中文</a>`, `href="https://bank.example/help"`,
 	} {
 		if !strings.Contains(body, s) {
 			t.Errorf("%s is not in:\n%s", s, body)
