@@ -30,13 +30,17 @@ fs.mkdirSync(pictures, { recursive: true })
 export class Visitor {
   constructor(page, app, language) {
     Object.assign(this, { page, app, language, persona: 'variety', requests: [] })
-    page.on('requestfinished', async (request) => {
-      const entry = { url: request.url(), kind: request.resourceType(), bytes: 0 }
-      this.requests.push(entry)
-      const sizes = await request.sizes().catch(() => null)
-      entry.bytes = sizes ? Math.max(0, sizes.responseBodySize) + Math.max(0, sizes.responseHeadersSize) : 0
+    page.on('request', (request) => {
+      if (request.isNavigationRequest()) this.requests.length = 0
+      this.requests.push(request)
     })
-    page.on('request', (request) => { if (request.isNavigationRequest()) this.requests.length = 0 })
+  }
+  // loaded returns what the page that is open has asked for.
+  loaded() {
+    return Promise.all(this.requests.map(async (request) => {
+      const sizes = await request.sizes()
+      return { url: request.url(), kind: request.resourceType(), bytes: Math.max(0, sizes.responseBodySize) + Math.max(0, sizes.responseHeadersSize) }
+    }))
   }
   goto(address) { return this.page.goto(address) }
   open(at) { return this.page.goto(portal + at) }
@@ -55,6 +59,7 @@ export class Visitor {
   }
   fill(id, text) { return this.page.fill(`#${id}`, text) }
   tick(id) { return this.page.check(`#${id}`) }
+  untick(id) { return this.page.uncheck(`#${id}`) }
   follow(selector) { return this.page.click(selector) }
   press(id) {
     const here = this.path()
@@ -76,12 +81,12 @@ export class Visitor {
 }
 
 // judge looks at the page that is open and returns its faults.
-async function judge(v, name, { chosen }) {
+async function judge(v, name, { chosen, language = v.language }) {
   const faults = []
-  await v.page.waitForLoadState('networkidle')
-  faults.push(...load(v.requests, portal))
+  await v.page.waitForLoadState('load')
+  faults.push(...load(await v.loaded(), portal))
   const lang = await v.page.evaluate(() => document.documentElement.lang)
-  if (lang !== v.language) faults.push(`speaks ${lang}, not ${v.language}`)
+  if (lang !== language) faults.push(`speaks ${lang}, not ${language}`)
   const before = await v.page.evaluate(ticked)
   if (before.length && !chosen) faults.push(`chosen before anybody chose: ${before}`)
   const moved = await v.page.evaluate(shift)
@@ -144,6 +149,22 @@ async function meet(language) {
   await v.page.context().close()
 }
 
+// renewal shares, and then renews that: there must be one sharing, not two.
+async function renewal(v) {
+  const share = async (button) => {
+    await v.ask({ clusters: ['ACCOUNT_BASIC', 'TRANSACTIONS'] })
+    await v.signIn('saver')
+    await v.press(button)
+    await v.press('accounts_continue')
+    await v.press('consent_approve')
+    await v.back('code')
+    await v.open('/portal')
+    return v.page.locator('.cards > li').count()
+  }
+  const counts = [await share('accounts_select_all'), await share('renew_instead')]
+  return counts[0] === 1 && counts[1] === 1 ? [] : [`${counts} sharings, not one and one`]
+}
+
 try {
   // Two at a time: each waits for the server half of its time.
   const queue = [...languages]
@@ -153,6 +174,8 @@ try {
     say(`keyboard ${width}`, await keyboard(v).catch((error) => [`at ${v.path()}: ${error.message.split('\n')[0]}`]))
     await v.page.context().close()
   }
+  const v = await visitor(languages[0])
+  say('renewal', await renewal(v).catch((error) => [`at ${v.path()}: ${error.message.split('\n')[0]}`]))
 } finally {
   clearTimeout(patience)
   await browser.close()
