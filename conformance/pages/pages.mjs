@@ -21,6 +21,7 @@ export const pages = [
   ['sign-in', (v) => v.ask({ clusters: some })],
   ['sign-in-wrong', async (v) => { await v.fill('username', v.persona); await v.fill('password', 'no'); await v.press('login_submit') }],
   ['accounts', (v) => v.signIn(v.persona)],
+  ['accounts-found', async (v) => { await v.fill('accounts_search', '1069'); await v.press('accounts_find') }],
   ['accounts-none', (v) => v.press('accounts_continue')],
   ['accounts-all', (v) => v.press('accounts_select_all'), { chosen: true }],
   ['review', (v) => v.press('accounts_continue')],
