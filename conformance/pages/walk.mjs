@@ -14,11 +14,13 @@ import { audit, inside, load, shift, still, ticked } from './rules.mjs'
 
 const [file, pictures, ...wanted] = process.argv.slice(2)
 const languages = wanted.length ? wanted : ['en', 'es', 'fr', 'sv', 'zh']
+// The colours of the narrow pages are those of the wide ones, so axe, which is
+// slow, sees the dark ones once.
 const looks = [
-  { name: '1280', width: 1280, scheme: 'light' },
-  { name: '1280-dark', width: 1280, scheme: 'dark' },
-  { name: '320-dark', width: 320, scheme: 'dark' },
-  { name: '320', width: 320, scheme: 'light' },
+  { name: '1280', width: 1280, scheme: 'light', axe: true },
+  { name: '1280-dark', width: 1280, scheme: 'dark', axe: true },
+  { name: '320-dark', width: 320, scheme: 'dark', axe: false },
+  { name: '320', width: 320, scheme: 'light', axe: true },
 ]
 const dev = JSON.parse(fs.readFileSync(file))
 const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
@@ -95,7 +97,9 @@ async function judge(v, name, { chosen, language = v.language }) {
   for (const look of looks) {
     await v.page.emulateMedia({ colorScheme: look.scheme })
     await v.page.setViewportSize({ width: look.width, height: 900 })
-    for (const fault of [...await v.page.evaluate(inside), ...await v.page.evaluate(audit)]) faults.push(`${look.name}: ${fault}`)
+    const found = await v.page.evaluate(inside)
+    if (look.axe) found.push(...await v.page.evaluate(audit))
+    for (const fault of found) faults.push(`${look.name}: ${fault}`)
     await v.page.screenshot({ path: path.join(pictures, `${name}-${v.language}-${look.name}.png`), fullPage: true, caret: 'initial' })
   }
   await v.page.emulateMedia({ colorScheme: 'light' })
@@ -114,7 +118,7 @@ const browser = await chromium.launch({
   ],
 })
 // A page that does not answer must fail, not hang.
-const patience = setTimeout(() => { console.log('FAIL the walk took longer than ten minutes'); process.exit(1) }, 600_000)
+const patience = setTimeout(() => { console.log('FAIL the walk took longer than 20 minutes'); process.exit(1) }, 1_200_000)
 let bad = 0
 const say = (what, faults) => {
   for (const fault of new Set(faults)) console.log(`FAIL ${what}: ${fault}`)
