@@ -17,7 +17,7 @@ GOTEST = $(GO) test $(TAGS) -count=1 -timeout 20m
 HEADGATE = .cache/bin/headgate
 BUILD_HEADGATE = $(GO) build $(TAGS) -o $(HEADGATE) ./cmd/headgate
 
-.PHONY: help demo dev test race integration fuzz bench interop lint vuln generate verify build services cover clean
+.PHONY: help demo dev test race integration fuzz bench interop pages lint vuln generate verify build services cover clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [PKGS=./authz/...] [ARGS="--home DIR"] [FUZZTIME=10s] [VULNDB=file:///DIR]'
@@ -66,6 +66,11 @@ interop: ## walk the stack with a client library of another ecosystem (needs Nod
 	@deploy/services.sh postgres redis
 	$(BUILD_HEADGATE)
 	conformance/interop/stack.sh $(HEADGATE)
+
+pages: ## look at every page in five languages in a real browser (Chromium, Node 20); pictures in .cache/pages
+	@deploy/services.sh postgres redis
+	$(BUILD_HEADGATE)
+	conformance/pages/stack.sh $(HEADGATE) .cache/pages $(ARGS)
 
 lint: ## gofmt, go vet and staticcheck
 	@bad=$$(find . -name '*.go' ! -path './.cache/*' -exec gofmt -l {} +); \

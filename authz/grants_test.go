@@ -93,6 +93,19 @@ func TestGrantManagementAtPAR(t *testing.T) {
 	}
 }
 
+// Only create asks for a grant of its own; otherwise the person may renew one.
+func TestOnlyCreateInsistsOnAGrantOfItsOwn(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	app := w.client("app")
+	mine := app.tokens(nil).text("grant_id")
+	for action, id := range map[string]string{"create": "", "": "", "replace": mine, "merge": mine} {
+		if q := w.record(app.push(about(action, id))).Request; q.Fresh != (action == "create") {
+			t.Errorf("%q: fresh %v", action, q.Fresh)
+		}
+	}
+}
+
 func TestGrantManagementInARequestObject(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

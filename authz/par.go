@@ -33,6 +33,7 @@ func (s *Server) push(q *request) (reply, error) {
 	if request.Change, err = s.change(q, params, request); err != nil {
 		return reply{}, err
 	}
+	request.Fresh = params["grant_management_action"] == "create"
 	uri, hash, err := s.engine.Push(ctx, q.client, params)
 	if err != nil {
 		return reply{}, err

@@ -22,6 +22,9 @@ type Request struct {
 	// Change is the grant that the answer changes; the zero value makes a new
 	// one.
 	Change Change `json:"change,omitzero"`
+	// Fresh: the recipient wants a grant of its own for this, whatever it holds
+	// already (grant_management_action create).
+	Fresh bool `json:"fresh,omitzero"`
 }
 
 // Clusters returns everything that is asked for.

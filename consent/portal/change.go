@@ -3,7 +3,7 @@ package portal
 import (
 	"errors"
 	"fmt"
-	"strings"
+	"time"
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
@@ -13,14 +13,10 @@ import (
 // journey is about. The zero value is that of a journey about something new.
 type earlier struct {
 	consent.Change
-	Agreed   string // the day on which it was agreed
-	Accounts []accountRow
-	Data     []clusterRow
-	Ends     string
+	Grant  consent.Grant
+	Agreed string       // the day on which it was agreed
+	Held   []accountRow // the accounts in it
 }
-
-// fact is a name and what goes with it.
-type fact struct{ Name, Text string }
 
 // changed returns the grant that a journey changes; the zero Grant when it
 // changes none. It is false when it sent the browser on: to the dispatcher,
@@ -61,8 +57,7 @@ func (p *Portal) earlier(j *journey, choices []consent.AccountChoice) (earlier, 
 		}
 	}
 	return earlier{
-		Change: j.a.Request.Change, Agreed: j.t.Date(agreed), Accounts: heldAccounts(j.t, g, choices),
-		Data: clusterRows(j.t, g.Clusters()), Ends: j.t.Date(g.ExpiresAt),
+		Change: j.a.Request.Change, Grant: g, Agreed: j.t.Date(agreed), Held: heldAccounts(j.t, g, choices),
 	}, true
 }
 
@@ -77,7 +72,7 @@ func heldAccounts(t *text, g consent.Grant, choices []consent.AccountChoice) []a
 	for _, id := range g.Accounts() {
 		row, known := byID[id]
 		if !known {
-			row = accountRow{Name: t.T("fact.gone")}
+			row = accountRow{ID: id, Name: t.T("fact.gone")}
 		}
 		rows = append(rows, row)
 	}
@@ -108,27 +103,17 @@ func choosing(t *text, app string, c consent.Change) string {
 	}
 }
 
-// changes adds to a review what becomes of what is shared now, in short.
-func (v *review) changes(t *text, app string, was earlier) {
+// changes adds to a review what a yes makes of what is shared now.
+func (v *review) changes(t *text, app consent.Recipient, q consent.Request, rows []accountRow, was earlier, at time.Time) {
 	if !was.Asked() {
 		return
 	}
-	sentence := t.T("review.replaces", "App", app, "Date", was.Agreed)
+	name := plain(app.Name, maxName)
+	sentence := t.T("review.replaces", "App", name, "Date", was.Agreed)
 	if was.Action == consent.ActionMerge {
-		sentence = t.T("review.adds", "App", app, "Date", was.Agreed)
+		sentence = t.T("review.adds", "App", name, "Date", was.Agreed)
 	}
-	v.Now = titled{t.T("review.now"), []string{sentence}}
-	var accounts, data []string
-	for _, r := range was.Accounts {
-		accounts = append(accounts, strings.TrimSpace(r.Name+" "+r.Number))
-	}
-	for _, r := range was.Data {
-		data = append(data, r.Label)
-	}
-	v.Facts = []fact{
-		{t.T("fact.accounts"), t.list(accounts)},
-		{t.T("fact.data"), t.list(data)},
-		{t.T("fact.ends"), was.Ends},
-	}
-	v.Next.Lines = []string{t.T("review.then_change", "App", app)}
+	v.Now = titled{t.T("diff.title"), []string{sentence}}
+	v.Diff = diff(t, app, q, rows, was, at)
+	v.Next.Lines = []string{t.T("review.then_change", "App", name)}
 }

@@ -53,7 +53,7 @@ func TestReplacingKeepsTheChoiceOfBefore(t *testing.T) {
 	page = p.press(page, "accounts_continue")
 	text := reviewText(t, page)
 	made := w.events[g.ID][1].At
-	inOrder(t, text, "Do you want to share", "What you share now",
+	inOrder(t, text, "Do you want to share", "What changes",
 		"If you share, this replaces what you agreed with BudgetBee on "+w.portal.catalogue.texts[0].Date(made)+".",
 		"Household", "An account that is no longer with us", "Account balances",
 		w.portal.catalogue.texts[0].Date(g.ExpiresAt), "Who is asking", "Accounts you share", "Transaction data",
@@ -85,7 +85,7 @@ func TestAddingTicksNothing(t *testing.T) {
 	says(t, page, "What you share now stays shared.")
 	p.tick(page, "account_1")
 	page = p.press(page, "accounts_continue")
-	says(t, page, "What you share now", "this adds to what you agreed with BudgetBee on 5 March", "Household")
+	says(t, page, "What changes", "this adds to what you agreed with BudgetBee on 5 March", "Household")
 	p.left(p.press(page, "consent_deny"), "error=access_denied")
 	// Nothing was shared and nothing was taken back.
 	page = p.open("/consent/" + string(w.auth().ID) + "/done")

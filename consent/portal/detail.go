@@ -47,18 +47,6 @@ func useRows(t *text, set fdx.Clusters, use audit.Use, known bool) []useRow {
 	return rows
 }
 
-// widest is a set without what a wider cluster in it contains, as clusterRows
-// lists it.
-func widest(set fdx.Clusters) fdx.Clusters {
-	if set.Has(fdx.AccountDetailed) {
-		set = set.Without(fdx.NewClusters(fdx.AccountBasic))
-	}
-	if set.Has(fdx.CustomerPersonal) {
-		set = set.Without(fdx.NewClusters(fdx.CustomerContact))
-	}
-	return set
-}
-
 // uses counts the reads of grants; false when they cannot be counted, which
 // keeps nobody from the page.
 func (p *Portal) uses(v *visit, grants []consent.GrantID) (map[consent.GrantID]audit.Use, bool) {

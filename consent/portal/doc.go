@@ -10,10 +10,13 @@
 // Element ids are a contract with everything that drives the pages:
 // username, password, login_submit, cancel; accounts_select_all,
 // accounts_select_none, account_<n> (the nth account that can be shared, from
-// 1), accounts_continue; consent_approve, consent_deny; oauth_error;
+// 1), accounts_continue, accounts_search and accounts_find (from nine accounts
+// on); consent_approve, consent_deny; oauth_error;
 // stop_sharing (on the page of one app, and for the first app on Data
 // sharing), stop_sharing_<n> for the nth app there from the second on;
-// stop_confirm, stop_keep; sign_out. Of sharing that rests: pause_sharing,
+// stop_confirm, stop_keep; sign_out; renew_instead (renew what is shared
+// already); review_now (what a change changes); language_<tag>, such as
+// language_sv. Of sharing that rests: pause_sharing,
 // hold_sharing and see_rest on the page of an app; pause_7, pause_14, pause_30,
 // pause_date with pause_day, pause_confirm, pause_keep; hold_confirm,
 // hold_keep; case_number, paused_until, resting_since, last_read,

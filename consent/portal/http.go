@@ -62,6 +62,8 @@ func (p *Portal) Handler() (http.Handler, error) {
 	e.POST("/portal/stop", p.signedIn(p.postStopAll))
 	e.GET("/portal/ended", p.signedIn(p.getEnded))
 
+	e.GET(languagePath+":lang", p.getLanguage)
+
 	pages := p.c.Sessions.Middleware(e)
 	// Not http.ServeMux: it tidies paths with a 307, which would have a
 	// browser send a password again (FAPI 2.0 section 5.3.2.2).

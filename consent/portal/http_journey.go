@@ -28,6 +28,8 @@ type journey struct {
 	t   *text
 	// name is the app's name as pages show it.
 	name string
+	// query is what the person looks for among the accounts.
+	query string
 }
 
 // dispatcher is the address that decides what comes next.
@@ -190,7 +192,8 @@ type loginPage struct {
 	journeyPage
 	Title    string
 	Username string
-	Portal   bool // the sign-in of the portal, without a journey around it
+	Who      []string // who the app is, and that the bank knows it
+	Portal   bool     // the sign-in of the portal, without a journey around it
 }
 
 func (p *Portal) getLogin(j *journey) {
@@ -204,6 +207,10 @@ func (p *Portal) showLogin(j *journey, status int, username, fault, notice strin
 		journeyPage: p.journeyPage(j, consent.StepLogin, ""),
 		Title:       j.t.T("login.title", "Bank", p.c.UI.Bank()), Username: username,
 	}
+	if legal := plain(j.app.LegalName, maxName); legal != "" {
+		v.Who = append(v.Who, j.t.T("review.owner", "App", j.name, "Legal", legal))
+	}
+	v.Who = append(v.Who, j.t.T("review.known", "Bank", p.c.UI.Bank()))
 	v.Fault, v.Field, v.Notice = fault, "username", notice
 	p.show(j, status, "login", faulty(j.t, v.Title, fault), v)
 }
@@ -275,6 +282,12 @@ type accountsPage struct {
 	Rows  []accountRow
 	// Eligible is how many of them can be chosen.
 	Eligible int
+	// Already says what is shared with the app now and can be renewed.
+	Already string
+	// Search offers to look for an account; Query is what was looked for and
+	// Found says how many there are.
+	Search       bool
+	Query, Found string
 }
 
 func (p *Portal) getAccounts(j *journey) {
@@ -320,7 +333,9 @@ func (p *Portal) showAccounts(j *journey, status int, choices []consent.AccountC
 		Title:       j.t.T("accounts.title"),
 		Lead:        choosing(j.t, j.name, j.a.Request.Change),
 		Rows:        accountRows(j.t, choices, ticked), Eligible: len(eligible(choices)),
+		Already: p.offer(j),
 	}
+	v.search(j)
 	v.Fault, v.Field, v.Notice = fault, fieldPrefix+"1", notice
 	p.show(j, status, "accounts", faulty(j.t, v.Title, fault), v)
 }
@@ -355,6 +370,20 @@ func (p *Portal) postAccounts(j *journey, form url.Values) {
 		return
 	case "none":
 		p.showAccounts(j, http.StatusOK, choices, nil, "", "")
+		return
+	case "find":
+		ids, ours := chosen(form, choices)
+		if !ours {
+			p.showAccounts(j, http.StatusUnprocessableEntity, choices, before, j.t.T("accounts.foreign"), "")
+			return
+		}
+		j.query = plain(form.Get("search"), maxName)
+		p.showAccounts(j, http.StatusOK, choices, ids, "", "") // what was ticked stays so
+		return
+	case "renew":
+		if !p.renew(j) {
+			p.showAccounts(j, http.StatusConflict, choices, before, "", j.t.T("stale"))
+		}
 		return
 	case "continue":
 	default:

@@ -71,7 +71,7 @@ func sound(t *testing.T, page *browser.Page) {
 		}
 	}
 	csp := h.Get("Content-Security-Policy")
-	const before, after = "default-src 'none'; style-src 'self'; img-src 'self' data:; form-action 'self'", "; frame-ancestors 'none'; base-uri 'none'"
+	const before, after = "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; form-action 'self'", "; frame-ancestors 'none'; base-uri 'none'"
 	target, ok := strings.CutPrefix(csp, before)
 	target, ok2 := strings.CutSuffix(target, after)
 	if !ok || !ok2 || target != "" && target != " https://app.example" {

@@ -163,10 +163,14 @@ type page struct {
 func (p *Portal) frame(t *text, title string) ui.Frame {
 	return ui.Frame{
 		Lang: t.Lang, Title: title, Skip: t.T("frame.skip"), Help: t.T("frame.help"), Footer: t.T("frame.footer"),
+		Languages: p.languageLinks(t), LanguagesLabel: t.T("frame.language"),
 	}
 }
 
-// text returns the texts for a request.
+// text returns the texts for a request: in the language that the person chose,
+// else the one that the app asked for on their behalf, else the browser's.
 func (p *Portal) text(r *http.Request, uiLocales []string) *text {
-	return p.catalogue.pick(uiLocales, r.Header.Get("Accept-Language"))
+	t := *p.catalogue.pick(chosenLanguage(r), uiLocales, r.Header.Get("Accept-Language"))
+	t.here = here(r)
+	return &t
 }

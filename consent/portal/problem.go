@@ -64,6 +64,11 @@ func (p *Portal) Problem(w http.ResponseWriter, r *http.Request, pr Problem) {
 	if pr.Status == 0 {
 		pr.Status = http.StatusBadRequest
 	}
+	if pr.Status == http.StatusNotFound {
+		// What is another's and what does not exist have the same page, byte
+		// for byte, so that it holds no address either.
+		t.here = homePath
+	}
 	v := problemPage{
 		page: page{text: t},
 		Code: plain(pr.Code, maxName), Text: plain(pr.Text, 2*maxPurpose),

@@ -10,16 +10,16 @@ import (
 
 // disclosureVersion names the wording and the order of the review page. It
 // changes with every change of review.go, review.html or a catalogue key
-// under "review." or "data.".
-const disclosureVersion = "2026-11-22"
+// under "review.", "diff." or "data.".
+const disclosureVersion = "2026-11-22.2"
 
 // review is everything that a person decides on, in the order in which it is
 // shown. Page and stored disclosure are both made from this one value.
 type review struct {
 	Lang     string
 	Question string
-	Now      titled // empty unless this changes what is shared already
-	Facts    []fact // about what is shared already
+	Now      titled      // empty unless this changes what is shared already
+	Diff     []diffGroup // beside what is shared already; nil unless this changes it
 	Who      titled
 	Accounts titled
 	Rows     []accountRow
@@ -81,7 +81,7 @@ func newReview(t *text, bank string, app consent.Recipient, q consent.Request, r
 		v.Long.Lines = append(v.Long.Lines, t.T("review.until", "Date", t.Date(q.ExpiresAt(at))))
 	}
 	v.Long.Lines = append(v.Long.Lines, lookback(t, name, q.LookbackDays, at))
-	v.changes(t, name, was)
+	v.changes(t, app, q, rows, was, at)
 	return v
 }
 
@@ -94,15 +94,21 @@ func lookback(t *text, app string, days int, at time.Time) string {
 	return t.T("review.back", "App", app, "Count", days, "Date", t.Day(fdx.DateOf(at).AddDays(-days)))
 }
 
-// clusterRows puts data clusters into words, one row each. A cluster that a
-// wider one of the set contains is not listed beside it.
-func clusterRows(t *text, set fdx.Clusters) []clusterRow {
+// widest returns the set without what a wider cluster of it contains.
+func widest(set fdx.Clusters) fdx.Clusters {
 	if set.Has(fdx.AccountDetailed) {
 		set = set.Without(fdx.NewClusters(fdx.AccountBasic))
 	}
 	if set.Has(fdx.CustomerPersonal) {
 		set = set.Without(fdx.NewClusters(fdx.CustomerContact))
 	}
+	return set
+}
+
+// clusterRows puts data clusters into words, one row each. A cluster that a
+// wider one of the set contains is not listed beside it.
+func clusterRows(t *text, set fdx.Clusters) []clusterRow {
+	set = widest(set)
 	var rows []clusterRow
 	for _, c := range set.List() {
 		key := "data." + c.String()
@@ -111,8 +117,11 @@ func clusterRows(t *text, set fdx.Clusters) []clusterRow {
 			row.Sensitive = t.T("review.sensitive")
 		}
 		// A statement is a file: what it shows is not filtered by cluster.
-		if c == fdx.Statements && len(set.List()) > 1 {
+		switch {
+		case c == fdx.Statements && len(set.List()) > 1:
 			row.Note = t.T("review.statements")
+		case others.Has(c):
+			row.Note = t.T("review.others")
 		}
 		rows = append(rows, row)
 	}
@@ -124,6 +133,11 @@ func clusterRows(t *text, set fdx.Clusters) []clusterRow {
 var sensitive = fdx.NewClusters(
 	fdx.CustomerContact, fdx.CustomerPersonal, fdx.Images, fdx.PaymentSupport,
 	fdx.SocialSecurityNumber, fdx.Statements, fdx.Tax, fdx.Transactions, fdx.Transfers,
+)
+
+// others are the clusters that tell of other people, too.
+var others = fdx.NewClusters(
+	fdx.CustomerContact, fdx.CustomerPersonal, fdx.Images, fdx.ScheduledPayments, fdx.Statements, fdx.Transactions, fdx.Transfers,
 )
 
 // Disclosure returns the page's text, line by line, as it goes into the
@@ -146,8 +160,11 @@ func (v review) Disclosure() consent.Disclosure {
 	line(v.Question)
 	if v.Now.Title != "" {
 		section(v.Now)
-		for _, f := range v.Facts {
-			line(f.Name, f.Text)
+		for _, g := range v.Diff {
+			line(g.Title)
+			for _, r := range g.Rows {
+				line(r.Name + ": " + r.Now + " → " + r.Then)
+			}
 		}
 	}
 	section(v.Who)

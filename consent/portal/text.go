@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -69,10 +70,14 @@ func read(bundle *i18n.Bundle, lang string) error {
 // maxAcceptLanguage bounds the header that is looked at, in bytes.
 const maxAcceptLanguage = 512
 
-// pick returns the texts in the language that the app asked for on the
-// person's behalf (ui_locales), else in the one that the browser asks for,
-// else in English.
-func (c *catalogue) pick(uiLocales []string, acceptLanguage string) *text {
+// pick returns the texts in the language that the person chose, else in the
+// one that the app asked for on the person's behalf (ui_locales), else in the
+// one that the browser asks for, else in English. chosen is one of languages
+// or empty.
+func (c *catalogue) pick(chosen string, uiLocales []string, acceptLanguage string) *text {
+	if i := slices.Index(languages, chosen); i >= 0 {
+		return c.texts[i]
+	}
 	var wanted []language.Tag
 	for _, l := range uiLocales[:min(len(uiLocales), 10)] {
 		if tag, err := language.Parse(l); err == nil {
@@ -107,6 +112,8 @@ type text struct {
 	loc  *i18n.Localizer
 	num  *message.Printer
 	zone *time.Location
+	// here is the address of the page that is made, for the language switch.
+	here string
 }
 
 // T returns the message with that key. pairs are placeholders and their

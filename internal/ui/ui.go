@@ -34,6 +34,11 @@ type Brand struct {
 	// Logo is an SVG or PNG image, square, at most 64 KiB; nil is a tile
 	// with the first letter of the name.
 	Logo []byte
+	// Font is a WOFF2 font for all text, at most 40 KiB: the letters that the
+	// bank's languages need and no more. A page does not wait for it, nor moves
+	// when it comes: it is used from the next page on. nil is the font of the
+	// device.
+	Font []byte
 	// HelpURI is the https page behind the help link, at the same place on
 	// every page; empty shows none.
 	HelpURI string
@@ -42,6 +47,7 @@ type Brand struct {
 const (
 	defaultColour = "#0f5b66"
 	maxLogo       = 64 << 10
+	maxFont       = 40 << 10
 	// staticPath is where the files of this package are served.
 	staticPath = "/static/"
 )
@@ -84,7 +90,17 @@ func New(b Brand) (*UI, error) {
 		return nil, errors.New("ui: help address must be an https address")
 	}
 	u := &UI{brand: b, files: map[string]file{}}
-	u.css = u.add("css", "text/css; charset=utf-8", []byte(tokens(c)+styleSheet))
+	font := ""
+	switch {
+	case len(b.Font) > maxFont:
+		return nil, errors.New("ui: font is larger than 40 KiB")
+	case b.Font == nil:
+	case bytes.HasPrefix(b.Font, []byte("wOF2")):
+		font = fontRules(u.add("woff2", "font/woff2", b.Font))
+	default:
+		return nil, errors.New("ui: font is not WOFF2")
+	}
+	u.css = u.add("css", "text/css; charset=utf-8", []byte(tokens(c)+styleSheet+font))
 	switch {
 	case len(b.Logo) > maxLogo:
 		return nil, errors.New("ui: logo is larger than 64 KiB")
@@ -119,6 +135,13 @@ func tokens(brand colour) string {
 	return fmt.Sprintf("@layer tokens,base,layout,parts,print;"+
 		"@layer tokens{:root{--brand:%s;--accent:%s;--on-accent:#ffffff}"+
 		"@media(prefers-color-scheme:dark){:root{--accent:%s;--on-accent:#0c1114}}}\n", brand, light, dark)
+}
+
+// fontRules are the part of the style sheet that brings the bank's own font.
+// Letters that it does not have come from the device.
+func fontRules(address string) string {
+	return fmt.Sprintf(`@font-face{font-family:"bank";src:url(%s) format("woff2");font-weight:100 900;font-display:optional}`+
+		`@layer base{body{font-family:"bank",var(--font)}}`+"\n", address)
 }
 
 // monogram is the logo of a bank that has none.
@@ -173,7 +196,8 @@ func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 // Link is a link in the frame.
 type Link struct {
 	Text, Href string
-	Current    bool // it is the page that is shown
+	Current    bool   // it is the page, or the language, that is shown
+	Lang       string // BCP 47, where it is not the page's; "" otherwise
 }
 
 // Button is a form of one button in the frame. It is sent by POST.
@@ -192,6 +216,10 @@ type Frame struct {
 	SignOut  *Button // nil shows none
 	Help     string  // text of the help link
 	Footer   string
+	// Languages lead to this page in each language, the shown one included,
+	// LanguagesLabel is their name for assistive software; nil shows none.
+	Languages      []Link
+	LanguagesLabel string
 	// Wide gives the page the room that a table needs.
 	Wide bool
 	// FormTargets are sources, beside the bank's own pages, that a form on
@@ -275,7 +303,7 @@ func (p *Pages) Render(w http.ResponseWriter, status int, name string, f Frame, 
 // formTargets are added to form-action: browsers apply it to the redirects
 // after a form, too (CSP3 section 6.4.1).
 func Secure(h http.Header, formTargets ...string) {
-	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; "+
+	h.Set("Content-Security-Policy", "default-src 'none'; style-src 'self'; img-src 'self' data:; font-src 'self'; "+
 		strings.Join(append([]string{"form-action 'self'"}, formTargets...), " ")+
 		"; frame-ancestors 'none'; base-uri 'none'")
 	h.Set("Referrer-Policy", "no-referrer")

@@ -28,16 +28,18 @@ func get(u *UI, path string) *http.Response {
 func TestBrandIsChecked(t *testing.T) {
 	t.Parallel()
 	for name, b := range map[string]Brand{
-		"no name":            {},
-		"blank name":         {Name: " "},
-		"colour by name":     {Name: "B", Colour: "red"},
-		"short colour":       {Name: "B", Colour: "#fff"},
-		"colour with a rule": {Name: "B", Colour: "#fff;}*{"},
-		"signed colour":      {Name: "B", Colour: "#+12345"},
-		"logo of no kind":    {Name: "B", Logo: []byte("GIF89a")},
-		"oversized logo":     {Name: "B", Logo: []byte("<svg" + strings.Repeat(" ", maxLogo))},
-		"help without TLS":   {Name: "B", HelpURI: "http://bank.example/help"},
-		"help that runs":     {Name: "B", HelpURI: "javascript:alert(1)"},
+		"no name":              {},
+		"blank name":           {Name: " "},
+		"colour by name":       {Name: "B", Colour: "red"},
+		"short colour":         {Name: "B", Colour: "#fff"},
+		"colour with a rule":   {Name: "B", Colour: "#fff;}*{"},
+		"signed colour":        {Name: "B", Colour: "#+12345"},
+		"logo of no kind":      {Name: "B", Logo: []byte("GIF89a")},
+		"oversized logo":       {Name: "B", Logo: []byte("<svg" + strings.Repeat(" ", maxLogo))},
+		"font of another kind": {Name: "B", Font: []byte("wOFF0000")},
+		"oversized font":       {Name: "B", Font: []byte("wOF2" + strings.Repeat(" ", maxFont))},
+		"help without TLS":     {Name: "B", HelpURI: "http://bank.example/help"},
+		"help that runs":       {Name: "B", HelpURI: "javascript:alert(1)"},
 	} {
 		if _, err := New(b); err == nil {
 			t.Errorf("%s: accepted", name)
@@ -245,7 +247,8 @@ func TestRender(t *testing.T) {
 	w := httptest.NewRecorder()
 	err = pages.Render(w, http.StatusTeapot, "hello", Frame{
 		Lang: "sv", Title: "Hej", Help: "Hjälp", SignOut: &Button{"Logga ut", "/out"},
-		Nav: []Link{{"Ett", "/1", true}, {"Två", "/2", false}}, NavLabel: "Sidor", FormTargets: []string{"https://app.example"},
+		Nav: []Link{{Text: "Ett", Href: "/1", Current: true}, {Text: "Två", Href: "/2"}}, NavLabel: "Sidor", LanguagesLabel: "Språk",
+		Languages: []Link{{Text: "Svenska", Href: "/sv?a=1&b=2", Lang: "sv", Current: true}, {Text: "中文", Href: "/zh", Lang: "zh"}}, FormTargets: []string{"https://app.example"},
 	}, "<script>")
 	if err != nil {
 		t.Fatal(err)
@@ -253,7 +256,8 @@ func TestRender(t *testing.T) {
 	body := w.Body.String()
 	for _, s := range []string{
 		`<html lang="sv">`, `<title>Hej · North &amp; Sons</title>`, `<h1><b>&lt;script&gt;</b></h1>`, `href="` + u.css + `"`,
-		`<a href="/1" aria-current="page">Ett</a>`, `<a href="/2">Två</a>`, `action="/out"`, `href="https://bank.example/help"`,
+		`<a href="/1" aria-current="page">Ett</a>`, `<a href="/2">Två</a>`, `action="/out"`,
+		`<nav aria-label="Språk">`, `<a href="/sv?a=1&amp;b=2" id="language_sv" lang="sv" hreflang="sv" aria-current="true">Svenska</a>`, `<a href="/zh" id="language_zh" lang="zh" hreflang="zh">中文</a>`, `href="https://bank.example/help"`,
 	} {
 		if !strings.Contains(body, s) {
 			t.Errorf("%s is not in:\n%s", s, body)
@@ -282,4 +286,37 @@ func FuzzParseColour(f *testing.F) {
 			t.Errorf("%q is read as %s", s, c)
 		}
 	})
+}
+
+func TestOwnFontComesFromUs(t *testing.T) {
+	t.Parallel()
+	u := newUI(t, Brand{Name: "B", Font: []byte("wOF2letters")})
+	css, err := io.ReadAll(get(u, u.css).Body)
+	if err != nil {
+		t.Fatal(err)
+	}
+	address := regexp.MustCompile(`src:url\((/static/[0-9a-f]+\.woff2)\)`).FindSubmatch(css)
+	if address == nil {
+		t.Fatal("the style sheet does not name the font")
+	}
+	r := get(u, string(address[1]))
+	if body, _ := io.ReadAll(r.Body); string(body) != "wOF2letters" || r.Header.Get("Content-Type") != "font/woff2" {
+		t.Errorf("%s %q", r.Header.Get("Content-Type"), body)
+	}
+	if plain := newUI(t, Brand{Name: "B"}); plain.css == u.css || strings.Contains(string(plain.files[plain.css].body), "@font-face") {
+		t.Error("a bank without a font of its own loads one")
+	}
+	w := httptest.NewRecorder()
+	Secure(w.Header())
+	if csp := w.Header().Get("Content-Security-Policy"); !strings.Contains(csp, "font-src 'self';") {
+		t.Errorf("the page may not use it: %s", csp)
+	}
+}
+
+func TestStyleSheetIsSmall(t *testing.T) {
+	t.Parallel()
+	const most = 20 << 10
+	if n := len(newUI(t, Brand{Name: "B"}).files[newUI(t, Brand{Name: "B"}).css].body); n > most {
+		t.Errorf("%d bytes, want at most %d", n, most)
+	}
 }

@@ -69,6 +69,8 @@ type Config struct {
 	LoginUsersFile  string        `json:"login_users_file" default:"" help:"private file with a JSON array of {username, consumer, hash}, the hashes from 'headgate login hash': who can sign in, for trials; required unless the bank is the sandbox"`
 	BankName        string        `json:"bank_name" help:"how the bank calls itself on its pages"`
 	BankColour      string        `json:"bank_colour" default:"" help:"main colour of the pages as #rrggbb; empty is the built-in one"`
+	BankLogoFile    string        `json:"bank_logo_file" default:"" help:"square SVG or PNG image of at most 64 KiB, the logo of the pages; empty is a tile with the first letter of bank_name"`
+	BankFontFile    string        `json:"bank_font_file" default:"" help:"WOFF2 font of at most 40 KiB for the text of the pages; empty is the font of each device"`
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, as party of each grant"`
 	HelpURI         string        `json:"help_uri" default:"" help:"https page behind the help link; empty shows none"`
 	TimeZone        string        `json:"time_zone" default:"UTC" help:"IANA time zone in which pages show times"`
@@ -219,7 +221,14 @@ func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, w
 	if err != nil {
 		return nil, nil, fmt.Errorf("time_zone: %w", err)
 	}
-	look, err := ui.New(ui.Brand{Name: c.BankName, Colour: c.BankColour, HelpURI: c.HelpURI})
+	brand := ui.Brand{Name: c.BankName, Colour: c.BankColour, HelpURI: c.HelpURI}
+	if brand.Logo, err = optional(c.BankLogoFile); err != nil {
+		return nil, nil, fmt.Errorf("bank_logo_file: %w", err)
+	}
+	if brand.Font, err = optional(c.BankFontFile); err != nil {
+		return nil, nil, fmt.Errorf("bank_font_file: %w", err)
+	}
+	look, err := ui.New(brand)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -252,6 +261,14 @@ func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, w
 		Rests: stop, Answers: db.Answers(), Uses: db.Reads(),
 	})
 	return pages, sessions, err
+}
+
+// optional reads a file that may be left out; nil without a name.
+func optional(name string) ([]byte, error) {
+	if name == "" {
+		return nil, nil
+	}
+	return os.ReadFile(name)
 }
 
 func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, watch web.Watch, log *slog.Logger) (*authz.Server, error) {

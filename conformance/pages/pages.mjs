@@ -1,0 +1,56 @@
+// The pages, in the order in which one person meets them. Each line is a page
+// to be looked at: its name and how to get there from the line before. To add
+// a page, add a line.
+//
+//   v.ask({clusters, ...})   the app asks, the browser opens its request
+//   v.signIn(persona)        fills in and sends the sign-in page
+//   v.open(path)             opens a page of the portal
+//   v.press(id), v.fill(id, text), v.tick(id), v.untick(id)
+//   v.follow(selector)       follows a link
+//   v.back()                 waits until the browser is back at the app, and
+//                            returns the parameters that it brought
+//
+// language is the language of a page that is not in the visitor's own.
+// chosen says that something may be ticked on the page before anybody ticks
+// it: only there is it the choice that the person made before.
+
+const some = ['ACCOUNT_BASIC', 'TRANSACTIONS']
+const more = ['ACCOUNT_DETAILED', 'BALANCES']
+
+export const pages = [
+  ['sign-in', (v) => v.ask({ clusters: some })],
+  ['sign-in-wrong', async (v) => { await v.fill('username', v.persona); await v.fill('password', 'no'); await v.press('login_submit') }],
+  ['accounts', (v) => v.signIn(v.persona)],
+  ['accounts-found', async (v) => { await v.fill('accounts_search', '1069'); await v.press('accounts_find') }],
+  ['accounts-none', (v) => v.press('accounts_continue')],
+  ['accounts-all', (v) => v.press('accounts_select_all'), { chosen: true }],
+  ['review', (v) => v.press('accounts_continue')],
+  ['review-stale', (v) => v.spoil('mark', 'consent_approve')],
+  ['home', async (v) => { await v.press('consent_approve'); await v.back('code'); await v.open('/portal') }],
+  ['done', async (v) => { await v.again() }],
+  ['grant', async (v) => { await v.follow('#data_sharing'); v.grant = v.path().split('/').pop() }],
+  ['change-accounts', async (v) => { await v.ask({ clusters: [...some, ...more], grant_management_action: 'replace', grant_id: v.grant }); await v.signIn(v.persona) }, { chosen: true }],
+  ['change-review', (v) => v.press('accounts_continue')],
+  ['add-accounts', async (v) => { await v.press('consent_deny'); await v.back('access_denied'); await v.ask({ clusters: more, grant_management_action: 'merge', grant_id: v.grant }); await v.signIn(v.persona) }],
+  ['add-review', async (v) => { await v.tick('account_1'); await v.press('accounts_continue') }],
+  ['grant-changed', async (v) => { await v.press('consent_approve'); await v.back('code'); await v.open(`/portal/grants/${v.grant}`) }],
+  ['already', async (v) => { await v.ask({ clusters: some }); await v.signIn(v.persona) }],
+  ['renew-accounts', (v) => v.press('renew_instead'), { chosen: true }],
+  ['renew-review', async (v) => { await v.untick('account_2'); await v.press('accounts_continue') }],
+  ['unchanged', async (v) => { await v.press('consent_deny'); await v.back('access_denied'); await v.again() }],
+  ['history', (v) => v.open('/portal/history')],
+  ['stop', (v) => v.open(`/portal/grants/${v.grant}/stop`)],
+  ['stopped', (v) => v.press('stop_confirm')],
+  ['grant-ended', (v) => v.open(`/portal/grants/${v.grant}`)],
+  ['home-ended', (v) => v.open('/portal')],
+  ['unknown', (v) => v.open('/portal/grants/nobody')],
+  ['portal-sign-in', async (v) => { await v.open('/portal'); await v.press('sign_out') }],
+  ['some-cannot-be-shared', async (v) => { await v.ask({ clusters: some }); await v.signIn('quirks') }],
+  ['long-names', async (v) => { await v.press('cancel'); await v.back('access_denied'); await v.ask({ clusters: some }); await v.signIn('layla') }],
+  ['long-names-review', async (v) => { await v.press('accounts_select_all'); await v.press('accounts_continue') }],
+  ['not-shared', async (v) => { await v.press('consent_deny'); await v.back('access_denied'); await v.again() }],
+  ['other-language', async (v) => { await v.ask({ clusters: some }); await v.follow('#language_sv') }, { language: 'sv' }],
+  ['own-language', (v) => v.follow(`#language_${v.language}`)],
+  ['no-account', async (v) => { await v.ask({ clusters: some }); await v.signIn('newcomer') }],
+  ['unknown-request', (v) => v.goto(v.app.opens('urn:ietf:params:oauth:request_uri:nobody'))],
+]

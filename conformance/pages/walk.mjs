@@ -1,0 +1,189 @@
+// Looks at every page of pages.mjs in five languages, light and dark, wide and
+// narrow, in a browser that runs no script, and walks the journey and the stop
+// with the keyboard alone:
+//   node walk.mjs DEV_JSON PICTURES [LANGUAGE...]
+
+import fs from 'node:fs'
+import { createRequire } from 'node:module'
+import path from 'node:path'
+import { chromium } from 'playwright-core'
+import { App, home } from './app.mjs'
+import { keyboard } from './keyboard.mjs'
+import { pages } from './pages.mjs'
+import { audit, inside, load, shift, still, ticked } from './rules.mjs'
+
+const [file, pictures, ...wanted] = process.argv.slice(2)
+const languages = wanted.length ? wanted : ['en', 'es', 'fr', 'sv', 'zh']
+// The colours of the narrow pages are those of the wide ones, so axe, which is
+// slow, sees the dark ones once.
+const looks = [
+  { name: '1280', width: 1280, scheme: 'light', axe: true },
+  { name: '1280-dark', width: 1280, scheme: 'dark', axe: true },
+  { name: '320-dark', width: 320, scheme: 'dark', axe: false },
+  { name: '320', width: 320, scheme: 'light', axe: true },
+]
+const dev = JSON.parse(fs.readFileSync(file))
+const axe = fs.readFileSync(createRequire(import.meta.url).resolve('axe-core/axe.min.js'), 'utf8')
+const portal = new URL(dev.portal_url).origin
+fs.rmSync(pictures, { recursive: true, force: true })
+fs.mkdirSync(pictures, { recursive: true })
+
+// One person in one browser.
+export class Visitor {
+  constructor(page, app, language) {
+    Object.assign(this, { page, app, language, persona: 'variety', requests: [] })
+    page.on('request', (request) => {
+      if (request.isNavigationRequest()) this.requests.length = 0
+      this.requests.push(request)
+    })
+  }
+  // loaded returns what the page that is open has asked for.
+  loaded() {
+    return Promise.all(this.requests.map(async (request) => {
+      const sizes = await request.sizes()
+      return { url: request.url(), kind: request.resourceType(), bytes: Math.max(0, sizes.responseBodySize) + Math.max(0, sizes.responseHeadersSize) }
+    }))
+  }
+  goto(address) { return this.page.goto(address) }
+  open(at) { return this.page.goto(portal + at) }
+  path() { return new URL(this.page.url()).pathname }
+  async ask(more) {
+    this.asked = await this.app.ask({ locale: this.language, ...more })
+    return this.goto(this.asked)
+  }
+  // again opens the page at which the journey ended, as somebody does who goes
+  // back in the browser.
+  again() { return this.goto(this.last) }
+  async signIn(persona) {
+    await this.fill('username', persona)
+    await this.fill('password', dev.personas.find((p) => p.username === persona).password)
+    await this.press('login_submit')
+  }
+  fill(id, text) { return this.page.fill(`#${id}`, text) }
+  tick(id) { return this.page.check(`#${id}`) }
+  untick(id) { return this.page.uncheck(`#${id}`) }
+  follow(selector) { return this.page.click(selector) }
+  press(id) {
+    const here = this.path()
+    if (here.startsWith('/consent/')) this.last = portal + here.replace(/[^/]+$/, 'done')
+    return this.page.click(`#${id}`)
+  }
+  // spoil sends a form with a hidden field that was tampered with.
+  async spoil(field, button) {
+    await this.page.$eval(`form:has(#${button}) input[name=${field}]`, (e) => { e.value = 'spoiled' })
+    return this.press(button)
+  }
+  async back(what) {
+    await this.page.waitForURL((url) => url.origin === this.app.redirect.origin)
+    const answer = new URL(this.page.url()).searchParams
+    if (!(answer.has(what) || answer.get('error') === what)) throw new Error(`the app was answered ${answer.get('error') ?? 'yes'}, not ${what}`)
+    if (answer.get('state') !== 'pages' || answer.get('iss') !== dev.issuer) throw new Error('the answer lacks state or iss')
+    return answer
+  }
+}
+
+// judge looks at the page that is open and returns its faults.
+async function judge(v, name, { chosen, language = v.language }) {
+  const faults = []
+  await v.page.waitForLoadState('load')
+  faults.push(...load(await v.loaded(), portal))
+  const lang = await v.page.evaluate(() => document.documentElement.lang)
+  if (lang !== language) faults.push(`speaks ${lang}, not ${language}`)
+  const before = await v.page.evaluate(ticked)
+  if (before.length && !chosen) faults.push(`chosen before anybody chose: ${before}`)
+  const moved = await v.page.evaluate(shift)
+  if (moved > still) faults.push(`moves while it loads: ${moved}`)
+  await v.page.evaluate(axe)
+  for (const look of looks) {
+    await v.page.emulateMedia({ colorScheme: look.scheme })
+    await v.page.setViewportSize({ width: look.width, height: 900 })
+    const found = await v.page.evaluate(inside)
+    if (look.axe) found.push(...await v.page.evaluate(audit))
+    for (const fault of found) faults.push(`${look.name}: ${fault}`)
+    await v.page.screenshot({ path: path.join(pictures, `${name}-${v.language}-${look.name}.png`), fullPage: true, caret: 'initial' })
+  }
+  await v.page.emulateMedia({ colorScheme: 'light' })
+  await v.page.setViewportSize({ width: 1280, height: 900 })
+  return faults
+}
+
+const folder = path.dirname(dev.ca_file)
+const server = await home({ key: fs.readFileSync(path.join(folder, 'server-key.pem')), cert: fs.readFileSync(path.join(folder, 'server.pem')) })
+const app = new App(dev, 'budgetbee')
+const browser = await chromium.launch({
+  executablePath: process.env.CHROMIUM || undefined,
+  args: [
+    ...(process.getuid() === 0 ? ['--no-sandbox'] : []), '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
+    '--disable-component-update', '--disable-sync', '--ignore-certificate-errors', `--host-resolver-rules=MAP ${app.redirect.hostname} 127.0.0.1:${server.address().port}`,
+  ],
+})
+// A page that does not answer must fail, not hang.
+const patience = setTimeout(() => { console.log('FAIL the walk took longer than 20 minutes'); process.exit(1) }, 1_200_000)
+let bad = 0
+const say = (what, faults) => {
+  for (const fault of new Set(faults)) console.log(`FAIL ${what}: ${fault}`)
+  if (faults.length) bad++
+  else console.log(`ok ${what}`)
+}
+
+// visitor opens a browser of its own, without scripts and without a cache.
+async function visitor(language, width = 1280) {
+  const context = await browser.newContext({ javaScriptEnabled: false, ignoreHTTPSErrors: true, locale: language, viewport: { width, height: 900 } })
+  context.setDefaultTimeout(20_000)
+  const page = await context.newPage()
+  const session = await context.newCDPSession(page)
+  await session.send('Network.enable')
+  await session.send('Network.setCacheDisabled', { cacheDisabled: true })
+  return new Visitor(page, app, language)
+}
+
+// meet walks the pages in one language.
+async function meet(language) {
+  const v = await visitor(language)
+  for (const [name, go, more = {}] of pages) {
+    try {
+      await go(v)
+      say(`${name} ${language}`, await judge(v, name, more))
+    } catch (error) {
+      say(`${name} ${language}`, [`at ${v.path()}: ${error.message.split('\n')[0]}`])
+      await v.page.screenshot({ path: path.join(pictures, `${name}-${language}-broken.png`), fullPage: true }).catch(() => {})
+      break // the next line would go on from here
+    }
+  }
+  await v.page.context().close()
+}
+
+// renewal shares, and then renews that: there must be one sharing, not two.
+async function renewal(v) {
+  const share = async (button) => {
+    await v.ask({ clusters: ['ACCOUNT_BASIC', 'TRANSACTIONS'] })
+    await v.signIn('saver')
+    await v.press(button)
+    await v.press('accounts_continue')
+    await v.press('consent_approve')
+    await v.back('code')
+    await v.open('/portal')
+    return v.page.locator('.cards > li').count()
+  }
+  const counts = [await share('accounts_select_all'), await share('renew_instead')]
+  return counts[0] === 1 && counts[1] === 1 ? [] : [`${counts} sharings, not one and one`]
+}
+
+try {
+  // Two at a time: each waits for the server half of its time.
+  const queue = [...languages]
+  await Promise.all([0, 1].map(async () => { for (let next; (next = queue.shift());) await meet(next) }))
+  for (const width of [1280, 320]) {
+    const v = await visitor(languages[0], width)
+    say(`keyboard ${width}`, await keyboard(v).catch((error) => [`at ${v.path()}: ${error.message.split('\n')[0]}`]))
+    await v.page.context().close()
+  }
+  const v = await visitor(languages[0])
+  say('renewal', await renewal(v).catch((error) => [`at ${v.path()}: ${error.message.split('\n')[0]}`]))
+} finally {
+  clearTimeout(patience)
+  await browser.close()
+  server.close()
+}
+console.log(bad ? `${bad} failed` : 'all pages are right')
+process.exitCode = bad ? 1 : 0
