@@ -74,11 +74,16 @@ func TestAHouseholdOfARealBank(t *testing.T) {
 		g.BankFile, g.BankDSNFile = bankFile, ""
 	})
 	ctx, app := t.Context(), d.client(t, "alpha")
+	everything, err := d.db.Recipients().Recipient(ctx, "alpha")
+	must(t, err)
+	everything.Scopes = fdx.ScopesOf(fdx.NewClusters(fdx.AllClusters()...))
+	everything.Purposes[0].Clusters = fdx.NewClusters(fdx.AllClusters()...)
+	must(t, d.db.Recipients().PutRecipient(ctx, everything))
 	ask := recipient.ConsentRequest{
 		DurationType: recipient.TimeBound, DurationPeriod: 30, LookbackPeriod: 365,
 		Resources: []recipient.Resource{{ResourceType: "ACCOUNT", DataClusters: []string{
 			"ACCOUNT_DETAILED", "BALANCES", "TRANSACTIONS", "CUSTOMER_CONTACT", "PAYMENT_SUPPORT", "STATEMENTS",
-		}}, {ResourceType: "CUSTOMER", DataClusters: []string{"CUSTOMER_PERSONAL"}}},
+		}}},
 	}
 	grant := func(m member) recipient.Token {
 		t.Helper()
@@ -119,7 +124,7 @@ func TestAHouseholdOfARealBank(t *testing.T) {
 		var account map[string]any
 		resp := get(m.tok, "/accounts/"+joint, nil)
 		must(t, resp.JSON(&account))
-		if resp.Status != 200 || account["accountType"] != "CHECKING" || account["accountNumberDisplay"] != "****3050" || account["currentBalance"] == nil {
+		if resp.Status != 200 || account["accountType"] != "CHECKING" || account["accountNumberDisplay"] != "****50" || account["currentBalance"] == nil {
 			t.Errorf("%s: the account: %d %s", m.holds, resp.Status, resp.Body)
 		}
 		var contact struct {
@@ -209,7 +214,8 @@ func listed(t *testing.T, resp *recipient.Response) (ids []string) {
 func (d *deployment) pagesOf(t *testing.T, app *recipient.Client, tok recipient.Token, account string) (ids []string) {
 	t.Helper()
 	pages, last := 0, "9999"
-	query := url.Values{"limit": {"10"}, "startDate": {fdx.DateOf(time.Now()).AddDays(-360).String()}}
+	today := fdx.DateOf(time.Now().UTC())
+	query := url.Values{"limit": {"10"}, "startDate": {today.AddDays(-360).String()}, "endDate": {today.String()}}
 	for resp, err := range app.TransactionPages(t.Context(), tok, account, query) {
 		must(t, err)
 		var page struct {
@@ -217,7 +223,7 @@ func (d *deployment) pagesOf(t *testing.T, app *recipient.Client, tok recipient.
 		}
 		must(t, resp.JSON(&page))
 		if resp.Status != 200 || len(page.Transactions) == 0 || len(page.Transactions) > 10 {
-			t.Fatalf("page %d: %d, %d transactions", pages, resp.Status, len(page.Transactions))
+			t.Fatalf("page %d: %d, %d transactions: %.300s", pages, resp.Status, len(page.Transactions), resp.Body)
 		}
 		for _, x := range page.Transactions {
 			if x.PostedTimestamp > last || slices.Contains(ids, x.TransactionID) {
