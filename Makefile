@@ -17,7 +17,7 @@ GOTEST = $(GO) test $(TAGS) -count=1 -timeout 20m
 HEADGATE = .cache/bin/headgate
 BUILD_HEADGATE = $(GO) build $(TAGS) -o $(HEADGATE) ./cmd/headgate
 
-.PHONY: help demo dev test race integration fuzz bench interop pages lint vuln generate verify build services cover clean
+.PHONY: help demo dev test race integration fuzz bench load interop pages lint vuln generate verify build services cover clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [PKGS=./authz/...] [ARGS="--home DIR"] [FUZZTIME=10s] [VULNDB=file:///DIR]'
@@ -60,6 +60,11 @@ bench: ## measure what enforcement costs, each line beside its reference; writes
 	@deploy/services.sh postgres redis
 	$(BUILD_HEADGATE)
 	$(HEADGATE) bench $(ARGS)
+
+load: ## read a bank at a constant rate, 150 reads/s for 60 s unless ARGS says otherwise; fails when a read does
+	@deploy/services.sh postgres redis
+	$(BUILD_HEADGATE)
+	$(HEADGATE) bench load $(ARGS)
 
 interop: ## walk the stack with a client library of another ecosystem (needs Node 20 or later)
 	@command -v node npm >/dev/null || { echo 'make interop: needs node and npm' >&2; exit 1; }

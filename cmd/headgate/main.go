@@ -19,7 +19,7 @@ import (
 type cli struct {
 	Dev       devCmd       `cmd:"" help:"Run everything on this machine: PostgreSQL, Redis, authorization server, gateway, sandbox bank."`
 	Demo      demoCmd      `cmd:"" help:"Bring everything up on free ports and walk a recipient through consent, read, stop."`
-	Bench     benchCmd     `cmd:"" help:"Measure what enforcement costs, as ratios in one run; writes bench.json."`
+	Bench     benchCmd     `cmd:"" help:"Measure what enforcement costs, or make a constant load."`
 	Migrate   migrateCmd   `cmd:"" help:"Create or update the database schema."`
 	Recipient recipientCmd `cmd:"" help:"Register data recipients and resource servers, and say what they may do."`
 	Bank      bankCmd      `cmd:"" help:"Load bank files into the sandbox bank."`

@@ -55,7 +55,8 @@ var rows = []row{
 	{"resource/sandbox/csv", 3, []string{"resource/sandbox/ledger"}},
 	{"resource/mapping", 3, nil},
 	{"resource/upstream", 3, []string{"resource", "resource/mapping"}},
-	{"resource/sqlviews", 3, []string{"resource", "resource/mapping"}},
+	{"resource/sqlviews", 3, []string{"resource", "resource/mapping", "resource/sqlviews/pkdd99"}}, // the latter in tests
+	{"resource/sqlviews/pkdd99", 3, nil},
 	{"consent/portal", 3, nil},
 	{"consent/api", 3, nil},
 
@@ -100,7 +101,7 @@ type dependency struct {
 
 var dependencies = []dependency{
 	{path: "github.com/ory/fosite", only: []string{"authz/internal/engine"}},
-	{path: "github.com/jackc/pgx/v5", only: []string{"internal/postgres", "resource/sandbox", "resource/sqlviews", "internal/testenv"}},
+	{path: "github.com/jackc/pgx/v5", only: []string{"internal/postgres", "resource/sandbox", "resource/sqlviews", "resource/sqlviews/pkdd99", "internal/testenv"}},
 	{path: "github.com/redis/go-redis/v9", only: []string{"internal/redis"}},
 	{path: "codeberg.org/go-pdf/fpdf", only: []string{"resource/sandbox/paper"}},
 	{path: "github.com/gin-gonic/gin", files: "http*.go"},

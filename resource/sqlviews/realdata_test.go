@@ -1,22 +1,18 @@
 package sqlviews
 
 import (
-	"compress/gzip"
-	"encoding/csv"
 	"errors"
-	"io"
 	"os"
 	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
 
-	"github.com/jackc/pgx/v5"
-
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/resource"
 	"github.com/headgate/headgate/resource/resourcetest"
+	"github.com/headgate/headgate/resource/sqlviews/pkdd99"
 )
 
 // dataDir is the folder of real bank files named by HEADGATE_DATA_DIR. They
@@ -30,87 +26,16 @@ func dataDir(t *testing.T) string {
 	return dir
 }
 
-// loadPKDD99 loads the files as they are and makes the bank of them, moved so
-// that its last day is the day before today.
-func loadPKDD99(t *testing.T, dsn, dir string) {
-	t.Helper()
-	c, err := pgx.Connect(t.Context(), dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer c.Close(t.Context())
-	exec := func(sql string) {
-		t.Helper()
-		if _, err := c.Exec(t.Context(), sql); err != nil {
-			t.Fatal(err)
-		}
-	}
-	exec(`CREATE SCHEMA raw`)
-	for _, name := range []string{"account", "card", "client", "disp", "district", "loan", "trans"} {
-		header, rows := readFile(t, filepath.Join(dir, name+".asc.gz"))
-		var columns []string
-		for _, h := range header {
-			columns = append(columns, pgx.Identifier{h}.Sanitize()+` text`)
-		}
-		exec(`CREATE TABLE raw.` + name + ` (` + strings.Join(columns, `, `) + `)`)
-		if _, err := c.CopyFrom(t.Context(), pgx.Identifier{"raw", name}, header, pgx.CopyFromRows(rows)); err != nil {
-			t.Fatal(err)
-		}
-	}
-	exec(`CREATE TABLE raw.shift AS SELECT date '` + fdx.DateOf(today).AddDays(-1).String() + `' - to_date('19' || max(date), 'YYYYMMDD') AS days FROM raw.trans`)
-	text, err := os.ReadFile("testdata/pkdd99.sql")
-	if err != nil {
-		t.Fatal(err)
-	}
-	exec(string(text))
-}
-
-// readFile returns the rows of a file. A last line that is cut off is none.
-func readFile(t *testing.T, path string) (header []string, rows [][]any) {
-	t.Helper()
-	f, err := os.Open(path)
-	if err != nil {
-		t.Fatal(err)
-	}
-	defer f.Close()
-	z, err := gzip.NewReader(f)
-	if err != nil {
-		t.Fatal(err)
-	}
-	r := csv.NewReader(z)
-	r.Comma, r.FieldsPerRecord = ';', -1
-	for {
-		line, err := r.Read()
-		if errors.Is(err, io.EOF) || errors.Is(err, csv.ErrQuote) {
-			return header, rows
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		if header == nil {
-			header = line
-			continue
-		}
-		cells := make([]any, len(header))
-		for i := range cells {
-			cells[i] = line[i]
-		}
-		rows = append(rows, cells)
-	}
-}
-
 // A household of the bank: the owner of account 3050, who has a loan and a
 // card besides, and the authorised user.
 func TestRealBank(t *testing.T) {
 	t.Parallel()
 	dir := filepath.Join(dataDir(t), "pkdd99")
-	file, err := os.ReadFile("testdata/pkdd99.yaml")
-	if err != nil {
+	dsn := env.Postgres(t)
+	if err := pkdd99.Load(t.Context(), dsn, dir, fdx.DateOf(today).AddDays(-1)); err != nil {
 		t.Fatal(err)
 	}
-	dsn := env.Postgres(t)
-	loadPKDD99(t, dsn, dir)
-	p := provider(t, dsn, string(file))
+	p := provider(t, dsn, string(pkdd99.Mapping()))
 	const owner, user = consent.ConsumerID("3687"), consent.ConsumerID("3688")
 
 	found, err := p.Check(t.Context())

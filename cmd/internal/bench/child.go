@@ -13,18 +13,32 @@ import (
 	"time"
 )
 
-// childVariable makes a process of this program the load generator.
-const childVariable = "HEADGATE_BENCH_LOAD"
+// childVariable makes a process of this program one of the parts below.
+const childVariable = "HEADGATE_BENCH_PART"
 
-// Child makes this process the load generator if Run started it as one, and
-// then does not return. A program that calls Run calls it first in main.
+// The parts that are processes of their own.
+const (
+	partLoad    = "load"    // the load generator of Run
+	partRate    = "rate"    // the load generator of Load
+	partGateway = "gateway" // the gateway of Load
+)
+
+// Child makes this process a part of a run if Run or Load started it as one,
+// and then does not return. A program that calls them calls it first in main.
 func Child() {
-	if os.Getenv(childVariable) == "" {
+	part := os.Getenv(childVariable)
+	if part == "" {
 		return
 	}
-	// Collecting less often leaves more of the cores to what is measured.
-	debug.SetGCPercent(400)
-	if err := serveJobs(os.Stdin, os.Stdout); err != nil {
+	serve := map[string]func(io.Reader, io.Writer) error{partLoad: serveJobs, partRate: serveRate, partGateway: serveGateway}[part]
+	if serve == nil {
+		serve = func(io.Reader, io.Writer) error { return errors.New(childVariable + " names no part of a run") }
+	}
+	if part != partGateway {
+		// Collecting less often leaves more of the cores to what is measured.
+		debug.SetGCPercent(400)
+	}
+	if err := serve(os.Stdin, os.Stdout); err != nil {
 		fmt.Fprintln(os.Stderr, "headgate bench:", err)
 		os.Exit(1)
 	}
@@ -98,15 +112,25 @@ type generator struct {
 	answers *json.Decoder
 }
 
+// child prepares a process of this program that is a part of a run. It ends
+// with ctx.
+func child(ctx context.Context, part string) (*exec.Cmd, error) {
+	self, err := os.Executable()
+	if err != nil {
+		return nil, err
+	}
+	cmd := exec.CommandContext(ctx, self)
+	cmd.Env = append(os.Environ(), childVariable+"="+part)
+	cmd.Stderr = os.Stderr
+	return cmd, nil
+}
+
 // startGenerator starts it; it lives until close or until ctx ends.
 func startGenerator(ctx context.Context) (*generator, error) {
-	self, err := os.Executable()
+	cmd, err := child(ctx, partLoad)
 	if err != nil {
 		return nil, fmt.Errorf("start load generator: %w", err)
 	}
-	cmd := exec.CommandContext(ctx, self)
-	cmd.Env = append(os.Environ(), childVariable+"=1")
-	cmd.Stderr = os.Stderr
 	in, err := cmd.StdinPipe()
 	if err != nil {
 		return nil, fmt.Errorf("start load generator: %w", err)

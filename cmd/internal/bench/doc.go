@@ -11,4 +11,8 @@
 // process of its own, so that what a read costs the server is counted apart
 // from what it costs to ask. The package judges nothing: no figure fails a
 // run, only an answer that is not the expected one does.
+//
+// Load is the other thing it does: it reads a bank, any bank, at a constant
+// rate through a gateway that is a process of its own, and says how long reads
+// took and what went wrong.
 package bench

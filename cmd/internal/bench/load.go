@@ -96,30 +96,45 @@ func prepare(ctx context.Context, j job) (_ *load, err error) {
 }
 
 func (l *load) connect(ctx context.Context) error {
-	config, err := certs.ClientTLS(l.job.CAFile)
+	config, err := clientTLS(l.job)
 	if err != nil {
 		return err
 	}
+	for range l.job.Callers {
+		c := &caller{request: request{path: l.job.Path, interaction: uuid.NewString(), scheme: l.job.Scheme}}
+		if err := c.connect(ctx, config, l.job.Address); err != nil {
+			return err
+		}
+		l.callers = append(l.callers, c)
+	}
+	return nil
+}
+
+// clientTLS is what the connections of a job are made with.
+func clientTLS(j job) (*tls.Config, error) {
+	config, err := certs.ClientTLS(j.CAFile)
+	if err != nil {
+		return nil, err
+	}
 	config.NextProtos = []string{"http/1.1"}
 	config.ServerName = "localhost"
-	if l.job.CertFile != "" {
-		pair, err := tls.LoadX509KeyPair(l.job.CertFile, l.job.KeyFile)
+	if j.CertFile != "" {
+		pair, err := tls.LoadX509KeyPair(j.CertFile, j.KeyFile)
 		if err != nil {
-			return err
+			return nil, err
 		}
 		config.Certificates = []tls.Certificate{pair}
 	}
-	d := tls.Dialer{Config: config}
-	for range l.job.Callers {
-		conn, err := d.DialContext(ctx, "tcp", l.job.Address)
-		if err != nil {
-			return err
-		}
-		l.callers = append(l.callers, &caller{
-			conn: conn.(*tls.Conn), reader: bufio.NewReaderSize(conn, 32<<10),
-			request: request{path: l.job.Path, interaction: uuid.NewString(), scheme: l.job.Scheme},
-		})
+	return config, nil
+}
+
+// connect opens the caller's connection.
+func (c *caller) connect(ctx context.Context, config *tls.Config, address string) error {
+	conn, err := (&tls.Dialer{Config: config}).DialContext(ctx, "tcp", address)
+	if err != nil {
+		return err
 	}
+	c.conn, c.reader = conn.(*tls.Conn), bufio.NewReaderSize(conn, 32<<10)
 	return nil
 }
 
@@ -199,17 +214,22 @@ func (l *load) phase(d time.Duration) (*measured, error) {
 	return m, nil
 }
 
-// ask sends one request and reads its answer to the end.
+// ask sends one request and reads its answer, of that length, to the end.
 func (c *caller) ask(token string, proof []byte, length int) error {
-	c.buf = c.request.append(c.buf[:0], token, proof)
-	if _, err := c.conn.Write(c.buf); err != nil {
-		return fmt.Errorf("send: %w", err)
-	}
-	n, err := readResponse(c.reader, nil)
+	n, err := c.read(token, proof)
 	if err == nil && n != length {
 		err = fmt.Errorf("a body of %d bytes, not %d", n, length)
 	}
 	return err
+}
+
+// read sends one request, reads its answer to the end and returns its length.
+func (c *caller) read(token string, proof []byte) (int, error) {
+	c.buf = c.request.append(c.buf[:0], token, proof)
+	if _, err := c.conn.Write(c.buf); err != nil {
+		return 0, fmt.Errorf("send: %w", err)
+	}
+	return readResponse(c.reader, nil)
 }
 
 // once asks once over a connection of its own and returns the body.

@@ -63,6 +63,7 @@ type stack struct {
 	memory memoryBank
 
 	tls    *tls.Config
+	server devca.Pair
 	caFile string
 	hasher *token.Hasher
 	byCert credentials
@@ -236,15 +237,14 @@ func (s *stack) makeCertificates(_ context.Context, _ Config) error {
 		return err
 	}
 	s.caFile = ca.File()
-	server, err := ca.Server()
-	if err != nil {
+	if s.server, err = ca.Server(); err != nil {
 		return err
 	}
 	if s.byCert.pair, err = ca.Client("bench"); err != nil {
 		return err
 	}
 	s.tls, err = certs.ServerTLS(certs.Config{
-		CertFile: server.CertFile, KeyFile: server.KeyFile,
+		CertFile: s.server.CertFile, KeyFile: s.server.KeyFile,
 		ClientAuth: certs.RequestedClientCert, ClientCAFile: ca.File(),
 	})
 	return err
@@ -269,7 +269,7 @@ func (s *stack) issueTokens(ctx context.Context, c Config) error {
 	if len(accounts) == 0 {
 		return errors.New("the persona has no account")
 	}
-	i := &issuer{db: s.db, hasher: s.hasher, consumer: consent.ConsumerID(who.ID), account: accounts[0].Account.ID()}
+	i := &issuer{db: s.db, hasher: s.hasher, consumer: consent.ConsumerID(who.ID), accounts: []fdx.AccountID{accounts[0].Account.ID()}}
 	if err := i.register(ctx); err != nil {
 		return err
 	}
@@ -283,7 +283,7 @@ func (s *stack) issueTokens(ctx context.Context, c Config) error {
 	// The dates are fixed, so that a run over midnight asks for one page.
 	now := time.Now()
 	window := fdx.Window{Start: fdx.DateOf(now).AddDays(-days), End: fdx.DateOf(now)}
-	s.path = "/fdx/v6/accounts/" + string(i.account) + "/transactions?startDate=" + window.Start.String() +
+	s.path = "/fdx/v6/accounts/" + string(i.accounts[0]) + "/transactions?startDate=" + window.Start.String() +
 		"&endDate=" + window.End.String() + "&limit=" + strconv.Itoa(limit)
 	live, err := s.db.Tokens().Live(ctx, s.byCert.hashes[0])
 	if err != nil {
@@ -291,7 +291,7 @@ func (s *stack) issueTokens(ctx context.Context, c Config) error {
 	}
 	var denial *resource.Denial
 	s.access, denial = resource.Allow(live.Share, live.Access.Scopes, resource.Need{
-		Account: i.account, Any: fdx.NewClusters(fdx.Transactions),
+		Account: i.accounts[0], Any: fdx.NewClusters(fdx.Transactions),
 		Through: fdx.NewClusters(fdx.Transactions, fdx.Investments), Window: window,
 	}, now)
 	if denial != nil {

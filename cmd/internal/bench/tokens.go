@@ -64,7 +64,7 @@ type issuer struct {
 	db       *postgres.DB
 	hasher   *token.Hasher
 	consumer consent.ConsumerID
-	account  fdx.AccountID
+	accounts []fdx.AccountID
 }
 
 func (i *issuer) register(ctx context.Context) error {
@@ -137,7 +137,7 @@ func (i *issuer) issue(ctx context.Context, c *credentials, a token.Access) erro
 	}
 	approval, err := i.db.Authorizations().Open(ctx, consent.Authorization{
 		ID: consent.NewAuthorizationID(), Browser: pushed.String(), Pushed: pushed.String(), Recipient: recipient,
-		Request: request, Consumer: i.consumer, AuthenticatedAt: now, Accounts: []fdx.AccountID{i.account},
+		Request: request, Consumer: i.consumer, AuthenticatedAt: now, Accounts: i.accounts,
 		Decision: consent.Approved, Disclosure: consent.Disclosure{Version: "bench", Locale: "en", Text: "To measure."},
 		ExpiresAt: now.Add(life),
 	})

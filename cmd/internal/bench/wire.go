@@ -44,16 +44,24 @@ const shown = 300
 
 var errLength = errors.New("an answer without one Content-Length")
 
+// refusal is an answer other than 200. The connection can be used on.
+type refusal struct {
+	status string // as in the status line, "503 Service Unavailable"
+	body   []byte // its beginning
+}
+
+func (r *refusal) Error() string { return fmt.Sprintf("answered %s: %s", r.status, r.body) }
+
 // readResponse reads one answer and returns the length of its body, which
 // it hands to body piece by piece if that is not nil. An answer other than
-// 200 is an error that holds the beginning of its body.
+// 200 is a *refusal.
 func readResponse(r *bufio.Reader, body io.Writer) (int, error) {
 	line, err := r.ReadSlice('\n')
 	if err != nil {
 		return 0, fmt.Errorf("read status: %w", err)
 	}
 	ok := bytes.HasPrefix(line, []byte("HTTP/1.1 200 "))
-	status := string(bytes.TrimSpace(line[:min(len(line), 64)]))
+	status := string(bytes.TrimSpace(bytes.TrimPrefix(line[:min(len(line), 64)], []byte("HTTP/1.1 "))))
 	length := -1
 	for {
 		if line, err = r.ReadSlice('\n'); err != nil {
@@ -78,8 +86,14 @@ func readResponse(r *bufio.Reader, body io.Writer) (int, error) {
 	}
 	if !ok {
 		text := make([]byte, min(length, shown))
-		_, _ = io.ReadFull(r, text) // what there is of it
-		return 0, fmt.Errorf("answered %s: %s", status, text)
+		_, err := io.ReadFull(r, text)
+		if err == nil {
+			_, err = r.Discard(length - len(text))
+		}
+		if err != nil {
+			return 0, fmt.Errorf("read body of an answer %s: %w", status, err)
+		}
+		return 0, &refusal{status, text}
 	}
 	if body != nil {
 		_, err = io.CopyN(body, r, int64(length))
