@@ -13,7 +13,11 @@
 // 1), accounts_continue; consent_approve, consent_deny; oauth_error;
 // stop_sharing (on the page of one app, and for the first app on Data
 // sharing), stop_sharing_<n> for the nth app there from the second on;
-// stop_confirm, stop_keep; sign_out.
+// stop_confirm, stop_keep; sign_out; receipt (on the pages after a decision
+// and after a stop), receipt_<n> for the nth receipt in the list; on a receipt
+// receipt_number, receipt_code, disclosure and receipt_save; receipt_text,
+// verify_submit, receipt_file, verify_upload and verify_result where one is
+// checked.
 //
 // Pages use no script. Words follow the copy rules that copy_test.go checks.
 //

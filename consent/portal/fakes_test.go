@@ -114,7 +114,7 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 	}
 	w.portal, err = New(Config{
 		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
-		Grants: w, Stopper: w, Reads: w, Now: w.clock,
+		Grants: w, Stopper: w, Reads: w, Receipts: w.desk(), Now: w.clock,
 		Log: slog.New(slog.NewTextHandler(w.logged, nil)),
 	})
 	if err != nil {

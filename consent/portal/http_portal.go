@@ -55,6 +55,7 @@ func (p *Portal) render(v *visit, status int, template, title, current string, d
 	f.Nav = []ui.Link{
 		{Text: v.t.T("frame.sharing"), Href: homePath, Current: current == homePath},
 		{Text: v.t.T("frame.history"), Href: historyPath, Current: current == historyPath},
+		{Text: v.t.T("receipts.nav"), Href: receiptsPath, Current: current == receiptsPath},
 	}
 	f.SignOut = &ui.Button{Text: v.t.T("frame.sign_out"), Action: signOutPath}
 	f.Wide = current == historyPath
@@ -317,8 +318,9 @@ func (p *Portal) postStop(v *visit) {
 type stoppedPage struct {
 	page
 	grantRow
-	Title string
-	Read  bool // it was read at least once
+	Title   string
+	Read    bool   // it was read at least once
+	Receipt string // address of the receipt; empty when there is none yet
 }
 
 func (p *Portal) getStopped(v *visit) {
@@ -334,6 +336,9 @@ func (p *Portal) getStopped(v *visit) {
 	d.Title = v.t.T("stopped.other", "App", d.App)
 	if g.Status == consent.StatusRevoked && g.EndedBy == consent.ActorConsumer {
 		d.Title = v.t.T("stopped.title", "App", d.App)
+	}
+	if g.Status != consent.StatusActive { // the end has been written down
+		d.Receipt = receiptPath(g.ID, g.Epoch)
 	}
 	d.Last = p.lastRead(v, g.ID)
 	if d.Last == v.t.T("fact.never") {

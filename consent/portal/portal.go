@@ -85,6 +85,7 @@ type Config struct {
 	Grants         Grants
 	Stopper        Stopper
 	Reads          audit.Reads
+	Receipts       Receipts
 	Log            *slog.Logger
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
@@ -104,7 +105,7 @@ type Portal struct {
 // New returns a Portal. It does no I/O.
 func New(c Config) (*Portal, error) {
 	if c.UI == nil || c.Sessions == nil || c.Login == nil || c.Authorizations == nil || c.Recipients == nil ||
-		c.Accounts == nil || c.Grants == nil || c.Stopper == nil || c.Reads == nil || c.Log == nil {
+		c.Accounts == nil || c.Grants == nil || c.Stopper == nil || c.Reads == nil || c.Receipts == nil || c.Log == nil {
 		return nil, errors.New("portal: a required field of Config is missing")
 	}
 	if c.Now == nil {

@@ -26,6 +26,7 @@ import (
 	"github.com/headgate/headgate/cmd/internal/telemetry"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/portal"
+	"github.com/headgate/headgate/consent/receipt"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/internal/outbound"
@@ -160,7 +161,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	pages, sessions, err := newPortal(c, p.db, bank, stop, p.watch.Watch(), log)
+	receipts, err := receipt.New(receipt.Config{Store: p.db.Receipts(), Signer: p.keys, Issuer: c.Issuer})
+	if err != nil {
+		return nil, err
+	}
+	pages, sessions, err := newPortal(c, p.db, bank, stop, receipts, p.watch.Watch(), log)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +208,7 @@ type cache struct {
 	recent authz.Cache
 }
 
-func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, watch web.Watch, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
+func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, receipts *receipt.Desk, watch web.Watch, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
 	zone, err := time.LoadLocation(c.TimeZone)
 	if err != nil {
 		return nil, nil, fmt.Errorf("time_zone: %w", err)
@@ -233,7 +238,7 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, wat
 	}
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
-		Accounts: bank, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Log: log, Zone: zone, Watch: watch,
+		Accounts: bank, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: watch,
 	})
 	return pages, sessions, err
 }
