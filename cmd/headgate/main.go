@@ -24,6 +24,7 @@ type cli struct {
 	Bank      bankCmd      `cmd:"" help:"Load bank files into the sandbox bank."`
 	Revoke    revokeCmd    `cmd:"" help:"End a grant on the bank's decision."`
 	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`
+	Receipt   receiptCmd   `cmd:"" help:"Check receipts that people were given."`
 }
 
 // The exit codes besides 0 and 1, so that scripts can tell what to do next.
