@@ -25,6 +25,7 @@ import (
 	"github.com/headgate/headgate/cmd/internal/config"
 	"github.com/headgate/headgate/cmd/internal/telemetry"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/policy"
 	"github.com/headgate/headgate/consent/portal"
 	"github.com/headgate/headgate/consent/receipt"
 	"github.com/headgate/headgate/internal/dpop"
@@ -69,6 +70,7 @@ type Config struct {
 	BankColour      string        `json:"bank_colour" default:"" help:"main colour of the pages as #rrggbb; empty is the built-in one"`
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, as party of each grant"`
 	HelpURI         string        `json:"help_uri" default:"" help:"https page behind the help link; empty shows none"`
+	PolicyPack      string        `json:"policy_pack" default:"generic" help:"rules of the place that consents are held to: generic, us-fdx, ca, uk, eu or au"`
 	TimeZone        string        `json:"time_zone" default:"UTC" help:"IANA time zone in which pages show times"`
 	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
 	OTLPEndpoint    string        `json:"otlp_endpoint" default:"" help:"address of an OpenTelemetry collector (OTLP over HTTP), such as https://collector:4318; /v1/traces is added when there is no path; empty traces nothing"`
@@ -272,7 +274,12 @@ func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator
 	if err != nil {
 		return nil, fmt.Errorf("directories: %w", err)
 	}
+	rules, err := policy.Load(c.PolicyPack)
+	if err != nil {
+		return nil, fmt.Errorf("policy_pack: %w", err)
+	}
 	return authz.New(authz.Config{
+		Policy:        rules,
 		Registrations: db.Registrations(), Directories: directories,
 		Issuer: c.Issuer, BrowserBase: c.BrowserBase, MTLSBase: c.MTLSBase,
 		Certificates: certificates, KeySets: keySets, Nonces: nonces,
