@@ -25,6 +25,7 @@ type cli struct {
 	Revoke    revokeCmd    `cmd:"" help:"End a grant on the bank's decision."`
 	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`
 	Receipt   receiptCmd   `cmd:"" help:"Check receipts that people were given."`
+	Policy    policyCmd    `cmd:"" help:"Look at policy packs, and at whom a new version would affect."`
 }
 
 // The exit codes besides 0 and 1, so that scripts can tell what to do next.
