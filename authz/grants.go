@@ -57,6 +57,8 @@ func (s *Server) change(q *request, params map[string]string, asked consent.Requ
 		// One grant has one purpose; the person agreed to the old data for
 		// the old one.
 		return fail(engine.InvalidRequest, "merge keeps the purpose of the grant: use replace or create for another")
+	case g.Purpose != asked.Purpose.Code && s.cfg.Policy != nil && s.cfg.Policy.Alone(asked.Purpose.Code, s.cfg.Now()):
+		return fail(engine.InvalidRequest, "this purpose needs a grant of its own: use create")
 	}
 	web.Fields(q.Context()).Grant = string(g.ID)
 	return consent.Change{Action: action, Grant: g.ID, Epoch: g.Epoch}, nil

@@ -30,6 +30,11 @@ func (s *Server) push(q *request) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
+	if s.cfg.Policy != nil {
+		if request, err = s.cfg.Policy.Apply(request, s.cfg.Now()); err != nil {
+			return reply{}, err
+		}
+	}
 	if request.Change, err = s.change(q, params, request); err != nil {
 		return reply{}, err
 	}

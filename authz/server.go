@@ -70,6 +70,9 @@ type Config struct {
 	// bytes or more and the same for every instance. Whoever changes it
 	// changes every sub that recipients know.
 	Subjects []byte
+	// Policy holds requests to the rules of the place; nil leaves them to the
+	// registrations.
+	Policy Policy
 	// Provider is the bank, as a party of each grant.
 	Provider consent.Party
 
@@ -86,6 +89,17 @@ type Config struct {
 	Now func() time.Time
 	// Watch is told of every request; the zero value tells nobody.
 	Watch web.Watch
+}
+
+// Policy is what may be asked for under the rules of a place. *policy.Book is
+// one. Implementations are pure and safe for concurrent use.
+type Policy interface {
+	// Apply returns the request with its term cut to what is allowed, or a
+	// *consent.Refusal.
+	Apply(q consent.Request, now time.Time) (consent.Request, error)
+	// Alone reports whether a purpose must not take the place of another one
+	// in a grant that exists.
+	Alone(purpose string, now time.Time) bool
 }
 
 // Signer signs with our keys. Implementations are safe for concurrent use.

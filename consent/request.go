@@ -15,6 +15,9 @@ type Request struct {
 	Duration     DurationType `json:"durationType"`
 	DurationDays int          `json:"durationPeriod,omitempty"`
 	LookbackDays int          `json:"lookbackPeriod"`
+	// MaxTermDays is the longest term that policy allows; 0 leaves it to
+	// MaxTerm.
+	MaxTermDays int `json:"maxTermDays,omitempty"`
 	// Account holds the clusters asked of each account, Customer those asked
 	// of the person.
 	Account  fdx.Clusters `json:"account"`
@@ -31,10 +34,13 @@ type Request struct {
 func (r Request) Clusters() fdx.Clusters { return r.Account.Union(r.Customer) }
 
 // ExpiresAt returns the instant at which a grant made at now would end, in
-// whole seconds. No term is longer than MaxTerm.
+// whole seconds. No term is longer than MaxTerm, nor than policy allows.
 func (r Request) ExpiresAt(now time.Time) time.Time {
 	now = now.UTC().Truncate(time.Second)
 	term := MaxTerm
+	if r.MaxTermDays > 0 {
+		term = min(term, time.Duration(r.MaxTermDays)*24*time.Hour)
+	}
 	switch r.Duration {
 	case OneTime:
 		term = OneTimeTerm

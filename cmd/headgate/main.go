@@ -29,6 +29,8 @@ type cli struct {
 	Login     loginCmd     `cmd:"" help:"Prepare the built-in sign-in for trials."`
 	Release   releaseCmd   `cmd:"" help:"Lift the hold that a consumer put on a grant."`
 	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`
+	Receipt   receiptCmd   `cmd:"" help:"Check receipts that people were given."`
+	Policy    policyCmd    `cmd:"" help:"Look at policy packs, and at whom a new version would affect."`
 }
 
 // The exit codes besides 0 and 1, so that scripts can tell what to do next.

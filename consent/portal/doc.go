@@ -21,9 +21,12 @@
 // pause_date with pause_day, pause_confirm, pause_keep; hold_confirm,
 // hold_keep; case_number, paused_until, resting_since, last_read,
 // resume_sharing, release_sharing. After a stop: stopped_at, last_read, told,
-// receipt, answer_too_much, answer_unknown, answer_unused, answer_other. Of all
+// answer_too_much, answer_unknown, answer_unused, answer_other. Of all
 // apps: home_search, home_state, home_filter, stop_all, stop_all_sure,
-// ended_all.
+// ended_all. Of receipts: receipt (on the pages after a decision and after a
+// stop), receipt_<n> for the nth in the list; on one of them receipt_number,
+// receipt_code, disclosure and receipt_save; receipt_text, verify_submit,
+// receipt_file, verify_upload and verify_result where one is checked.
 //
 // The page of an app links its reads as /portal/history?grant={id} and is
 // itself linked as /portal/grants/{id}; /portal/grants/{id}/hold is where

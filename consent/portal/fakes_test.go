@@ -60,7 +60,6 @@ type world struct {
 	answers    map[consent.GrantID]consent.StopAnswer
 	pauseDays  int // of the rules
 	told       map[consent.GrantID]ToldState
-	receipts   bool // there are any
 	logged     *journal
 }
 
@@ -119,8 +118,8 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 	}
 	w.portal, err = New(Config{
 		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
-		Grants: w, Stopper: w, Rests: w, Answers: w, Reads: w, Uses: w, Now: w.clock,
-		Rules: w, Told: w, ReceiptPath: w.receiptPath,
+		Grants: w, Stopper: w, Rests: w, Answers: w, Reads: w, Uses: w, Receipts: w.desk(), Now: w.clock,
+		Rules: w, Told: w,
 		Log: slog.New(slog.NewTextHandler(w.logged, nil)),
 	})
 	if err != nil {

@@ -17,8 +17,8 @@ import (
 const maxForm = web.MaxForm
 
 // Handler returns the handler of all pages and of /static/. It brings the
-// sessions with it and has to be the only one below /consent/, /portal and
-// /static/.
+// sessions with it and has to be the only one below /consent/, /portal,
+// /receipts/ and /static/.
 func (p *Portal) Handler() (http.Handler, error) {
 	as := func(pr Problem) http.HandlerFunc {
 		return func(w http.ResponseWriter, r *http.Request) { p.Problem(w, r, pr) }
@@ -63,6 +63,8 @@ func (p *Portal) Handler() (http.Handler, error) {
 	e.GET("/portal/ended", p.signedIn(p.getEnded))
 
 	e.GET(languagePath+":lang", p.getLanguage)
+
+	p.receiptRoutes(e)
 
 	pages := p.c.Sessions.Middleware(e)
 	// Not http.ServeMux: it tidies paths with a 307, which would have a

@@ -514,6 +514,7 @@ type donePage struct {
 	// Accounts, Ends and Over are empty when not known here.
 	Accounts, Ends, Over string
 	Grant                string // address of its page
+	Receipt              string // address of the receipt; empty when not known
 }
 
 func (p *Portal) getDone(j *journey) {
@@ -554,7 +555,7 @@ func (p *Portal) describeGrant(j *journey, v *donePage) {
 		if g.Recipient != j.a.Recipient || g.Disclosure != j.a.Disclosure {
 			continue
 		}
-		v.Grant = grantPath(g.ID)
+		v.Grant, v.Receipt = grantPath(g.ID), decided(g.ID, j.a.Request.Change)
 		if g.StatusAt(p.c.Now()) == consent.StatusActive {
 			v.Ends = j.t.Date(g.ExpiresAt)
 		} else {

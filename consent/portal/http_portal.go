@@ -54,6 +54,7 @@ func (p *Portal) render(v *visit, status int, template, title, current string, d
 	f.Nav = []ui.Link{
 		{Text: v.t.T("frame.sharing"), Href: homePath, Current: current == homePath},
 		{Text: v.t.T("frame.history"), Href: historyPath, Current: current == historyPath},
+		{Text: v.t.T("receipts.nav"), Href: receiptsPath, Current: current == receiptsPath},
 	}
 	f.SignOut = &ui.Button{Text: v.t.T("frame.sign_out"), Action: signOutPath}
 	f.Wide = current == historyPath

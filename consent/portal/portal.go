@@ -95,14 +95,12 @@ type Config struct {
 	Answers        Answers
 	Reads          audit.Reads
 	Uses           audit.Uses
+	Receipts       Receipts
 	Log            *slog.Logger
 	// Rules are the bank's; nil allows a pause of at most 30 days.
 	Rules Rules
 	// Told knows how far apps have been told; nil says that we tell them.
 	Told Told
-	// ReceiptPath returns the address on this server of the receipt for a
-	// version of a grant, "" for none; nil links none.
-	ReceiptPath func(id consent.GrantID, epoch int64) string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Zone is the bank's time zone, in which pages show times; nil is UTC.
@@ -122,7 +120,7 @@ type Portal struct {
 func New(c Config) (*Portal, error) {
 	if c.UI == nil || c.Sessions == nil || c.Login == nil || c.Authorizations == nil || c.Recipients == nil ||
 		c.Accounts == nil || c.Grants == nil || c.Stopper == nil || c.Rests == nil || c.Answers == nil ||
-		c.Reads == nil || c.Uses == nil || c.Log == nil {
+		c.Reads == nil || c.Uses == nil || c.Receipts == nil || c.Log == nil {
 		return nil, errors.New("portal: a required field of Config is missing")
 	}
 	if c.Now == nil {

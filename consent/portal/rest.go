@@ -168,12 +168,12 @@ func (p *Portal) told(ctx context.Context, t *text, g consent.Grant, app string)
 }
 
 // receipt returns the address of the receipt for the present version of a
-// grant, "" when there is none.
+// grant, "" when its end has not been written down yet.
 func (p *Portal) receipt(g consent.Grant) string {
-	if p.c.ReceiptPath == nil {
+	if g.StatusAt(p.c.Now()) != g.Status {
 		return ""
 	}
-	return ownPath(p.c.ReceiptPath(g.ID, g.Epoch))
+	return receiptPath(g.ID, g.Epoch)
 }
 
 // Instant writes a time to the second, in UTC, so that it can be compared with

@@ -97,15 +97,6 @@ func (w *world) Told(_ context.Context, id consent.GrantID, _ int64) (ToldState,
 	return w.told[id], w.isDown("told")
 }
 
-func (w *world) receiptPath(id consent.GrantID, _ int64) string {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	if !w.receipts {
-		return ""
-	}
-	return "/portal/receipts/" + string(id)
-}
-
 func (w *world) Uses(_ context.Context, grants []consent.GrantID) (map[consent.GrantID]audit.Use, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

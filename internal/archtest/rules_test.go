@@ -34,6 +34,8 @@ var rows = []row{
 	{"internal/openapi", 1, nil},
 	{"consent/consenttest", 1, []string{"consent"}},
 	{"consent/notice", 2, nil},
+	{"consent/receipt", 2, nil},
+	{"consent/policy", 2, nil},
 	{"internal/token", 2, nil},
 	{"internal/bearer", 2, []string{"internal/token"}},
 	{"internal/fdxhttp", 2, []string{"internal/bearer"}},

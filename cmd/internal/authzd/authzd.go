@@ -5,6 +5,7 @@
 package authzd
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -26,7 +27,9 @@ import (
 	"github.com/headgate/headgate/cmd/internal/config"
 	"github.com/headgate/headgate/cmd/internal/telemetry"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/policy"
 	"github.com/headgate/headgate/consent/portal"
+	"github.com/headgate/headgate/consent/receipt"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/internal/outbound"
@@ -73,6 +76,7 @@ type Config struct {
 	BankFontFile    string        `json:"bank_font_file" default:"" help:"WOFF2 font of at most 40 KiB for the text of the pages; empty is the font of each device"`
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, as party of each grant"`
 	HelpURI         string        `json:"help_uri" default:"" help:"https page behind the help link; empty shows none"`
+	PolicyPack      string        `json:"policy_pack" default:"generic" help:"rules of the place that consents are held to: generic, us-fdx, ca, uk, eu or au; empty is generic"`
 	TimeZone        string        `json:"time_zone" default:"UTC" help:"IANA time zone in which pages show times"`
 	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
 	OTLPEndpoint    string        `json:"otlp_endpoint" default:"" help:"address of an OpenTelemetry collector (OTLP over HTTP), such as https://collector:4318; /v1/traces is added when there is no path; empty traces nothing"`
@@ -173,7 +177,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	pages, sessions, err := newPortal(c, p.db, provider, stop, p.watch.Watch(), log)
+	receipts, err := receipt.New(receipt.Config{Store: p.db.Receipts(), Signer: p.keys, Issuer: c.Issuer})
+	if err != nil {
+		return nil, err
+	}
+	pages, sessions, err := newPortal(c, p.db, provider, stop, receipts, p.watch.Watch(), log)
 	if err != nil {
 		return nil, err
 	}
@@ -216,7 +224,7 @@ type cache struct {
 	recent authz.Cache
 }
 
-func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, watch web.Watch, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
+func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, receipts *receipt.Desk, watch web.Watch, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
 	zone, err := time.LoadLocation(c.TimeZone)
 	if err != nil {
 		return nil, nil, fmt.Errorf("time_zone: %w", err)
@@ -257,7 +265,7 @@ func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, w
 	}
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
-		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Log: log, Zone: zone, Watch: watch,
+		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: watch,
 		Rests: stop, Answers: db.Answers(), Uses: db.Reads(),
 	})
 	return pages, sessions, err
@@ -300,7 +308,12 @@ func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator
 	if err != nil {
 		return nil, fmt.Errorf("directories: %w", err)
 	}
+	rules, err := policy.Load(cmp.Or(c.PolicyPack, "generic"))
+	if err != nil {
+		return nil, fmt.Errorf("policy_pack: %w", err)
+	}
 	return authz.New(authz.Config{
+		Policy:        rules,
 		Registrations: db.Registrations(), Directories: directories,
 		Issuer: c.Issuer, BrowserBase: c.BrowserBase, MTLSBase: c.MTLSBase,
 		Certificates: certificates, KeySets: keySets, Nonces: nonces,
