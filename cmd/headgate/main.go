@@ -23,6 +23,7 @@ type cli struct {
 	Recipient recipientCmd `cmd:"" help:"Register data recipients and resource servers, and say what they may do."`
 	Bank      bankCmd      `cmd:"" help:"Load bank files into the sandbox bank."`
 	Revoke    revokeCmd    `cmd:"" help:"End a grant on the bank's decision."`
+	Care      careCmd      `cmd:"" help:"See what somebody shares, on their behalf; they see that you did."`
 	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`
 }
 

@@ -316,6 +316,15 @@ func (w *sessionWriter) Write(b []byte) (int, error) {
 	return w.ResponseWriter.Write(b)
 }
 
+// Flush stores the session and then sends what was written. A writer around
+// this one may look for it (http.Flusher) and not unwrap.
+func (w *sessionWriter) Flush() {
+	w.commit()
+	if !w.failed {
+		_ = http.NewResponseController(w.ResponseWriter).Flush() // the next write tells
+	}
+}
+
 // Unwrap is for http.ResponseController.
 func (w *sessionWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 

@@ -64,7 +64,7 @@
   document.addEventListener("visibilitychange", () => { document.hidden ? stop() : start(); });
   window.addEventListener("pagehide", stop);
   window.addEventListener("pageshow", () => { if (!document.hidden) start(); });
-  live.querySelector("span").textContent = live.dataset.on;
+  live.querySelector("span").textContent = live.dataset.words;
   live.hidden = false;
   start();
 })();
