@@ -2,10 +2,12 @@ package portal
 
 import (
 	"cmp"
+	"context"
 	"fmt"
 	"maps"
 	"slices"
 	"strconv"
+	"time"
 
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
@@ -15,6 +17,9 @@ import (
 const (
 	// chartDays is how far back the charts reach, today included.
 	chartDays = 90
+	// chartPatience is how long a page waits for them. What was added up until
+	// then is there on the next visit.
+	chartPatience = 2 * time.Second
 	// series is how many apps have a pattern of their own. The others share
 	// the last.
 	series = 4
@@ -78,7 +83,9 @@ type hourRow struct{ Hour, Reads string }
 // charts adds up what the person's apps did. A page can do without.
 func (p *Portal) charts(v *visit, k known) *charts {
 	now := p.c.Now()
-	days, err := p.c.Reads.Usage(v.Request.Context(), v.who, p.c.Zone, now, chartDays)
+	ctx, cancel := context.WithTimeout(v.Request.Context(), chartPatience)
+	defer cancel()
+	days, err := p.c.Reads.Usage(ctx, v.who, p.c.Zone, now, chartDays)
 	if err != nil {
 		web.Fields(v.Request.Context()).Cause = fmt.Errorf("add up usage: %w", err)
 		return nil

@@ -178,12 +178,10 @@ DELETE FROM access_day WHERE consumer_id = $1 AND (zone <> $2 OR day < $3)`
 // One pass over a stretch of one person's records. A row has a count for a
 // grant, a set of clusters or an hour; the other two are NULL.
 const sqlAddUp = `
-WITH span AS (
-    SELECT since, until, ahead FROM unnest($2::timestamptz[], $3::timestamptz[], $4::integer[]) AS s (since, until, ahead)),
-given AS (
-    SELECT r.grant_id, r.clusters, (r.at AT TIME ZONE 'UTC') + make_interval(secs => span.ahead) AS local
-    FROM span JOIN access_record r ON r.consumer_id = $1 AND r.at >= span.since AND r.at < span.until
-    WHERE r.outcome <> 'refused'),
+WITH given AS (
+    SELECT grant_id, clusters, (at AT TIME ZONE 'UTC') + make_interval(secs => $4::integer) AS local
+    FROM access_record
+    WHERE consumer_id = $1 AND at >= $2 AND at < $3 AND outcome <> 'refused'),
 placed AS (
     SELECT grant_id, clusters, local::date AS day, extract(hour FROM local)::integer AS hour FROM given)
 SELECT day, grant_id, clusters, hour, count(day) AS reads FROM placed
@@ -209,7 +207,8 @@ const settled = 10 * time.Minute
 
 // Usage implements audit.Reads. Days that are over are added up once and
 // remembered, so that a person's history costs the reads of one day however
-// long it is. Two round trips; four on the first visit of a day.
+// long it is. Two round trips; one more on the first visit of a day, and two for
+// each week that was never looked at.
 func (s Reads) Usage(ctx context.Context, who consent.ConsumerID, zone *time.Location, now time.Time, days int) ([]audit.DayUse, error) {
 	today := audit.Today(now, zone)
 	first := today.AddDays(1 - days)
@@ -236,31 +235,45 @@ func (s Reads) Usage(ctx context.Context, who consent.ConsumerID, zone *time.Loc
 		// The last one is always there, also without a read.
 		missing = u.Day.AddDays(1)
 	}
-	fresh, err := s.addUp(ctx, who, audit.Spans(zone, audit.StartOf(missing, zone), audit.StartOf(today.AddDays(1), zone)))
-	if err != nil {
-		return nil, fmt.Errorf("add up usage: %w", err)
-	}
-	if missing.Time().Before(open.Time()) {
-		if err := s.remember(ctx, who, zone.String(), fresh, first, open); err != nil {
-			return nil, fmt.Errorf("remember usage: %w", err)
+	for since := missing; !since.After(today); {
+		// Part by part, each within the bound on statements and remembered at
+		// once: a visit that runs out of time leaves less to the next.
+		until := since.AddDays(partDays)
+		if tomorrow := today.AddDays(1); until.After(tomorrow) {
+			until = tomorrow
 		}
+		fresh, err := s.addUp(ctx, who, audit.Spans(zone, audit.StartOf(since, zone), audit.StartOf(until, zone)))
+		if err != nil {
+			return nil, fmt.Errorf("add up usage: %w", err)
+		}
+		over := until
+		if over.After(open) {
+			over = open
+		}
+		if since.Before(over) {
+			if err := s.remember(ctx, who, zone.String(), fresh, first, over); err != nil {
+				return nil, fmt.Errorf("remember usage: %w", err)
+			}
+		}
+		all, since = append(all, fresh...), until
 	}
-	return append(all, fresh...), nil
+	return all, nil
 }
 
+// partDays is how many days one statement adds up.
+const partDays = 7
+
 func (s Reads) addUp(ctx context.Context, who consent.ConsumerID, spans []audit.Span) ([]audit.DayUse, error) {
-	var since, until []time.Time
-	var ahead []int32
-	for _, p := range spans {
-		since, until, ahead = append(since, p.Since), append(until, p.Until), append(ahead, int32(p.Ahead))
-	}
 	var rows []addedRow
-	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
-		rows, err = many[addedRow](ctx, c, sqlAddUp, string(who), since, until, ahead)
-		return err
-	})
-	if err != nil {
-		return nil, err
+	for _, p := range spans { // more than one only where the clocks change
+		err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+			some, err := many[addedRow](ctx, c, sqlAddUp, string(who), p.Since, p.Until, p.Ahead)
+			rows = append(rows, some...)
+			return err
+		})
+		if err != nil {
+			return nil, err
+		}
 	}
 	var all []audit.DayUse
 	for _, r := range rows {
@@ -282,8 +295,8 @@ func (s Reads) addUp(ctx context.Context, who consent.ConsumerID, spans []audit.
 	return all, nil
 }
 
-// remember stores the days before open, and the last of them in any case.
-func (s Reads) remember(ctx context.Context, who consent.ConsumerID, zone string, fresh []audit.DayUse, first, open fdx.Date) error {
+// remember stores the days before over, and the last of them in any case.
+func (s Reads) remember(ctx context.Context, who consent.ConsumerID, zone string, fresh []audit.DayUse, first, over fdx.Date) error {
 	var days []time.Time
 	var sums []string
 	put := func(u audit.DayUse) error {
@@ -291,9 +304,9 @@ func (s Reads) remember(ctx context.Context, who consent.ConsumerID, zone string
 		days, sums = append(days, u.Day.Time()), append(sums, string(b))
 		return err
 	}
-	last := open.AddDays(-1)
+	last := over.AddDays(-1)
 	for _, u := range fresh {
-		if u.Day.Time().Before(open.Time()) {
+		if u.Day.Before(over) {
 			if err := put(u); err != nil {
 				return err
 			}
