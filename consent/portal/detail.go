@@ -94,7 +94,7 @@ func partyRows(t *text, parties []consent.Party) []partyRow {
 	return rows
 }
 
-// readsOf is where the reads of one grant are listed.
-func readsOf(id consent.GrantID) string {
-	return historyPath + "?grant=" + url.QueryEscape(string(id))
+// readsOf is where what an app asked for is listed.
+func readsOf(id consent.RecipientID) string {
+	return historyPath + "?app=" + url.QueryEscape(string(id))
 }

@@ -27,14 +27,23 @@
 // stop), receipt_<n> for the nth in the list; on one of them receipt_number,
 // receipt_code, disclosure and receipt_save; receipt_text, verify_submit,
 // receipt_file, verify_upload and verify_result where one is checked.
+// On the access history: history_older,
+// history_newest, history_entries, history_charts, history_live; filter_app,
+// filter_account, filter_data, filter_answer, filter_how, filter_from,
+// filter_to, filter_apply, filter_clear; export_csv, export_json. On the page
+// of one read: back_to_history, access_app, access_request, access_version,
+// report_read, which leads to /portal/grants/{id}/hold.
 //
-// The page of an app links its reads as /portal/history?grant={id} and is
+// The page of an app links its reads as /portal/history?app={client id} and is
 // itself linked as /portal/grants/{id}; /portal/grants/{id}/hold is where
 // anything that a person does not recognise leads.
 //
-// Pages use no script. Words follow the copy rules that copy_test.go checks.
+// Pages need no script. The newest page of the access history has one, which
+// loads the page again when something is added to it. Words follow the copy
+// rules that copy_test.go checks.
 //
 // Specs: FDX User Experience Guidelines v3 (order and labels of a consent
 // page), WCAG 2.2 AA, RFC 6749 section 10.12 and 10.13 (forged requests,
-// framing), OpenID Connect Core section 3.1.2.1 (ui_locales, login_hint).
+// framing), HTML section 9.2 (server-sent events), RFC 4180 (CSV), OpenID
+// Connect Core section 3.1.2.1 (ui_locales, login_hint).
 package portal

@@ -52,6 +52,7 @@ type world struct {
 	grants     []consent.Grant // newest first
 	events     map[consent.GrantID][]consent.Event
 	reads      []audit.Record // newest first
+	lookUps    []audit.LookUp // newest first
 	rows       map[string]sessionRow
 	down       map[string]bool // parts that do not answer
 	sloppy     bool            // GrantsOf forgets to filter

@@ -8,7 +8,6 @@ import (
 	"github.com/gin-gonic/gin"
 
 	"github.com/headgate/headgate/consent"
-	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/ui"
 	"github.com/headgate/headgate/internal/web"
 )
@@ -26,6 +25,8 @@ type visit struct {
 	*gin.Context
 	who consent.ConsumerID
 	t   *text
+	// script is the address of the page's script; empty for none.
+	script string
 }
 
 // signedIn lets nobody through who is not signed in.
@@ -58,6 +59,10 @@ func (p *Portal) render(v *visit, status int, template, title, current string, d
 	}
 	f.SignOut = &ui.Button{Text: v.t.T("frame.sign_out"), Action: signOutPath}
 	f.Wide = current == historyPath
+	if f.Wide {
+		f.Style = p.historyStyle
+	}
+	f.Script = v.script
 	if err := p.pages.Render(v.Writer, status, template, f, data); err != nil {
 		p.away(v, err)
 	}
@@ -194,7 +199,7 @@ func (p *Portal) getGrant(v *visit) {
 		page:     page{text: v.t},
 		grantRow: p.row(v.t, g, p.purpose(v, g, map[consent.RecipientID]consent.Recipient{})),
 		Parties:  partyRows(v.t, g.Parties), Events: eventRows(v.t, events, p.c.UI.Bank()), Disclosure: g.Disclosure,
-		Pause: p.lastPauseDay(g, p.c.Now()) > 0, Reads: readsOf(g.ID), Receipt: p.receipt(g),
+		Pause: p.lastPauseDay(g, p.c.Now()) > 0, Reads: readsOf(g.Recipient), Receipt: p.receipt(g),
 	}
 	d.lastRead(p, v, g.ID)
 	uses, known := p.uses(v, []consent.GrantID{g.ID})
@@ -324,54 +329,4 @@ func (p *Portal) getStopped(v *visit) {
 	d.Ask = mayAnswer(g) && !d.Thanks
 	d.Mark = p.c.Sessions.Mark(ctx, answerMark(g.ID))
 	p.render(v, http.StatusOK, "stopped", d.Title, "", d)
-}
-
-// Access history.
-
-// historyPage is what history.html gets.
-type historyPage struct {
-	page
-	Title, Lead string
-	Rows        []readRow
-	First       bool   // it is the newest page
-	Older       string // address of the next page; empty on the last
-}
-
-func (p *Portal) getHistory(v *visit) {
-	ctx := v.Request.Context()
-	var before audit.Cursor
-	first := true
-	if s := v.Query("before"); s != "" {
-		c, ok := parseCursor(s)
-		if !ok {
-			see(v.Context, historyPath) // a broken address starts at the newest
-			return
-		}
-		before, first = c, false
-	}
-	reads, err := p.c.Reads.Reads(ctx, v.who, before, historyLimit+1)
-	if err != nil {
-		p.away(v, fmt.Errorf("list reads: %w", err))
-		return
-	}
-	grants, err := p.c.Grants.GrantsOf(ctx, v.who)
-	if err != nil {
-		p.away(v, fmt.Errorf("list grants: %w", err))
-		return
-	}
-	names := map[consent.GrantID]string{}
-	for _, g := range grants {
-		names[g.ID] = p.row(v.t, g, "").App
-	}
-	d := historyPage{
-		page: page{text: v.t}, Title: v.t.T("history.title"),
-		Lead: v.t.T("history.lead", "Zone", v.t.Zone(p.c.Now())), First: first,
-	}
-	if len(reads) > historyLimit {
-		reads = reads[:historyLimit]
-		last := reads[len(reads)-1]
-		d.Older = historyPath + "?before=" + cursorText(audit.Cursor{At: last.At, RequestID: last.RequestID})
-	}
-	d.Rows = readRows(v.t, reads, names)
-	p.render(v, http.StatusOK, "history", d.Title, historyPath, d)
 }

@@ -35,6 +35,9 @@ type Sessions interface {
 	// SignIn notes who proved at that time who they are, and renews the
 	// session's id.
 	SignIn(ctx context.Context, consumer string, at time.Time) error
+	// Still reports whether whoever is signed in here is so still, by the
+	// store's present state. It does not count as use.
+	Still(ctx context.Context) (bool, error)
 	// Consumer returns who is signed in and since when; false when nobody is.
 	Consumer(ctx context.Context) (string, time.Time, bool)
 	// SignOut ends the session.
@@ -114,6 +117,9 @@ type Portal struct {
 	c         Config
 	catalogue *catalogue
 	pages     *ui.Pages
+	streams   *streams
+	// The addresses of what the history has of its own.
+	historyStyle, historyScript string
 }
 
 // New returns a Portal. It does no I/O.
@@ -144,7 +150,11 @@ func New(c Config) (*Portal, error) {
 	if err != nil {
 		return nil, err
 	}
-	return &Portal{c: c, catalogue: texts, pages: pages}, nil
+	p := &Portal{c: c, catalogue: texts, pages: pages, streams: newStreams()}
+	if p.historyStyle, p.historyScript, err = historyFiles(c.UI); err != nil {
+		return nil, err
+	}
+	return p, nil
 }
 
 // page is what every template gets.

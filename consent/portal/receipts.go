@@ -115,7 +115,7 @@ func describe(t *text, bank string, r receipt.Receipt, code string) receiptFacts
 		When:  t.Moment(time.Unix(r.At, 0)) + " " + t.Zone(time.Unix(r.At, 0)),
 		Began: t.Date(c.CreatedAt), Ends: t.Date(c.ExpiresAt), Ended: t.Moment(c.EndedAt),
 		Accounts: t.T("fact.count", "Count", c.Accounts), Lookback: t.T("fact.days", "Count", c.LookbackDays),
-		Clusters: clusterRows(t, known(c.Clusters)), Number: r.ID, Code: code,
+		Clusters: clusterRows(t, clustersNamed(c.Clusters)), Number: r.ID, Code: code,
 		Disclosure: r.Disclosure,
 	}
 	if c.Duration == consent.OneTime {
@@ -134,9 +134,9 @@ func describe(t *text, bank string, r receipt.Receipt, code string) receiptFacts
 	return v
 }
 
-// known returns the clusters with these names. A name that is not known any
+// clustersNamed returns the clusters with these names. A name that is not known any
 // more is left out here; the words that were shown still tell of it.
-func known(names []string) fdx.Clusters {
+func clustersNamed(names []string) fdx.Clusters {
 	var set fdx.Clusters
 	for _, name := range names {
 		if c, err := fdx.ParseCluster(name); err == nil {

@@ -626,7 +626,7 @@ func TestHowMuchWasUsed(t *testing.T) {
 	page := p.open("/portal/grants/g-1")
 	says(t, page, "Data and how often it was read", "1 time", "Never read", "3 times", "LinkHub", "Passes the data on", "Gets the data", "Shares the data")
 	body := string(page.Body)
-	for _, s := range []string{`class="fill" width="25"`, `class="fill" width="75"`, `href="/portal/history?grant=g-1"`, `href="/portal/receipts/g-1.`} {
+	for _, s := range []string{`class="fill" width="25"`, `class="fill" width="75"`, `href="/portal/history?app=`, `href="/portal/receipts/g-1.`} {
 		if !strings.Contains(body, s) {
 			t.Errorf("no %s", s)
 		}
@@ -652,7 +652,7 @@ func TestHistoryTellsOfRests(t *testing.T) {
 	}
 	p := w.person()
 	p.home("ada")
-	says(t, p.open("/portal/history"), "Refused: you paused sharing", "Refused: sharing was on hold", "Refused: nothing given")
+	says(t, p.open("/portal/history"), "You had paused sharing.", "Sharing was on hold.", "Refused: nothing given")
 }
 
 // S5: it takes no more to stop than to share, the sign-in aside. What counts

@@ -65,6 +65,23 @@ type Reads interface {
 	// LastRead returns the newest given or clipped read under a grant;
 	// false when there was none.
 	LastRead(ctx context.Context, grant consent.GrantID) (Record, bool, error)
+	// Find is Reads for the records that a filter lets through.
+	Find(ctx context.Context, who consent.ConsumerID, f Filter, before Cursor, limit int) ([]Record, error)
+	// Read returns the record with that request id; false when there is none
+	// or it is another consumer's.
+	Read(ctx context.Context, who consent.ConsumerID, id [16]byte) (Record, bool, error)
+	// Changes returns up to limit events of a consumer's grants, newest
+	// first, none later than until; a zero until is now. nil when there are
+	// none.
+	Changes(ctx context.Context, who consent.ConsumerID, until time.Time, limit int) ([]consent.Event, error)
+	// LookUps is Changes for the looks of the bank's staff.
+	LookUps(ctx context.Context, who consent.ConsumerID, until time.Time, limit int) ([]LookUp, error)
+	// Usage adds up the reads that were given data on the last days days, the
+	// one of now included, oldest first; days without a read may be missing.
+	Usage(ctx context.Context, who consent.ConsumerID, zone *time.Location, now time.Time, days int) ([]DayUse, error)
+	// Pulse returns a value that is another one as soon as a record, a change
+	// or a look-up of that consumer has been added. It tells nothing else.
+	Pulse(ctx context.Context, who consent.ConsumerID) (string, error)
 }
 
 // Cursor is a place in the history of reads.

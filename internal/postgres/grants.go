@@ -307,19 +307,28 @@ func missingOr(ctx context.Context, q querier, found, missing error, sql string,
 	}
 }
 
+type eventRow struct {
+	GrantID     string     `db:"grant_id"`
+	Epoch       int64      `db:"epoch"`
+	Kind        string     `db:"kind"`
+	Actor       string     `db:"actor"`
+	Initiator   string     `db:"initiator"`
+	Reason      string     `db:"reason"`
+	PausedUntil *time.Time `db:"paused_until"`
+	HoldCase    string     `db:"hold_case"`
+	At          time.Time  `db:"at"`
+}
+
+func (r eventRow) event() consent.Event {
+	return consent.Event{
+		Grant: consent.GrantID(r.GrantID), Epoch: r.Epoch, Kind: consent.EventKind(r.Kind),
+		Actor: consent.Actor(r.Actor), Initiator: consent.Actor(r.Initiator), Reason: consent.Reason(r.Reason),
+		Until: instant(r.PausedUntil), Case: r.HoldCase, At: r.At.UTC(),
+	}
+}
+
 // Events implements consent.Store. One round trip.
 func (s Grants) Events(ctx context.Context, id consent.GrantID) ([]consent.Event, error) {
-	type eventRow struct {
-		GrantID     string     `db:"grant_id"`
-		Epoch       int64      `db:"epoch"`
-		Kind        string     `db:"kind"`
-		Actor       string     `db:"actor"`
-		Initiator   string     `db:"initiator"`
-		Reason      string     `db:"reason"`
-		PausedUntil *time.Time `db:"paused_until"`
-		HoldCase    string     `db:"hold_case"`
-		At          time.Time  `db:"at"`
-	}
 	var rows []eventRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
 		rows, err = many[eventRow](ctx, c, sqlEvents, string(id))
@@ -330,11 +339,7 @@ func (s Grants) Events(ctx context.Context, id consent.GrantID) ([]consent.Event
 	}
 	var all []consent.Event
 	for _, r := range rows {
-		all = append(all, consent.Event{
-			Grant: consent.GrantID(r.GrantID), Epoch: r.Epoch, Kind: consent.EventKind(r.Kind),
-			Actor: consent.Actor(r.Actor), Initiator: consent.Actor(r.Initiator), Reason: consent.Reason(r.Reason),
-			Until: instant(r.PausedUntil), Case: r.HoldCase, At: r.At.UTC(),
-		})
+		all = append(all, r.event())
 	}
 	return all, nil
 }

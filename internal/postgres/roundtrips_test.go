@@ -228,6 +228,11 @@ func TestRoundTrips(t *testing.T) {
 		"ActiveGrants": {nothing, func() error { _, err := db.Registrations().ActiveGrants(ctx, "enrolled", "", 5); return err }, 1},
 		"Spend":        {nothing, func() error { return db.Guard().Spend(ctx, *newProof()) }, 1},
 		"Reads":        {nothing, func() error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 5); return err }, 1},
+		"Find":         {nothing, func() error { _, err := db.Reads().Find(ctx, "c", audit.Filter{}, audit.Cursor{}, 5); return err }, 1},
+		"Read":         {nothing, func() error { _, _, err := db.Reads().Read(ctx, "c", [16]byte{}); return err }, 1},
+		"Changes":      {nothing, func() error { _, err := db.Reads().Changes(ctx, "c", time.Time{}, 5); return err }, 1},
+		"LookUps":      {nothing, func() error { _, err := db.Reads().LookUps(ctx, "c", time.Time{}, 5); return err }, 1},
+		"Pulse":        {nothing, func() error { _, err := db.Reads().Pulse(ctx, "c"); return err }, 1},
 		"Sweep":        {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 12},
 		"Put": {nothing, func() error {
 			return db.Performance().Put(ctx, [16]byte(newRecord(consent.Grant{}).RequestID), []resource.Calls{{Hour: until.Truncate(time.Hour), Operation: "x"}})

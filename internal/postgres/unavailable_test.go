@@ -121,8 +121,21 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 		"Spend": func(ctx context.Context) error {
 			return db.Guard().Spend(ctx, token.Proof{ExpiresAt: time.Now().Add(time.Hour)})
 		},
-		"Reads":     func(ctx context.Context) error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 1); return err },
-		"LastRead":  func(ctx context.Context) error { _, _, err := db.Reads().LastRead(ctx, g.ID); return err },
+		"Reads":    func(ctx context.Context) error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 1); return err },
+		"LastRead": func(ctx context.Context) error { _, _, err := db.Reads().LastRead(ctx, g.ID); return err },
+		"Find": func(ctx context.Context) error {
+			_, err := db.Reads().Find(ctx, "c", audit.Filter{}, audit.Cursor{}, 1)
+			return err
+		},
+		"Read":    func(ctx context.Context) error { _, _, err := db.Reads().Read(ctx, "c", [16]byte{}); return err },
+		"Changes": func(ctx context.Context) error { _, err := db.Reads().Changes(ctx, "c", time.Time{}, 1); return err },
+		"LookUps": func(ctx context.Context) error { _, err := db.Reads().LookUps(ctx, "c", time.Time{}, 1); return err },
+		"Usage": func(ctx context.Context) error {
+			_, err := db.Reads().Usage(ctx, "c", time.UTC, time.Now(), 9)
+			return err
+		},
+		"Pulse":     func(ctx context.Context) error { _, err := db.Reads().Pulse(ctx, "c"); return err },
+		"Care":      func(ctx context.Context) error { _, err := db.Care().Show(ctx, "c", "op", "why"); return err },
 		"FindCtx":   func(ctx context.Context) error { _, _, err := db.Sessions().FindCtx(ctx, "t"); return err },
 		"CommitCtx": func(ctx context.Context) error { return db.Sessions().CommitCtx(ctx, "t", nil, time.Now()) },
 		"DeleteCtx": func(ctx context.Context) error { return db.Sessions().DeleteCtx(ctx, "t") },

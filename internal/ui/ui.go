@@ -128,6 +128,17 @@ func (u *UI) add(ext, kind string, body []byte) (address string) {
 	return address
 }
 
+// Add serves one more file, a style sheet (css) or a script (js), and returns
+// its address, which a Frame can name. All files are added before the first
+// request: Add is not safe beside ServeHTTP.
+func (u *UI) Add(ext string, body []byte) (address string, err error) {
+	kind, ok := map[string]string{"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}[ext]
+	if !ok {
+		return "", fmt.Errorf("ui: no files of kind %s", ext)
+	}
+	return u.add(ext, kind, body), nil
+}
+
 // tokens are the part of the style sheet that the brand decides.
 func tokens(brand colour) string {
 	light := brand.readable(false, 4.5, lightSurfaces...)
@@ -222,6 +233,10 @@ type Frame struct {
 	LanguagesLabel string
 	// Wide gives the page the room that a table needs.
 	Wide bool
+	// Style and Script are addresses of a second style sheet and of a script
+	// that the page has of its own (UI.Add); empty has none. A page with a
+	// script may also ask its own server for more.
+	Style, Script string
 	// FormTargets are sources, beside the bank's own pages, that a form on
 	// this page may end at, redirects included (CSP form-action).
 	FormTargets []string
@@ -290,6 +305,10 @@ func (p *Pages) Render(w http.ResponseWriter, status int, name string, f Frame, 
 		return fmt.Errorf("ui: render %s: %w", name, err)
 	}
 	Secure(w.Header(), f.FormTargets...)
+	if f.Script != "" {
+		h := w.Header()
+		h.Set("Content-Security-Policy", h.Get("Content-Security-Policy")+"; script-src 'self'; connect-src 'self'")
+	}
 	w.Header().Set("Content-Type", "text/html; charset=utf-8")
 	w.Header().Set("Content-Language", f.Lang)
 	w.Header().Set("Content-Length", fmt.Sprint(b.Len()))

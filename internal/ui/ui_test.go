@@ -210,6 +210,45 @@ func TestStaticFilesNeverChange(t *testing.T) {
 	}
 }
 
+func TestFilesOfAPage(t *testing.T) {
+	t.Parallel()
+	u := newUI(t, Brand{Name: "B"})
+	style, err := u.Add("css", []byte("a{}"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	script, err := u.Add("js", []byte("1"))
+	if err != nil {
+		t.Fatal(err)
+	}
+	for path, kind := range map[string]string{style: "text/css; charset=utf-8", script: "text/javascript; charset=utf-8"} {
+		if r := get(u, path); r.StatusCode != http.StatusOK || r.Header.Get("Content-Type") != kind {
+			t.Errorf("%s: %d %v", path, r.StatusCode, r.Header)
+		}
+	}
+	if _, err := u.Add("html", nil); err == nil {
+		t.Error("a page is added as a file")
+	}
+	pages, err := u.Pages(fstest.MapFS{"x.html": {Data: []byte(`{{define "main"}}x{{end}}`)}})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for _, f := range []Frame{{}, {Style: style}, {Script: script}} {
+		w := httptest.NewRecorder()
+		if err := pages.Render(w, http.StatusOK, "x", f, nil); err != nil {
+			t.Fatal(err)
+		}
+		csp := w.Header().Get("Content-Security-Policy")
+		if scripted := f.Script != ""; scripted != strings.HasSuffix(csp, "; script-src 'self'; connect-src 'self'") ||
+			scripted != strings.Contains(w.Body.String(), `<script src="`+script+`" defer></script>`) {
+			t.Errorf("%+v: %s\n%s", f, csp, w.Body)
+		}
+		if f.Style != "" && !strings.Contains(w.Body.String(), `<link rel="stylesheet" href="`+style+`">`) {
+			t.Errorf("no style:\n%s", w.Body)
+		}
+	}
+}
+
 func TestLogoOfTheBank(t *testing.T) {
 	t.Parallel()
 	png := []byte("\x89PNG\r\n\x1a\nrest")

@@ -107,7 +107,7 @@ func (s *Sessions) Middleware(next http.Handler) http.Handler {
 		}
 		ctx, err := s.scs.Load(r.Context(), token)
 		if err == nil {
-			err = s.age(ctx)
+			err = s.age(ctx, background(r))
 		}
 		if err != nil {
 			s.failed(w, r, fmt.Errorf("load session: %w", err))
@@ -120,8 +120,14 @@ func (s *Sessions) Middleware(next http.Handler) http.Handler {
 	})
 }
 
-// age ends what is over and notes that the rest is in use.
-func (s *Sessions) age(ctx context.Context) error {
+// background reports whether a script sent the request: browsers say so (Fetch
+// Metadata, Sec-Fetch-Dest). A page that keeps itself up to date must not keep
+// a sign-in alive that nobody uses.
+func background(r *http.Request) bool { return r.Header.Get("Sec-Fetch-Dest") == "empty" }
+
+// age ends what is over and notes that the rest is in use, unless the request
+// is no use.
+func (s *Sessions) age(ctx context.Context, background bool) error {
 	now := s.now()
 	// The store drops sessions past their end; a slow store must not
 	// lengthen them.
@@ -135,7 +141,7 @@ func (s *Sessions) age(ctx context.Context) error {
 	switch {
 	case idle >= SessionIdle:
 		s.forget(ctx)
-	case idle >= touchEvery:
+	case idle >= touchEvery && !background:
 		s.scs.Put(ctx, keySeen, now.Unix())
 	}
 	return nil
@@ -219,6 +225,27 @@ func (s *Sessions) Consumer(ctx context.Context) (consumer string, at time.Time,
 	return consumer, time.Unix(s.scs.GetInt64(ctx, keyAt), 0), true
 }
 
+// bare is a context without values: a session is found in those.
+type bare struct{ context.Context }
+
+func (bare) Value(any) any { return nil }
+
+// Still reports whether the consumer of this session is signed in still: the
+// session is read from the store anew. It does not count as use. It is for
+// answers that last.
+func (s *Sessions) Still(ctx context.Context) (bool, error) {
+	who := s.scs.GetString(ctx, keyConsumer)
+	if who == "" {
+		return false, nil
+	}
+	now, err := s.scs.Load(bare{ctx}, s.scs.Token(ctx))
+	if err != nil {
+		return false, fmt.Errorf("load session: %w", err)
+	}
+	idle := s.now().Sub(time.Unix(s.scs.GetInt64(now, keySeen), 0))
+	return s.scs.GetString(now, keyConsumer) == who && idle < SessionIdle && s.now().Before(s.scs.Deadline(now)), nil
+}
+
 // SignOut ends the session, its Browser value included.
 func (s *Sessions) SignOut(ctx context.Context) error {
 	if err := s.scs.Destroy(ctx); err != nil {
@@ -287,6 +314,15 @@ func (w *sessionWriter) Write(b []byte) (int, error) {
 		return len(b), nil
 	}
 	return w.ResponseWriter.Write(b)
+}
+
+// Flush stores the session and then sends what was written. A writer around
+// this one may look for it (http.Flusher) and not unwrap.
+func (w *sessionWriter) Flush() {
+	w.commit()
+	if !w.failed {
+		_ = http.NewResponseController(w.ResponseWriter).Flush() // the next write tells
+	}
 }
 
 // Unwrap is for http.ResponseController.

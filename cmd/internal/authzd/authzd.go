@@ -429,6 +429,7 @@ func (p *Process) routes(server *authz.Server, pages *portal.Portal, t *tls.Conf
 		}
 		consumer.ServeHTTP(w, r)
 	}), t, log)
+	p.browser.RegisterOnShutdown(pages.EndStreams)
 	return nil
 }
 
