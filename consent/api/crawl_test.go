@@ -1,8 +1,10 @@
 package api_test
 
 import (
+	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"slices"
 	"strconv"
@@ -266,6 +268,71 @@ func TestAnErrorThatIsNotInTheDocument(t *testing.T) {
 				t.Errorf("%s: %s %s: %d %s", name, r.Method, r.URL.Path, got.status, got.body)
 			}
 		}
+	}
+}
+
+// A body is taken if the document has it so: with each member that it
+// requires, and of the type that it says.
+func TestBodiesAreThoseOfTheDocument(t *testing.T) {
+	t.Parallel()
+	d, err := document()
+	if err != nil {
+		t.Fatal(err)
+	}
+	refused, taken := 0, 0
+	for _, op := range api.Operations() {
+		var whole map[string]any
+		switch op.ID {
+		case fdx.RevokeConsentGrant:
+			whole = map[string]any{"reason": "USER_ACTION", "initiator": "INDIVIDUAL"}
+		case fdx.CreateNotificationSubscription:
+			whole = map[string]any{
+				"type": "CUSTOM", "category": "CONSENT", "callbackUrl": "https://app.example/hook", "effectiveDate": "2026-11-21",
+				"subscriber": map[string]any{"name": "App", "type": "DATA_RECIPIENT"},
+			}
+		default:
+			if op.Body != nil {
+				t.Errorf("%s has a body", op.ID)
+			}
+			continue
+		}
+		try := func(what string) {
+			body, err := json.Marshal(whole)
+			if err != nil {
+				t.Fatal(err)
+			}
+			f, _ := everything(t, nil)
+			c := f.opens(everyScope...)
+			got := c.do(t, c.request(op.Method, strings.Replace(op.Path, "{consentId}", idActive, 1), string(body)))
+			wrong := d.CheckBody(op, body)
+			if (wrong != nil) != (got.status == 400) || wrong == nil && got.status != op.Answers[0].Status {
+				t.Errorf("%s, %s: %d %s; by the document: %v", op.ID, what, got.status, got.body, wrong)
+			}
+			if wrong != nil {
+				refused++
+			} else {
+				taken++
+			}
+		}
+		try("whole")
+		objects := []map[string]any{whole}
+		if inside, ok := whole["subscriber"].(map[string]any); ok {
+			objects = append(objects, inside)
+		}
+		for _, in := range objects {
+			for _, name := range slices.Sorted(maps.Keys(in)) {
+				value := in[name]
+				in[name] = 1
+				try(name + " as a number")
+				delete(in, name)
+				try("no " + name)
+				in[name] = value
+			}
+		}
+	}
+	// Only effectiveDate is not required.
+	if taken != 3 || refused != 4+9+4 {
+		t.Errorf("%d taken, %d refused", taken, refused)
 	}
 }
 

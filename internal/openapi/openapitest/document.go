@@ -154,6 +154,16 @@ func (d *Document) Check(op openapi.Operation, status int, header http.Header, b
 	return wrong
 }
 
+// CheckBody returns what the document does not allow about the body of a
+// request.
+func (d *Document) CheckBody(op openapi.Operation, body []byte) error {
+	var v any
+	if err := json.Unmarshal(body, &v); err != nil {
+		return err
+	}
+	return d.visit(d.operation(op).RequestBody.Value.Content.Get("application/json").Schema.Value, string(body), v)
+}
+
 // Unrouted returns everything that is wrong with an answer to a request that
 // no operation is at: an unknown path is 404, another method of a known one
 // 405, as the description of the document has it.
