@@ -17,7 +17,7 @@ type ConsentGrant struct {
 	UpdatedTime    Timestamp           `json:"updatedTime,omitzero"`
 	DurationType   ConsentDurationType `json:"durationType"`
 	// DurationPeriod is in days from CreatedTime, and 0, which is left out,
-	// unless DurationType is TimeBound.
+	// unless DurationType is TIME_BOUND.
 	DurationPeriod int `json:"durationPeriod,omitzero"`
 	// LookbackPeriod is in days before each request.
 	LookbackPeriod int               `json:"lookbackPeriod"`
@@ -33,7 +33,7 @@ func (g ConsentGrant) MarshalJSON() ([]byte, error) {
 	return json.Marshal(plain(g))
 }
 
-// ConsentStatus is the state of a consent. Both Revoked and Expired are
+// ConsentStatus is the state of a consent. Both REVOKED and EXPIRED are
 // final.
 type ConsentStatus string
 

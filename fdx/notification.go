@@ -8,8 +8,8 @@ import (
 )
 
 // Notification tells a subscriber that something happened. It holds no data
-// of a customer, only the id by which to fetch it. Delivery is at least once,
-// in no order; NotificationID tells copies apart.
+// of a customer, only the id by which to fetch it. Delivery is at least once;
+// NotificationID tells copies apart.
 type Notification struct {
 	NotificationID NotificationID       `json:"notificationId"`
 	Type           NotificationType     `json:"type"`

@@ -16,6 +16,7 @@ import (
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/openapi"
+	"github.com/headgate/headgate/internal/openapi/openapitest"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/resource"
 	"github.com/headgate/headgate/resource/resourcetest"
@@ -23,8 +24,8 @@ import (
 
 // richBank has an account of each category and every field of everything, with
 // values that the document has. Incomplete accounts say so.
-func richBank(d *apiDocument, incomplete bool) *resourcetest.Bank {
-	fill := filler{values: d.values}
+func richBank(d *openapitest.Document, incomplete bool) *resourcetest.Bank {
+	fill := filler{values: d.Values}
 	b := &resourcetest.Bank{}
 	today := fdx.DateOf(noon)
 	all := []fdx.AccountID{}
@@ -204,7 +205,7 @@ func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 					anyForm(r)
 					got := ask(handler, r)
 					body := got.Body.Bytes()
-					for _, wrong := range d.check(op, got.Code, got.Header(), body) {
+					for _, wrong := range d.Check(op, got.Code, got.Header(), body) {
 						t.Errorf("%s: %s\n%.500q", where, wrong, body)
 					}
 					want := []string{"200 "}
@@ -232,7 +233,7 @@ func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 					if op.ID == fdx.SearchForAccounts && !strings.Contains(target, "details") {
 						allowed = allowed.Intersect(fdx.NewClusters(fdx.AccountBasic))
 					}
-					for _, wrong := range d.leaves(op, got.Code, body, allowed) {
+					for _, wrong := range d.Leaves(op, got.Code, body, allowed) {
 						t.Errorf("%s: %s", where, wrong)
 					}
 				}
@@ -243,13 +244,14 @@ func TestAnswersAreThoseOfTheDocument(t *testing.T) {
 		t.Errorf("only %d calls", calls)
 	}
 	// What the document has is given: every property, every content type.
-	for name, s := range d.schemas() {
-		properties, _ := s.(map[string]any)["properties"].(map[string]any)
-		for property := range properties {
-			if full := name + "." + property; name != "Error" && d.seen[full] == slices.Contains(neverGiven, full) {
-				t.Errorf("%s: given is %v", full, d.seen[full])
-			}
+	properties := d.Properties(resource.Operations())
+	for name, given := range properties {
+		if given == slices.Contains(neverGiven, name) {
+			t.Errorf("%s: given is %v", name, given)
 		}
+	}
+	if len(properties) < 300 {
+		t.Errorf("only %d properties", len(properties))
 	}
 	for _, op := range resource.Operations() {
 		for _, answer := range op.Answers {
@@ -378,7 +380,7 @@ func TestErrorsAreThoseOfTheDocument(t *testing.T) {
 	d := readDocument(t)
 	base := open(t, nil)
 	for _, op := range resource.Operations() {
-		declared := d.declared(op)
+		declared := d.Declared(op)
 		var inTable []string
 		for _, e := range op.Errors {
 			inTable = append(inTable, strconv.Itoa(e.Status)+" "+e.Code)
@@ -419,7 +421,7 @@ func TestErrorsAreThoseOfTheDocument(t *testing.T) {
 			got := ask(handler, r)
 			body := got.Body.Bytes()
 			where := fmt.Sprintf("%s, asked for %s", op.ID, name)
-			for _, wrong := range d.check(op, got.Code, got.Header(), body) {
+			for _, wrong := range d.Check(op, got.Code, got.Header(), body) {
 				t.Errorf("%s: %s\n%.300s", where, wrong, body)
 			}
 			if answer := strconv.Itoa(got.Code) + " " + codeOf(body); slices.Contains(declared, name) && answer != name {
@@ -433,6 +435,7 @@ func TestErrorsAreThoseOfTheDocument(t *testing.T) {
 // not be repeated nor break its schema, and no other one is looked at.
 func TestParametersAreThoseOfTheDocument(t *testing.T) {
 	t.Parallel()
+	d := readDocument(t)
 	base := open(t, func(c *resource.Config) { c.Performance = &resourcetest.Performances{} })
 	names := map[string]bool{}
 	for _, op := range resource.Operations() {
@@ -480,33 +483,9 @@ func TestParametersAreThoseOfTheDocument(t *testing.T) {
 			if p.In != openapi.Query {
 				continue
 			}
-			var good, bad []string
-			for limit, value := range p.Limits {
-				switch limit {
-				case "minimum":
-					good, bad = append(good, fmt.Sprint(value)), append(bad, fmt.Sprint(value.(int)-1), "x")
-				case "maximum":
-					good, bad = append(good, fmt.Sprint(value)), append(bad, fmt.Sprint(value.(int)+1))
-				case "default":
-					good = append(good, fmt.Sprint(value))
-				case "pattern":
-					bad = append(bad, "", "a_b", strings.Repeat("a", 65))
-				case "minLength":
-					bad = append(bad, "")
-				case "maxLength":
-					bad = append(bad, strings.Repeat("a", value.(int)+1))
-				case "maxItems":
-					bad = append(bad, strings.Repeat("a", fdx.MaxIDLength+1), many(value.(int)+1))
-					good = append(good, "acc-1,"+many(value.(int)-1))
-				default:
-					t.Errorf("%s: nothing checks %s", p.Name, limit)
-				}
-			}
-			switch p.Type {
-			case reflect.TypeFor[fdx.Date]():
-				bad = append(bad, "x", "", "2026-11-31")
-			case reflect.TypeFor[fdx.ResultType]():
-				good, bad = append(good, "lightweight", "details"), append(bad, "x", "")
+			good, bad := d.Probes(p)
+			if p.Name == "accountIds" {
+				good = append(good, "acc-1,"+openapitest.Many(fdx.MaxAccountIDs-1))
 			}
 			if bad == nil {
 				t.Errorf("%s: nothing of %s is checked", op.ID, p.Name)
@@ -519,15 +498,6 @@ func TestParametersAreThoseOfTheDocument(t *testing.T) {
 			}
 		}
 	}
-}
-
-// many returns n ids.
-func many(n int) string {
-	list := make([]string, n)
-	for i := range list {
-		list[i] = strconv.Itoa(i)
-	}
-	return strings.Join(list, ",")
 }
 
 // sayingBank gives the same error to everything; without one it answers with

@@ -14,6 +14,7 @@ import (
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/internal/web"
 )
@@ -49,8 +50,9 @@ type Config struct {
 	// description of the API too; nil takes none.
 	Clients *bearer.Clients
 	// Beside are operations that another handler serves below the same path,
-	// for the description of the API; nil is none.
-	Beside []fdx.OperationID
+	// for the description of the API and the scopes in the metadata; nil is
+	// none.
+	Beside []openapi.Operation
 
 	Provider Provider
 	Gate     Gate
@@ -106,9 +108,12 @@ func New(c Config) (*Gateway, error) {
 	}
 	g := &Gateway{
 		public: c.Public, instance: c.Instance, now: c.Now,
-		tokens: c.Tokens, cache: c.Cache, clients: c.Clients, beside: c.Beside, watch: c.Watch,
+		tokens: c.Tokens, cache: c.Cache, clients: c.Clients, watch: c.Watch,
 		provider: c.Provider, gate: c.Gate, keys: keys,
-		endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer),
+		endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer, c.Beside),
+	}
+	for _, op := range c.Beside {
+		g.beside = append(g.beside, op.ID)
 	}
 	watch := c.Watch
 	if c.Performance != nil {

@@ -9,6 +9,7 @@ import (
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/bearer"
+	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/resource"
 )
@@ -43,7 +44,7 @@ func TestTheDescriptionOpensToAClientsOwnToken(t *testing.T) {
 	own := &ownTokens{}
 	f := open(t, func(c *resource.Config) {
 		c.Clients = &bearer.Clients{Tokens: own, Guard: spender{}}
-		c.Beside = []fdx.OperationID{fdx.GetConsentGrant}
+		c.Beside = []openapi.Operation{{ID: fdx.GetConsentGrant}}
 	})
 	a := f.app(t, share(nil), nil)
 	granted := a.get(t, "/fdx/v6/capability")

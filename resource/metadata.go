@@ -3,18 +3,28 @@ package resource
 import (
 	"encoding/json"
 	"net/http"
+	"slices"
 	"strings"
 
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/fdxhttp"
+	"github.com/headgate/headgate/internal/openapi"
 )
 
-// protectedResource returns the metadata document (RFC 9728 section 2).
-func protectedResource(public, issuer string) []byte {
+// protectedResource returns the metadata document (RFC 9728 section 2). Its
+// scopes are those of the data, and those of clients' own tokens for what is
+// served beside.
+func protectedResource(public, issuer string, beside []openapi.Operation) []byte {
 	var opened fdx.Clusters
 	for _, e := range endpoints() {
 		opened = opened.Union(e.about().any)
+	}
+	scopes := fdx.ScopesOf(opened)
+	for _, op := range beside {
+		if op.ClientScope != "" && !slices.Contains(scopes, op.ClientScope) {
+			scopes = append(scopes, op.ClientScope)
+		}
 	}
 	doc, err := json.Marshal(struct {
 		Resource             string      `json:"resource"`
@@ -28,7 +38,7 @@ func protectedResource(public, issuer string) []byte {
 	}{
 		Resource:             public,
 		AuthorizationServers: []string{issuer},
-		Scopes:               fdx.ScopesOf(opened),
+		Scopes:               scopes,
 		BearerMethods:        []string{"header"},
 		ProofAlgorithms:      strings.Fields(bearer.ProofAlgorithms),
 		CertificateBound:     true,

@@ -22,14 +22,7 @@ func Operations() []openapi.Operation {
 			ID: a.id, Method: http.MethodGet, Tag: a.tag(),
 			Answers: a.answers, Errors: a.errors, Opened: a.any, Carried: a.through, Customer: a.holders,
 		}
-		for part := range strings.SplitSeq(strings.TrimPrefix(a.path, "/"), "/") {
-			if name, ok := strings.CutPrefix(part, ":"); ok {
-				op.Parameters = append(op.Parameters, pathParameters[name])
-				part = "{" + name + "}"
-			}
-			op.Path += "/" + part
-		}
-		op.Path = fdxhttp.Base + op.Path
+		op.Path, op.Parameters = openapi.Route(fdxhttp.Base+a.path, pathParameters)
 		op.Parameters = append(op.Parameters, a.parameters...)
 		list = append(list, op)
 	}
@@ -55,19 +48,11 @@ func (a about) tag() string {
 }
 
 var pathParameters = map[string]openapi.Parameter{
-	"accountId":       pathParameter[fdx.AccountID]("accountId", "The account."),
-	"customerId":      pathParameter[fdx.CustomerID]("customerId", "The customer."),
-	"imageId":         pathParameter[fdx.ImageID]("imageId", "The image, as imageIds of a transaction names it."),
-	"rewardProgramId": pathParameter[fdx.RewardProgramID]("rewardProgramId", "The reward program."),
-	"statementId":     pathParameter[fdx.StatementID]("statementId", "The statement, as the list of statements names it."),
-}
-
-func pathParameter[T any](name, about string) openapi.Parameter {
-	return openapi.Parameter{Name: name, In: openapi.Path, About: about, Required: true, Type: reflect.TypeFor[T]()}
-}
-
-func queryParameter[T any](name, about string, limits openapi.Schema) openapi.Parameter {
-	return openapi.Parameter{Name: name, In: openapi.Query, About: about, Type: reflect.TypeFor[T](), Limits: limits}
+	"accountId":       openapi.PathParameter[fdx.AccountID]("accountId", "The account."),
+	"customerId":      openapi.PathParameter[fdx.CustomerID]("customerId", "The customer."),
+	"imageId":         openapi.PathParameter[fdx.ImageID]("imageId", "The image, as imageIds of a transaction names it."),
+	"rewardProgramId": openapi.PathParameter[fdx.RewardProgramID]("rewardProgramId", "The reward program."),
+	"statementId":     openapi.PathParameter[fdx.StatementID]("statementId", "The statement, as the list of statements names it."),
 }
 
 func deprecated(p openapi.Parameter) openapi.Parameter {
@@ -78,29 +63,24 @@ func deprecated(p openapi.Parameter) openapi.Parameter {
 // What endpoints read from the query. The parsers are those of package fdx; a
 // test holds the two against each other.
 var (
-	pageParameters = []openapi.Parameter{
-		queryParameter[int]("limit", "The most records of a page.", openapi.Schema{"minimum": 1, "maximum": fdx.MaxLimit, "default": fdx.DefaultLimit}),
-		queryParameter[string]("pageKey", "The key of the page, from page.nextPageKey of the page before; it opens the same request only, for 24 hours.",
-			openapi.Schema{"minLength": 1, "maxLength": fdx.MaxPageKeyLength}),
-		deprecated(queryParameter[string]("offset", "The older name of pageKey.", openapi.Schema{"minLength": 1, "maxLength": fdx.MaxPageKeyLength})),
-	}
+	pageParameters   = openapi.PageParameters(openapi.SealedPageKey)
 	windowParameters = append([]openapi.Parameter{
-		queryParameter[fdx.Date]("startDate", "The first day, at most 24 months ago; it goes with endDate. Without either the window is the last seven days. Days are those of UTC.", nil),
-		queryParameter[fdx.Date]("endDate", "The last day, included; a later one than today means today.", nil),
-		deprecated(queryParameter[fdx.Date]("startTime", "The older name of startDate.", nil)),
-		deprecated(queryParameter[fdx.Date]("endTime", "The older name of endDate.", nil)),
+		openapi.QueryParameter[fdx.Date]("startDate", "The first day, at most 24 months ago; it goes with endDate. Without either the window is the last seven days. Days are those of UTC.", nil),
+		openapi.QueryParameter[fdx.Date]("endDate", "The last day, included; a later one than today means today.", nil),
+		deprecated(openapi.QueryParameter[fdx.Date]("startTime", "The older name of startDate.", nil)),
+		deprecated(openapi.QueryParameter[fdx.Date]("endTime", "The older name of endDate.", nil)),
 	}, pageParameters...)
-	resultType         = queryParameter[fdx.ResultType]("resultType", "How much is told of each: names alone, or everything.", openapi.Schema{"default": fdx.Lightweight})
-	operationParameter = queryParameter[fdx.OperationID]("operationId", "Restricts the answer to one operation.",
+	resultType         = openapi.QueryParameter[fdx.ResultType]("resultType", "How much is told of each: names alone, or everything.", openapi.Schema{"default": fdx.Lightweight})
+	operationParameter = openapi.QueryParameter[fdx.OperationID]("operationId", "Restricts the answer to one operation.",
 		openapi.Schema{"pattern": "^[A-Za-z]{1,64}$"})
 	accountsParameters = append([]openapi.Parameter{
 		resultType,
-		queryParameter[[]fdx.AccountID]("accountIds", "Restricts the list to these, in this order, separated by commas.", openapi.Schema{"maxItems": fdx.MaxAccountIDs}),
+		openapi.QueryParameter[[]fdx.AccountID]("accountIds", "Restricts the list to these, in this order, separated by commas.", openapi.Schema{"maxItems": fdx.MaxAccountIDs}),
 	}, pageParameters...)
 	availabilityParameters = []openapi.Parameter{operationParameter}
 	capabilityParameters   = []openapi.Parameter{
 		operationParameter,
-		queryParameter[fdx.Version]("fdxVersion", "Restricts the answer to a release of FDX.", openapi.Schema{"pattern": "^[A-Za-z0-9.]{1,64}$"}),
+		openapi.QueryParameter[fdx.Version]("fdxVersion", "Restricts the answer to a release of FDX.", openapi.Schema{"pattern": "^[A-Za-z0-9.]{1,64}$"}),
 		resultType,
 	}
 )

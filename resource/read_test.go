@@ -24,6 +24,7 @@ import (
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/resource"
 )
@@ -1142,6 +1143,16 @@ func TestMetadata(t *testing.T) {
 	r := a.request("/.well-known/oauth-protected-resource")
 	r.Header.Del("Authorization")
 	golden(t, "metadata", a.do(t, r))
+
+	// Scopes of clients' own tokens go with what they open.
+	f = open(t, func(c *resource.Config) {
+		c.Beside = []openapi.Operation{
+			{ID: fdx.ListConsentGrants, ClientScope: token.ScopeGrantQuery}, {ID: fdx.GetConsentGrant, ClientScope: token.ScopeGrantQuery},
+			{ID: fdx.GetNotifications, ClientScope: token.ScopeNotifications}, {ID: "other"},
+		}
+	})
+	a = f.app(t, share(nil), nil)
+	golden(t, "metadata-beside", a.do(t, a.request("/.well-known/oauth-protected-resource")))
 }
 
 func TestNewNamesEveryFault(t *testing.T) {

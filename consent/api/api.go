@@ -16,6 +16,7 @@ import (
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/fdxhttp"
+	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/internal/token"
 )
 
@@ -156,11 +157,6 @@ func (a *API) Serves(path string) bool {
 	return false
 }
 
-// Operations returns what Handler serves, in the order of the documentation.
-func (a *API) Operations() []fdx.OperationID {
-	ids := make([]fdx.OperationID, len(a.endpoints))
-	for i, e := range a.endpoints {
-		ids[i] = e.id
-	}
-	return ids
-}
+// Serving returns those of Operations that Handler serves: without notices
+// the notification endpoints are missing. The caller owns the list.
+func (a *API) Serving() []openapi.Operation { return operations(a.endpoints) }

@@ -1,9 +1,10 @@
 // Package api serves the FDX consent endpoints to recipients: they look at the
 // consents that they hold and end them.
 //
-// A new endpoint is a row in endpoints and a function; whoever it is called
-// for has been authenticated by a token of its own (client_credentials) that
-// holds the scope of the row, and the proof has been spent.
+// A new endpoint is a row in endpoints and a function; routes and the API
+// document are made from the row. Whoever the function is called for has been
+// authenticated by a token of its own (client_credentials) that holds the scope
+// of the row, and the proof has been spent.
 //
 // It owns the wire form of a consent and who may see it. It must not know how
 // consent is obtained, how data is read, pages, SQL or Redis.

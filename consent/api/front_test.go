@@ -28,6 +28,7 @@ import (
 	"github.com/headgate/headgate/consent/consenttest"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/internal/token"
 )
 
@@ -78,6 +79,8 @@ type front struct {
 	server *httptest.Server
 	log    *bytes.Buffer // read it after the requests only
 	base   string
+	// serving are the operations that the API has.
+	serving []openapi.Operation
 }
 
 // open starts an API; change may replace parts of its config and of its
@@ -116,6 +119,7 @@ func open(t *testing.T, change func(*api.Config, *consent.ServiceConfig)) *front
 	if err != nil {
 		t.Fatal(err)
 	}
+	f.serving = a.Serving()
 	f.server.Config.Handler = a.Handler()
 	f.server.Config.ErrorLog = slog.NewLogLogger(slog.DiscardHandler, 0)
 	f.server.TLS = &tls.Config{ClientAuth: tls.RequestClientCert}
@@ -270,6 +274,7 @@ func (a reply) code() string {
 	return e.Code
 }
 
+// do sends a request and holds the answer against the API document.
 func (c *client) do(t *testing.T, r *http.Request) reply {
 	t.Helper()
 	res, err := c.http.Do(r)
@@ -282,7 +287,9 @@ func (c *client) do(t *testing.T, r *http.Request) reply {
 	if err != nil {
 		t.Error(err)
 	}
-	return reply{res.StatusCode, res.Header, string(body)}
+	got := reply{res.StatusCode, res.Header, string(body)}
+	c.f.hold(t, r, got)
+	return got
 }
 
 func (c *client) get(t *testing.T, path string) reply {

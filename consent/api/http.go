@@ -24,7 +24,10 @@ func (a *API) routes(log *slog.Logger) (http.Handler, error) {
 	}
 	for _, one := range a.endpoints {
 		e.Handle(one.method, fdxhttp.Base+one.path, func(c *gin.Context) {
-			id, _ := web.Param(c, "id") // broken escapes leave it empty, which is no id of anything
+			var id string
+			for _, p := range c.Params {
+				id, _ = web.Param(c, p.Key) // broken escapes leave it empty, which is no id of anything
+			}
 			a.serve(c.Writer, c.Request, one, id)
 		})
 	}

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"net/http"
 	"net/url"
+	"reflect"
 
 	"github.com/google/uuid"
 
@@ -12,17 +13,43 @@ import (
 	"github.com/headgate/headgate/consent/notice"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/fdxhttp"
+	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/internal/token"
 )
 
 // noticeEndpoints returns the rows of the notification endpoints.
 // publishNotification is missing on purpose: recipients have nothing to tell.
 func noticeEndpoints() []endpoint {
+	subscription := func(status int, about string) openapi.Answer {
+		return openapi.Answer{Status: status, About: about, Type: reflect.TypeFor[fdx.NotificationSubscription]()}
+	}
 	return []endpoint{
-		{fdx.CreateNotificationSubscription, http.MethodPost, "/notification-subscriptions", token.ScopeNotifications, true, shortly, createSubscription},
-		{fdx.GetNotificationSubscription, http.MethodGet, "/notification-subscriptions/:id", token.ScopeNotifications, false, shortly, getSubscription},
-		{fdx.DeleteNotificationSubscription, http.MethodDelete, "/notification-subscriptions/:id", token.ScopeNotifications, false, shortly, deleteSubscription},
-		{fdx.GetNotifications, http.MethodGet, "/notifications", token.ScopeNotifications, false, shortly, getNotifications},
+		{
+			id: fdx.CreateNotificationSubscription, method: http.MethodPost, path: "/notification-subscriptions",
+			about: "Subscribes to the notifications of one type and category. callbackUrl is at the host of a registered redirect URI or of the registered home page; subscriptionId is not for the caller to give.",
+			scope: token.ScopeNotifications, body: reflect.TypeFor[fdx.NotificationSubscription](),
+			given: subscription(http.StatusCreated, "The subscription, with its id."), more: []*fdx.Error{fdx.ErrTooManyRequests},
+			within: shortly, serve: createSubscription,
+		},
+		{
+			id: fdx.GetNotificationSubscription, method: http.MethodGet, path: "/notification-subscriptions/:subscriptionId",
+			about: "Returns a subscription of the caller.",
+			scope: token.ScopeNotifications,
+			given: subscription(http.StatusOK, "The subscription."), more: unknown, within: shortly, serve: getSubscription,
+		},
+		{
+			id: fdx.DeleteNotificationSubscription, method: http.MethodDelete, path: "/notification-subscriptions/:subscriptionId",
+			about: "Ends a subscription of the caller. Once it has answered, no delivery begins; pending ones are given up.",
+			scope: token.ScopeNotifications,
+			given: openapi.Answer{Status: http.StatusNoContent, About: "The subscription is gone."}, more: unknown,
+			within: shortly, serve: deleteSubscription,
+		},
+		{
+			id: fdx.GetNotifications, method: http.MethodGet, path: "/notifications",
+			about: "Lists what the caller was told in the last 30 days, oldest first, whether it was delivered or not and subscribed to or not.",
+			scope: token.ScopeNotifications, query: notificationsParameters,
+			given: given[fdx.NotificationsAnswer]("A page of the feed, which may hold nothing."), within: shortly, serve: getNotifications,
+		},
 	}
 }
 

@@ -51,7 +51,7 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, e endpoint, id strin
 
 // answer takes the steps. It writes a nonce that is due into the header.
 func (a *API) answer(ctx context.Context, h http.Header, r *http.Request, e endpoint, c call, interactionOK bool) (answer, *fdxhttp.Refusal) {
-	if !e.body && r.ContentLength != 0 {
+	if e.body == nil && r.ContentLength != 0 {
 		return answer{}, fdxhttp.Malformed("this request has no body") // it could hold a token
 	}
 	p, no := a.bearer.Present(r, a.public, token.KindClient)
@@ -59,11 +59,11 @@ func (a *API) answer(ctx context.Context, h http.Header, r *http.Request, e endp
 		h.Set("DPoP-Nonce", p.Nonce)
 	}
 	if no != nil {
-		return answer{}, fdxhttp.Unauthenticated(p.Scheme, e.scope, no)
+		return answer{}, fdxhttp.Unauthenticated(p.Scheme, string(e.scope), no)
 	}
-	who, no := a.clients.Client(ctx, p, e.scope)
+	who, no := a.clients.Client(ctx, p, string(e.scope))
 	if no != nil {
-		return answer{}, fdxhttp.Unauthenticated(p.Scheme, e.scope, no)
+		return answer{}, fdxhttp.Unauthenticated(p.Scheme, string(e.scope), no)
 	}
 	c.who = who.Recipient
 	web.Fields(ctx).Client = string(c.who)
@@ -86,13 +86,14 @@ func (a *API) known(ctx context.Context, r *http.Request, e endpoint, c call, in
 	if c.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
 		return answer{}, fdxhttp.Malformed("the query is malformed")
 	}
-	if e.body {
+	if e.body != nil {
 		var refused *fdxhttp.Refusal
 		if c.body, refused = readBody(r); refused != nil {
 			return answer{}, refused
 		}
 	}
-	return e.serve(ctx, a, c)
+	out, refused := e.serve(ctx, a, c)
+	return out, e.declared(refused)
 }
 
 // readBody reads a JSON body, at most one byte more of it than a parser takes.

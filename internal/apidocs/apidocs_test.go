@@ -178,11 +178,18 @@ func TestPages(t *testing.T) {
 	if text := body(t, get(h, "/docs")); !strings.Contains(text, `<noscript>`) {
 		t.Error("no way on without scripts")
 	}
-	// The plain page has every operation with its parameters and answers.
+	// The plain page has every operation with its parameters, body and answers.
 	text := body(t, get(h, "/docs/plain"))
 	var doc struct {
 		Paths map[string]map[string]struct {
-			ID        string                     `json:"operationId"`
+			ID   string `json:"operationId"`
+			Body struct {
+				Content map[string]struct {
+					Schema struct {
+						Ref string `json:"$ref"`
+					} `json:"schema"`
+				} `json:"content"`
+			} `json:"requestBody"`
 			Responses map[string]json.RawMessage `json:"responses"`
 		} `json:"paths"`
 		Components struct {
@@ -194,6 +201,7 @@ func TestPages(t *testing.T) {
 	if err := json.Unmarshal([]byte(body(t, get(h, "/docs/openapi.json"))), &doc); err != nil {
 		t.Fatal(err)
 	}
+	bodies := 0
 	for path, methods := range doc.Paths {
 		for method, op := range methods {
 			_, article, _ := strings.Cut(text, `<article id="`+op.ID+`">`)
@@ -201,12 +209,26 @@ func TestPages(t *testing.T) {
 			if !strings.Contains(article, "<code>"+strings.ToUpper(method)+" "+path+"</code>") || !strings.Contains(article, "x-fapi-interaction-id") {
 				t.Errorf("%s is not on the plain page", op.ID)
 			}
+			for kind, content := range op.Body.Content {
+				bodies++
+				name := strings.TrimPrefix(content.Schema.Ref, "#/components/schemas/")
+				if kind != "application/json" || !strings.Contains(article, `<h4>Body</h4>
+<p><a href="#type-`+name+`">`+name+`</a></p>`) {
+					t.Errorf("%s lacks its body", op.ID)
+				}
+			}
+			if strings.Contains(article, "Body") != (op.Body.Content != nil) {
+				t.Errorf("%s: a body", op.ID)
+			}
 			for status := range op.Responses {
 				if !strings.Contains(article, "<dt>"+status+": ") {
 					t.Errorf("%s lacks %s", op.ID, status)
 				}
 			}
 		}
+	}
+	if bodies != 2 {
+		t.Errorf("%d operations have a body", bodies)
 	}
 	for name, schema := range doc.Components.Schemas {
 		_, article, _ := strings.Cut(text, `<article id="type-`+name+`">`)

@@ -27,6 +27,7 @@ type family struct {
 type operation struct {
 	ID, Method, Path, Summary, About string
 	Parameters                       []parameter
+	Body                             form // of the request; zero for none
 	Answers                          []answer
 }
 
@@ -135,7 +136,12 @@ func readContents(document []byte) (contents, error) {
 			Summary     string   `json:"summary"`
 			Description string   `json:"description"`
 			Parameters  []param  `json:"parameters"`
-			Responses   map[string]struct {
+			Body        struct {
+				Content map[string]struct {
+					Schema schema `json:"schema"`
+				} `json:"content"`
+			} `json:"requestBody"`
+			Responses map[string]struct {
 				Description string `json:"description"`
 				Content     map[string]struct {
 					Schema schema `json:"schema"`
@@ -166,8 +172,11 @@ func readContents(document []byte) (contents, error) {
 					}
 					op.Parameters = append(op.Parameters, parameter{p.Name, p.In, p.Description, p.Required})
 				}
+				for _, content := range from.Body.Content { // there is one form at most
+					op.Body = content.Schema.form()
+				}
 				for _, status := range slices.Sorted(maps.Keys(from.Responses)) {
-					a := answer{Status: status, About: from.Responses[status].Description}
+					a := answer{Status: status, About: from.Responses[status].Description, Form: form{Text: "empty"}}
 					for _, kind := range slices.Sorted(maps.Keys(from.Responses[status].Content)) {
 						if a.Form = from.Responses[status].Content[kind].Schema.form(); a.Form == (form{}) {
 							a.Form.Text = "a document"

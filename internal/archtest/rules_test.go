@@ -77,6 +77,7 @@ var rows = []row{
 	{"internal/testenv/cmd/withservices", 5, []string{"internal/services", "internal/testenv"}},
 	{"internal/archtest", 5, nil},
 	{"internal/openapi/generate", 5, nil},
+	{"internal/openapi/openapitest", 5, nil},
 	{"cmd/internal/config", 5, nil},
 	{"cmd/internal/telemetry", 5, nil},
 	{"cmd/internal/bank", 5, []string{"cmd/internal/config", "internal/testenv"}}, // the latter in tests
@@ -107,6 +108,7 @@ var dependencies = []dependency{
 	{path: "github.com/redis/go-redis/v9", only: []string{"internal/redis"}},
 	{path: "codeberg.org/go-pdf/fpdf", only: []string{"resource/sandbox/paper"}},
 	{path: "github.com/gin-gonic/gin", files: "http*.go"},
+	{path: "github.com/getkin/kin-openapi", only: []string{"internal/openapi/generate", "internal/openapi/openapitest"}},
 	{path: "github.com/prometheus/client_golang", only: []string{"internal/metrics"}},
 	{path: "go.opentelemetry.io/otel/sdk", only: []string{"internal/trace"}},
 	{path: "go.opentelemetry.io/otel/exporters", only: []string{"internal/trace"}},

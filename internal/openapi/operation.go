@@ -29,10 +29,13 @@ type Operation struct {
 	Answers []Answer
 	// Errors are all FDX errors that it can answer with, in any order.
 	Errors []*fdx.Error
-	// Opened are the clusters any of which opens it; none for an operation
-	// that any living token opens. Carried are those whose fields its answer
-	// can hold.
+	// Opened are the clusters any of which opens it, to a token of a grant.
+	// Carried are those whose fields its answer can hold.
 	Opened, Carried fdx.Clusters
+	// ClientScope is the scope that a client's own token (client_credentials)
+	// must hold to open it. An operation with neither Opened nor ClientScope
+	// is opened by any living token of either kind; none has both.
+	ClientScope fdx.Scope
 	// Customer: the CUSTOMER entry of a grant counts for each of its accounts.
 	Customer bool
 }

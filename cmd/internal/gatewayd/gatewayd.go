@@ -140,7 +140,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	rc.Beside = consents.Operations()
+	rc.Beside = consents.Serving()
 	if p.gateway, err = resource.New(rc); err != nil {
 		return nil, err
 	}

@@ -22,10 +22,12 @@ type builder struct {
 	paths   object
 	tags    []string
 	opened  fdx.Clusters
+	// own are the operations that a scope of clients' own tokens opens.
+	own map[fdx.Scope][]string
 }
 
 func newBuilder(types *source) *builder {
-	b := &builder{schemas: newSchemas(types)}
+	b := &builder{schemas: newSchemas(types), own: map[fdx.Scope][]string{}}
 	entities := map[string]map[string]fdx.Field{}
 	for _, e := range fdx.Entities() {
 		rows := map[string]fdx.Field{}
@@ -55,14 +57,20 @@ func (b *builder) add(op openapi.Operation) error {
 	if op.About == "" {
 		return errors.New("it says nothing about itself")
 	}
+	if !op.Opened.Empty() && op.ClientScope != "" {
+		return errors.New("both kinds of tokens have a scope for it")
+	}
 	if !slices.Contains(b.tags, op.Tag) {
 		b.tags = append(b.tags, op.Tag)
 	}
 	b.opened = b.opened.Union(op.Opened)
+	if op.ClientScope != "" {
+		b.own[op.ClientScope] = append(b.own[op.ClientScope], string(op.ID))
+	}
 	summary, rest, _ := strings.Cut(op.About, ". ")
 	o := object{
 		{"operationId", op.ID}, {"tags", []string{op.Tag}},
-		{"summary", strings.TrimSuffix(summary, ".")}, {"description", strings.TrimSpace(rest + " " + clusters(op))},
+		{"summary", strings.TrimSuffix(summary, ".")}, {"description", strings.TrimSpace(rest + " " + opens(op))},
 		{"security", security(op)},
 	}
 	if !op.Opened.Empty() {
@@ -96,10 +104,13 @@ func (b *builder) add(op openapi.Operation) error {
 	return nil
 }
 
-// clusters says what opens an operation and what it carries.
-func clusters(op openapi.Operation) string {
-	if op.Opened.Empty() {
-		return "Any living access token opens it; it gives no data of anybody."
+// opens says what opens an operation and what it carries.
+func opens(op openapi.Operation) string {
+	switch {
+	case op.ClientScope != "":
+		return "Opened by a client's own token with the scope " + string(op.ClientScope) + "."
+	case op.Opened.Empty():
+		return "Any living access token opens it, of a consent or a client's own; it gives no data of anybody."
 	}
 	text := "Opened by " + either(op.Opened) + ", as a scope of the token and in the grant."
 	if op.Customer {
@@ -114,16 +125,14 @@ func clusters(op openapi.Operation) string {
 // security lists the ways to be let in: a scope that opens it, with a proof of
 // possession of one kind or the other.
 func security(op openapi.Operation) []object {
-	scopes := fdx.ScopesOf(op.Opened)
-	if len(scopes) == 0 {
-		scopes = []fdx.Scope{""}
+	alternatives := [][]fdx.Scope{{}} // any token will do
+	if op.ClientScope != "" {
+		alternatives = [][]fdx.Scope{{op.ClientScope}}
+	} else if scopes := fdx.ScopesOf(op.Opened); len(scopes) > 0 {
+		alternatives = slices.Collect(slices.Chunk(scopes, 1))
 	}
 	var list []object
-	for _, scope := range scopes {
-		needed := []fdx.Scope{}
-		if scope != "" {
-			needed = append(needed, scope)
-		}
+	for _, needed := range alternatives {
 		for _, possession := range []string{"dpop", "mutualTLS"} {
 			list = append(list, object{{"oauth2", needed}, {possession, []string{}}})
 		}
@@ -243,6 +252,10 @@ func (b *builder) document() object {
 	for _, c := range b.opened.List() {
 		scopes = scopes.with(string(c.Scope()), "The data cluster "+c.String()+".")
 	}
+	own := object{}
+	for _, scope := range slices.Sorted(maps.Keys(b.own)) {
+		own = own.with(string(scope), "Opens "+listed(b.own[scope], "and")+".")
+	}
 	text := func(about string) object {
 		return object{{"description", about}, {"schema", object{{"type", "string"}}}}
 	}
@@ -250,8 +263,8 @@ func (b *builder) document() object {
 	return object{
 		{"openapi", "3.1.1"},
 		{"info", object{
-			{"title", "Headgate data API"}, {"version", fdx.V6},
-			{"summary", "FDX-aligned reads of what a consumer has shared."},
+			{"title", "Headgate API"}, {"version", fdx.V6},
+			{"summary", "FDX-aligned reads of what a consumer has shared, and the consents behind them."},
 			{"description", description},
 			{"license", object{{"name", "Apache-2.0"}, {"identifier", "Apache-2.0"}}},
 		}},
@@ -262,10 +275,13 @@ func (b *builder) document() object {
 			{"securitySchemes", object{
 				{"oauth2", object{
 					{"type", "oauth2"},
-					{"description", "An access token of a consent. Authorization requests are pushed (RFC 9126) and may carry authorization_details of type fdx_v1.0 (RFC 9396); the metadata of the authorization server says the rest."},
-					{"flows", object{{"authorizationCode", object{
-						{"authorizationUrl", apidocs.Issuer + "/authorize"}, {"tokenUrl", apidocs.Issuer + "/token"}, {"scopes", scopes},
-					}}}},
+					{"description", "An access token of a consent (authorizationCode), or a client's own (clientCredentials). Authorization requests are pushed (RFC 9126) and may carry authorization_details of type fdx_v1.0 (RFC 9396); the metadata of the authorization server says the rest."},
+					{"flows", object{
+						{"authorizationCode", object{
+							{"authorizationUrl", apidocs.Issuer + "/authorize"}, {"tokenUrl", apidocs.Issuer + "/token"}, {"scopes", scopes},
+						}},
+						{"clientCredentials", object{{"tokenUrl", apidocs.Issuer + "/token"}, {"scopes", own}}},
+					}},
 				}},
 				{"dpop", object{
 					{"type", "apiKey"}, {"in", "header"}, {"name", "DPoP"},
@@ -292,7 +308,9 @@ func (b *builder) document() object {
 	}
 }
 
-const description = `Every answer holds exactly what the grant lets through: accounts of the grant, days inside its look-back, fields of the data clusters that both the grant and the token have. ACCOUNT_DETAILED implies ACCOUNT_BASIC and CUSTOMER_PERSONAL implies CUSTOMER_CONTACT. Each property below names the clusters that let it through; the property around it must be let through, too.
+const description = `There are two kinds of access tokens. That of a consent opens the data; a client's own (client_credentials) opens the consents that the client holds and its notifications. Neither opens what is the other's.
+
+Every answer with data holds exactly what the grant lets through: accounts of the grant, days inside its look-back, fields of the data clusters that both the grant and the token have. ACCOUNT_DETAILED implies ACCOUNT_BASIC and CUSTOMER_PERSONAL implies CUSTOMER_CONTACT. Each property of the data below names the clusters that let it through; the property around it must be let through, too.
 
 Any property that is not marked as required can be missing. Do not rely on a property not being there: later releases add some.
 

@@ -15,6 +15,7 @@ import (
 	"os"
 	"path/filepath"
 
+	"github.com/headgate/headgate/consent/api"
 	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/resource"
 )
@@ -29,6 +30,7 @@ type table struct {
 func tables() []table {
 	return []table{
 		{"resource", resource.Operations()},
+		{"consent/api", api.Operations()},
 	}
 }
 

@@ -3,6 +3,7 @@ package main
 import (
 	"bytes"
 	"encoding/json"
+	"maps"
 	"os"
 	"reflect"
 	"regexp"
@@ -56,14 +57,23 @@ func TestDocumentIsValid(t *testing.T) {
 // parsed is a document as far as tests look into it.
 type parsed struct {
 	Paths map[string]map[string]struct {
-		ID          string           `json:"operationId"`
-		Summary     string           `json:"summary"`
-		Description string           `json:"description"`
-		Security    []map[string]any `json:"security"`
-		Responses   map[string]any   `json:"responses"`
+		ID          string `json:"operationId"`
+		Summary     string `json:"summary"`
+		Description string `json:"description"`
+		// Security has the scopes by scheme, in alternatives.
+		Security  []map[string][]string `json:"security"`
+		Responses map[string]any        `json:"responses"`
 	} `json:"paths"`
 	Components struct {
-		Schemas map[string]schema `json:"schemas"`
+		Schemas         map[string]schema `json:"schemas"`
+		SecuritySchemes struct {
+			OAuth2 struct {
+				Flows map[string]struct {
+					TokenURL string            `json:"tokenUrl"`
+					Scopes   map[string]string `json:"scopes"`
+				} `json:"flows"`
+			} `json:"oauth2"`
+		} `json:"securitySchemes"`
 	} `json:"components"`
 }
 
@@ -105,6 +115,55 @@ func TestEveryOperationIsThere(t *testing.T) {
 	}
 	if n != 0 {
 		t.Errorf("%d operations share a method and a path", n)
+	}
+}
+
+// An operation is opened by a scope of the tokens that it takes, each together
+// with a proof of possession of either kind; and each scope is one that tokens
+// of exactly one kind can have.
+func TestWhatOpensAnOperation(t *testing.T) {
+	t.Parallel()
+	doc := parse(t)
+	flows := doc.Components.SecuritySchemes.OAuth2.Flows
+	of := func(flow string) []string { return slices.Sorted(maps.Keys(flows[flow].Scopes)) }
+	if len(flows) != 2 || flows["clientCredentials"].TokenURL != flows["authorizationCode"].TokenURL ||
+		!slices.Equal(of("clientCredentials"), []string{"fdx:notifications:subscribe", "grant_management_query", "grant_management_revoke"}) {
+		t.Errorf("flows %v", flows)
+	}
+	used := map[string]bool{}
+	for _, table := range tables() {
+		for _, op := range table.operations {
+			flow := "authorizationCode"
+			if op.ClientScope != "" {
+				flow = "clientCredentials"
+			}
+			security := doc.Paths[op.Path][strings.ToLower(op.Method)].Security
+			if len(security) < 2 || len(security)%2 != 0 {
+				t.Errorf("%s: %v", op.ID, security)
+			}
+			anything := op.ClientScope == "" && op.Opened.Empty()
+			if about := op.ID == fdx.GetAvailability || op.ID == fdx.GetCapability || op.ID == fdx.GetCertificationMetrics; anything != about {
+				t.Errorf("%s: open to any token is %v", op.ID, anything)
+			}
+			for i, one := range security {
+				possession := []string{"dpop", "mutualTLS"}[i%2]
+				if _, ok := one[possession]; len(one) != 2 || !ok {
+					t.Errorf("%s: %v", op.ID, one)
+				}
+				scopes := one["oauth2"]
+				if anything && len(scopes) == 0 {
+					continue
+				}
+				if len(scopes) != 1 || flows[flow].Scopes[scopes[0]] == "" || op.ClientScope != "" && scopes[0] != string(op.ClientScope) {
+					t.Errorf("%s: %v", op.ID, one)
+					continue
+				}
+				used[scopes[0]] = true
+			}
+		}
+	}
+	if len(used) != len(of("authorizationCode"))+len(of("clientCredentials")) {
+		t.Errorf("only %d scopes open something", len(used))
 	}
 }
 
@@ -242,7 +301,10 @@ func TestRefused(t *testing.T) {
 	t.Parallel()
 	good := openapi.Operation{ID: "x", Method: "GET", Path: "/x", Tag: "X", About: "Is x.", Answers: []openapi.Answer{{Status: 400}}}
 	for name, change := range map[string]func(*openapi.Operation){
-		"no prose":                     func(op *openapi.Operation) { op.About = "" },
+		"no prose": func(op *openapi.Operation) { op.About = "" },
+		"scopes of both kinds of tokens": func(op *openapi.Operation) {
+			op.Opened, op.ClientScope = fdx.NewClusters(fdx.Tax), "own"
+		},
 		"a status that is both things": func(op *openapi.Operation) { op.Errors = []*fdx.Error{fdx.ErrInvalidInput} },
 	} {
 		op := good
@@ -256,35 +318,5 @@ func TestRefused(t *testing.T) {
 	}
 	if err := run(""); err == nil {
 		t.Error("wrote nowhere")
-	}
-}
-
-// The types that an operation of another package answers with or reads have
-// schemas, too.
-func TestEveryTypeHasASchema(t *testing.T) {
-	t.Parallel()
-	root, err := moduleRoot()
-	if err != nil {
-		t.Fatal(err)
-	}
-	types := newSource()
-	if err := types.read(root + "/fdx"); err != nil {
-		t.Fatal(err)
-	}
-	s := newBuilder(types).schemas
-	for _, of := range []reflect.Type{
-		reflect.TypeFor[fdx.ConsentsAnswer](), reflect.TypeFor[fdx.ConsentRevocationsAnswer](), reflect.TypeFor[fdx.NotificationsAnswer](),
-		reflect.TypeFor[fdx.NotificationSubscription](), reflect.TypeFor[fdx.CertificationMetricsAnswer](),
-	} {
-		if o := s.of(of); len(o) != 1 {
-			t.Errorf("%s: %v", of, o)
-		}
-	}
-	var got schema
-	if err := json.Unmarshal(encode(s.named["ConsentGrant"]), &got); err != nil {
-		t.Fatal(err)
-	}
-	if got.Properties["createdTime"].Type != "string" || got.Properties["lookbackPeriod"].Type != "integer" {
-		t.Errorf("%+v", got)
 	}
 }

@@ -237,10 +237,12 @@ func (s *schemas) sorted() object {
 }
 
 // either lists clusters for a sentence.
-func either(c fdx.Clusters) string {
-	names := c.Names()
+func either(c fdx.Clusters) string { return listed(c.Names(), "or") }
+
+// listed lists names for a sentence.
+func listed(names []string, last string) string {
 	if len(names) == 1 {
 		return names[0]
 	}
-	return strings.Join(names[:len(names)-1], ", ") + " or " + names[len(names)-1]
+	return strings.Join(names[:len(names)-1], ", ") + " " + last + " " + names[len(names)-1]
 }
