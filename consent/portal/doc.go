@@ -13,7 +13,11 @@
 // 1), accounts_continue; consent_approve, consent_deny; oauth_error;
 // stop_sharing (on the page of one app, and for the first app on Data
 // sharing), stop_sharing_<n> for the nth app there from the second on;
-// stop_confirm, stop_keep; sign_out.
+// stop_confirm, stop_keep; sign_out; notices_read_all, notice_read_<n> (the
+// nth notice of the page, from 1, when it is new), notices_older,
+// notices_newest, notices_preferences; mail_<topic>, digest_each,
+// digest_weekly, digest_monthly, language_<language>, preferences_save,
+// preferences_saved, preferences_back.
 //
 // Pages use no script. Words follow the copy rules that copy_test.go checks.
 //

@@ -51,6 +51,13 @@ func (p *Portal) Handler() (http.Handler, error) {
 	e.GET("/portal/grants/:id/stop", p.signedIn(p.getStop))
 	e.POST("/portal/grants/:id/stop", p.signedIn(p.postStop))
 	e.GET("/portal/grants/:id/stopped", p.signedIn(p.getStopped))
+	if p.c.Inbox != nil {
+		e.GET(noticesPath, p.signedIn(p.getNotices))
+		e.POST(noticesPath, p.signedIn(p.postNotices))
+		e.GET(preferencesPath, p.signedIn(p.getPreferences))
+		e.POST(preferencesPath, p.signedIn(p.postPreferences))
+		e.POST(noticesPath+"/:id/read", p.signedIn(p.postNotice))
+	}
 
 	pages := p.c.Sessions.Middleware(e)
 	// Not http.ServeMux: it tidies paths with a 307, which would have a

@@ -56,6 +56,9 @@ func (p *Portal) render(v *visit, status int, template, title, current string, d
 		{Text: v.t.T("frame.sharing"), Href: homePath, Current: current == homePath},
 		{Text: v.t.T("frame.history"), Href: historyPath, Current: current == historyPath},
 	}
+	if p.c.Inbox != nil {
+		f.Nav = append(f.Nav, p.noticesLink(v, current))
+	}
 	f.SignOut = &ui.Button{Text: v.t.T("frame.sign_out"), Action: signOutPath}
 	f.Wide = current == historyPath
 	if err := p.pages.Render(v.Writer, status, template, f, data); err != nil {

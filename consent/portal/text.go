@@ -4,6 +4,7 @@ import (
 	"embed"
 	"fmt"
 	"io/fs"
+	"slices"
 	"strings"
 	"time"
 
@@ -22,6 +23,9 @@ var locales embed.FS
 // languages are the languages of the pages. The first is the one that
 // everybody gets whose own is missing.
 var languages = []string{"en", "es", "fr", "sv", "zh"}
+
+// Languages returns the languages of the pages (BCP 47), the default first.
+func Languages() []string { return slices.Clone(languages) }
 
 // catalogue holds the texts of every language. It is safe for concurrent use.
 type catalogue struct {

@@ -174,6 +174,9 @@ func (u *UI) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 type Link struct {
 	Text, Href string
 	Current    bool // it is the page that is shown
+	// Badge is a number behind the text, BadgeLabel what it means for
+	// assistive software; empty shows none.
+	Badge, BadgeLabel string
 }
 
 // Button is a form of one button in the frame. It is sent by POST.

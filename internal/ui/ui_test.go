@@ -245,7 +245,7 @@ func TestRender(t *testing.T) {
 	w := httptest.NewRecorder()
 	err = pages.Render(w, http.StatusTeapot, "hello", Frame{
 		Lang: "sv", Title: "Hej", Help: "Hjälp", SignOut: &Button{"Logga ut", "/out"},
-		Nav: []Link{{"Ett", "/1", true}, {"Två", "/2", false}}, NavLabel: "Sidor", FormTargets: []string{"https://app.example"},
+		Nav: []Link{{Text: "Ett", Href: "/1", Current: true}, {Text: "Två", Href: "/2"}}, NavLabel: "Sidor", FormTargets: []string{"https://app.example"},
 	}, "<script>")
 	if err != nil {
 		t.Fatal(err)
