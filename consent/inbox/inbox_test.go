@@ -28,6 +28,9 @@ func TestEveryKindHasATopic(t *testing.T) {
 func TestWhatMattersCannotBeSwitchedOff(t *testing.T) {
 	t.Parallel()
 	p := inbox.Preferences{Off: append(inbox.Topics(), "made up"), Digest: inbox.Monthly}
+	if got := p.Allowed(); len(got.Off) != 4 || slices.ContainsFunc(got.Off, inbox.Topic.Fixed) {
+		t.Errorf("allowed to be off: %v", got.Off)
+	}
 	for _, k := range []inbox.Kind{inbox.Granted, inbox.Changed, inbox.Stopped, inbox.Held, inbox.Paused, inbox.Slowed, inbox.Browser, "made up"} {
 		if got := p.Way(k); got != inbox.Mailed {
 			t.Errorf("%s goes out as %s", k, got)

@@ -313,11 +313,22 @@ func TestPeopleAreToldThatAnAppChanged(t *testing.T) {
 	}
 	giveDue(t, db)
 	wantKinds(t, db, g.Consumer, inbox.Granted, inbox.Granted)
-	exec(t, db, `INSERT INTO registration (recipient_id, record, issued_at) VALUES ($1, '{"policy_uri":"https://a.example/1","logo_uri":"x"}', clock_timestamp())`, string(consenttest.Recipient))
-	exec(t, db, `UPDATE registration SET record = '{"policy_uri":"https://a.example/1","logo_uri":"y"}' WHERE recipient_id = $1`, string(consenttest.Recipient))
+	enrol := func(record string) {
+		t.Helper()
+		r, err := db.Registrations().ByID(ctx, consenttest.Recipient)
+		if err != nil {
+			t.Fatal(err)
+		}
+		r.Record, r.IssuedAt = []byte(record), time.Now()
+		if err := db.Registrations().Update(ctx, r); err != nil {
+			t.Fatal(err)
+		}
+	}
+	enrol(`{"policy_uri":"https://a.example/1","logo_uri":"x"}`) // nothing was known before
+	enrol(`{"logo_uri":"y\u0000","policy_uri":"https://a.example/1"}`)
 	giveDue(t, db)
 	wantKinds(t, db, g.Consumer, inbox.Granted, inbox.Granted)
-	exec(t, db, `UPDATE registration SET record = '{"policy_uri":"https://a.example/2"}' WHERE recipient_id = $1`, string(consenttest.Recipient))
+	enrol(`{"policy_uri":"https://a.example/2"}`)
 	exec(t, db, `UPDATE recipient SET legal_name = 'Somebody Else Ltd' WHERE recipient_id = $1`, string(consenttest.Recipient))
 	for range 2 {
 		giveDue(t, db)

@@ -104,11 +104,13 @@ CREATE TRIGGER consent_event_tell AFTER INSERT ON consent_event
     FOR EACH ROW WHEN (NEW.kind IN ('granted', 'changed', 'revoked', 'expired', 'paused', 'resumed', 'held', 'released', 'slowed'))
     EXECUTE FUNCTION tell_person();
 
-CREATE TRIGGER registration_tell AFTER UPDATE OF record ON registration
-    FOR EACH ROW WHEN (
-        (OLD.record->>'policy_uri') IS DISTINCT FROM (NEW.record->>'policy_uri')
-        OR (OLD.record->>'tos_uri') IS DISTINCT FROM (NEW.record->>'tos_uri')
-        OR (OLD.record->>'client_description') IS DISTINCT FROM (NEW.record->>'client_description'))
+-- A digest of policy, terms and description, which the program makes: the
+-- record may hold characters that the database cannot take out of it. It is
+-- NULL for what was registered before there were notices.
+ALTER TABLE registration ADD COLUMN rules_hash bytea;
+
+CREATE TRIGGER registration_tell AFTER UPDATE OF rules_hash ON registration
+    FOR EACH ROW WHEN (OLD.rules_hash <> NEW.rules_hash)
     EXECUTE FUNCTION tell_people_of_policy();
 
 CREATE TRIGGER recipient_tell AFTER UPDATE OF legal_name, registry_id ON recipient
