@@ -33,6 +33,11 @@
 // filter_to, filter_apply, filter_clear; export_csv, export_json. On the page
 // of one read: back_to_history, access_app, access_request, access_version,
 // report_read, which leads to /portal/grants/{id}/hold.
+// Of notices: notices_read_all, notice_read_<n> (the
+// nth notice of the page, from 1, when it is new), notices_older,
+// notices_newest, notices_preferences; mail_<topic>, digest_each,
+// digest_weekly, digest_monthly, notice_language_<tag>, preferences_save,
+// preferences_saved, preferences_back.
 //
 // The page of an app links its reads as /portal/history?app={client id} and is
 // itself linked as /portal/grants/{id}; /portal/grants/{id}/hold is where

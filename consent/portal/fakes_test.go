@@ -17,6 +17,7 @@ import (
 
 	"github.com/headgate/headgate/conformance/browser"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/inbox"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/login"
@@ -62,6 +63,8 @@ type world struct {
 	pauseDays  int // of the rules
 	told       map[consent.GrantID]ToldState
 	logged     *journal
+	notices    []inbox.Notice // newest first
+	prefer     map[consent.ConsumerID]inbox.Preferences
 }
 
 type sessionRow struct {
@@ -96,6 +99,7 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 		rows:   map[string]sessionRow{},
 		down:   map[string]bool{},
 		logged: &journal{},
+		prefer: map[consent.ConsumerID]inbox.Preferences{},
 	}
 	w.pending = &consent.Authorization{
 		Recipient: budgetBee, Pushed: "p-1",
@@ -120,7 +124,7 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 	w.portal, err = New(Config{
 		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
 		Grants: w, Stopper: w, Rests: w, Answers: w, Reads: w, Uses: w, Receipts: w.desk(), Now: w.clock,
-		Rules: w, Told: w,
+		Rules: w, Told: w, Inbox: (*post)(w), Base: "https://bank.example",
 		Log: slog.New(slog.NewTextHandler(w.logged, nil)),
 	})
 	if err != nil {

@@ -69,6 +69,13 @@ func (p *Portal) Handler() (http.Handler, error) {
 	e.GET(languagePath+":lang", p.getLanguage)
 
 	p.receiptRoutes(e)
+	if p.c.Inbox != nil {
+		e.GET(noticesPath, p.signedIn(p.getNotices))
+		e.POST(noticesPath, p.signedIn(p.postNotices))
+		e.GET(preferencesPath, p.signedIn(p.getPreferences))
+		e.POST(preferencesPath, p.signedIn(p.postPreferences))
+		e.POST(noticesPath+"/:id/read", p.signedIn(p.postNotice))
+	}
 
 	pages := p.c.Sessions.Middleware(e)
 	// Not http.ServeMux: it tidies paths with a 307, which would have a

@@ -57,6 +57,9 @@ func (p *Portal) render(v *visit, status int, template, title, current string, d
 		{Text: v.t.T("frame.history"), Href: historyPath, Current: current == historyPath},
 		{Text: v.t.T("receipts.nav"), Href: receiptsPath, Current: current == receiptsPath},
 	}
+	if p.c.Inbox != nil {
+		f.Nav = append(f.Nav, p.noticesLink(v, current))
+	}
 	f.SignOut = &ui.Button{Text: v.t.T("frame.sign_out"), Action: signOutPath}
 	f.Wide = current == historyPath
 	if f.Wide {

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/inbox"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/ui"
 	"github.com/headgate/headgate/internal/web"
@@ -104,6 +105,12 @@ type Config struct {
 	Rules Rules
 	// Told knows how far apps have been told; nil says that we tell them.
 	Told Told
+	// Inbox has what people are told; nil offers no notices.
+	Inbox inbox.Inbox
+	// Base is the origin of the pages, without trailing slash: the only one
+	// that a letter links to. MailLanguage is the language of letters to
+	// people who have not chosen one; empty is English. Both are for Letter.
+	Base, MailLanguage string
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Zone is the bank's time zone, in which pages show times; nil is UTC.

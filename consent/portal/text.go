@@ -24,6 +24,9 @@ var locales embed.FS
 // everybody gets whose own is missing.
 var languages = []string{"en", "es", "fr", "sv", "zh"}
 
+// Languages returns the languages of the pages (BCP 47), the default first.
+func Languages() []string { return slices.Clone(languages) }
+
 // catalogue holds the texts of every language. It is safe for concurrent use.
 type catalogue struct {
 	matcher language.Matcher

@@ -36,6 +36,7 @@ var rows = []row{
 	{"consent/notice", 2, nil},
 	{"consent/receipt", 2, nil},
 	{"consent/policy", 2, nil},
+	{"consent/inbox", 2, nil},
 	{"internal/token", 2, nil},
 	{"internal/bearer", 2, []string{"internal/token"}},
 	{"internal/fdxhttp", 2, []string{"internal/bearer"}},
@@ -66,6 +67,7 @@ var rows = []row{
 	{"internal/postgres", 4, nil},
 	{"internal/redis", 4, nil},
 	{"internal/outbox", 4, nil},
+	{"internal/mail", 4, nil},
 
 	// They watch, and know nothing of what they watch.
 	{"internal/metrics", 4, nil},
@@ -106,6 +108,7 @@ var dependencies = []dependency{
 	{path: "github.com/ory/fosite", only: []string{"authz/internal/engine"}},
 	{path: "github.com/jackc/pgx/v5", only: []string{"internal/postgres", "resource/sandbox", "resource/sqlviews", "resource/sqlviews/pkdd99", "internal/testenv"}},
 	{path: "github.com/redis/go-redis/v9", only: []string{"internal/redis"}},
+	{path: "github.com/wneessen/go-mail", only: []string{"internal/mail"}},
 	{path: "codeberg.org/go-pdf/fpdf", only: []string{"resource/sandbox/paper"}},
 	{path: "github.com/gin-gonic/gin", files: "http*.go"},
 	{path: "github.com/getkin/kin-openapi", only: []string{"internal/openapi/generate", "internal/openapi/openapitest"}},

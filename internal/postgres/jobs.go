@@ -15,6 +15,7 @@ import (
 	"github.com/riverqueue/river/rivermigrate"
 	"github.com/riverqueue/river/rivertype"
 
+	"github.com/headgate/headgate/consent/inbox"
 	"github.com/headgate/headgate/consent/notice"
 	"github.com/headgate/headgate/fdx"
 )
@@ -103,7 +104,9 @@ func unfinished() []rivertype.JobState {
 type JobsConfig struct {
 	// Deliver carries out a delivery; see outbox.Outbox.Work. Required.
 	Deliver func(context.Context, notice.Key) (again time.Duration, err error)
-	// Workers is how many jobs run at a time. Required.
+	// Mail sends a mail to a person; see mail.Courier.Work. nil makes no mail.
+	Mail func(context.Context, inbox.MailID) (again time.Duration, err error)
+	// Workers is how many jobs of each queue run at a time. Required.
 	Workers int
 	// Grace is for how long jobs may go on after RunJobs was told to end.
 	Grace time.Duration
@@ -151,17 +154,18 @@ func (db *DB) newWorkers(c JobsConfig) (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[upkeepJob]) error {
 		return db.Notices().Upkeep(ctx)
 	}))
+	db.addNoticeWorkers(workers, c.Mail)
 	client, err := river.NewClient(quiet{riverpgxv5.New(db.pool)}, &river.Config{
-		Logger: c.Log, Workers: workers, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}},
+		Logger: c.Log, Workers: workers, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, noticesQueue: {MaxWorkers: c.Workers}},
 		PollOnly: true, FetchCooldown: pollEvery / 5, FetchPollInterval: pollEvery,
 		JobTimeout: jobTimeout, RescueStuckJobsAfter: rescueAfter, SoftStopTimeout: c.Grace,
 		MaxAttempts: maxJobAttempts, RetryPolicy: soon{},
 		CompletedJobRetentionPeriod: time.Hour,
 		// Rebuilding indexes takes longer than a statement may here.
 		ReindexerSchedule: river.NeverSchedule(),
-		PeriodicJobs: []*river.PeriodicJob{river.NewPeriodicJob(river.PeriodicInterval(upkeepEvery), func() (river.JobArgs, *river.InsertOpts) {
+		PeriodicJobs: append(noticeJobs(), river.NewPeriodicJob(river.PeriodicInterval(upkeepEvery), func() (river.JobArgs, *river.InsertOpts) {
 			return upkeepJob{}, &river.InsertOpts{MaxAttempts: 1}
-		}, &river.PeriodicJobOpts{RunOnStart: true})},
+		}, &river.PeriodicJobOpts{RunOnStart: true})),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("postgres: job queue: %w", err)

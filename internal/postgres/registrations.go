@@ -3,6 +3,7 @@ package postgres
 import (
 	"bytes"
 	"context"
+	"crypto/sha256"
 	"encoding/json"
 	"fmt"
 	"time"
@@ -40,15 +41,16 @@ FROM recipient r LEFT JOIN registration g ON g.recipient_id = r.recipient_id
 WHERE r.recipient_id = $1`
 
 const sqlAddRegistration = `
-INSERT INTO registration (recipient_id, record, access_hash, statement_iss, statement_jti, issued_at)
-VALUES ($1, $2, $3, $4, $5, $6)`
+INSERT INTO registration (recipient_id, record, access_hash, statement_iss, statement_jti, issued_at, rules_hash)
+VALUES ($1, $2, $3, $4, $5, $6, $7)`
 
 // A registration access token outlives every change but the closing.
 const sqlPutRegistration = `
-INSERT INTO registration (recipient_id, record, statement_iss, statement_jti, issued_at)
-VALUES ($1, $2, $3, $4, $5)
+INSERT INTO registration (recipient_id, record, statement_iss, statement_jti, issued_at, rules_hash)
+VALUES ($1, $2, $3, $4, $5, $6)
 ON CONFLICT (recipient_id) DO UPDATE SET
-    record = EXCLUDED.record, statement_iss = EXCLUDED.statement_iss, statement_jti = EXCLUDED.statement_jti`
+    record = EXCLUDED.record, statement_iss = EXCLUDED.statement_iss, statement_jti = EXCLUDED.statement_jti,
+    rules_hash = EXCLUDED.rules_hash`
 
 const sqlUpdateRecipient = `
 UPDATE recipient SET (` + recipientColumns + `, updated_at) =
@@ -79,6 +81,21 @@ ORDER BY grant_id LIMIT $3`
 
 const sqlCountActiveGrants = `
 SELECT count(grant_id) FROM consent_grant WHERE recipient_id = $1 AND status = 'ACTIVE'`
+
+// rulesHash returns a digest of what people are told of when it changes: the
+// app's policy, its terms and what it says of itself.
+func rulesHash(record json.RawMessage) []byte {
+	var rules struct {
+		Policy      json.RawMessage `json:"policy_uri"`
+		Terms       json.RawMessage `json:"tos_uri"`
+		Description json.RawMessage `json:"client_description"`
+	}
+	if json.Unmarshal(record, &rules) != nil {
+		return nil // a record that is no object says nothing
+	}
+	sum := sha256.Sum256(bytes.Join([][]byte{rules.Policy, rules.Terms, rules.Description}, []byte{0}))
+	return sum[:]
+}
 
 type registrationRow struct {
 	recipientRow
@@ -112,7 +129,7 @@ func (s Registrations) Register(ctx context.Context, r token.Registration, spend
 		var b pgx.Batch
 		proofs.queue(&b)
 		b.Queue(sqlAddRecipient, args...)
-		b.Queue(sqlAddRegistration, string(r.Recipient.ID), []byte(r.Record), bytes.Clone(r.Access[:]), r.StatementIssuer, r.StatementID, r.IssuedAt)
+		b.Queue(sqlAddRegistration, string(r.Recipient.ID), []byte(r.Record), bytes.Clone(r.Access[:]), r.StatementIssuer, r.StatementID, r.IssuedAt, rulesHash(r.Record))
 		if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 			return err
 		}
@@ -169,7 +186,7 @@ func (s Registrations) Update(ctx context.Context, r token.Registration, spend .
 		var b pgx.Batch
 		proofs.queue(&b)
 		if r.Record != nil {
-			b.Queue(sqlPutRegistration, string(r.Recipient.ID), []byte(r.Record), r.StatementIssuer, r.StatementID, r.IssuedAt)
+			b.Queue(sqlPutRegistration, string(r.Recipient.ID), []byte(r.Record), r.StatementIssuer, r.StatementID, r.IssuedAt, rulesHash(r.Record))
 		}
 		if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 			return err
@@ -200,7 +217,7 @@ func (s Registrations) Enrol(ctx context.Context, r token.Registration) (consent
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, sqlPutRegistration, string(r.Recipient.ID), []byte(r.Record), r.StatementIssuer, r.StatementID, r.IssuedAt)
+		_, err = tx.Exec(ctx, sqlPutRegistration, string(r.Recipient.ID), []byte(r.Record), r.StatementIssuer, r.StatementID, r.IssuedAt, rulesHash(r.Record))
 		return err
 	})
 	if err != nil {

@@ -209,6 +209,9 @@ type Link struct {
 	Text, Href string
 	Current    bool   // it is the page, or the language, that is shown
 	Lang       string // BCP 47, where it is not the page's; "" otherwise
+	// Badge is a number behind the text, BadgeLabel what it means for
+	// assistive software; empty shows none.
+	Badge, BadgeLabel string
 }
 
 // Button is a form of one button in the frame. It is sent by POST.

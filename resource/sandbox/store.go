@@ -73,6 +73,20 @@ var ErrNoCustomer = errors.New("sandbox: no such customer")
 // only, as this bank is.
 func DevPassword(username string) string { return username + "-pass" }
 
+// Email returns the first mail address of a customer, or ErrNoCustomer when
+// there is no such customer or none with an address.
+func (s *Store) Email(ctx context.Context, id fdx.CustomerID) (string, error) {
+	var email string
+	err := s.pool.QueryRow(ctx, `SELECT coalesce(person->'emails'->>0, '') FROM sandbox.customer WHERE id = $1`, string(id)).Scan(&email)
+	if errors.Is(err, pgx.ErrNoRows) || err == nil && email == "" {
+		return "", ErrNoCustomer
+	}
+	if err != nil {
+		return "", fmt.Errorf("load address: %w", err)
+	}
+	return email, nil
+}
+
 // Customer returns the customer with that username, or ErrNoCustomer.
 func (s *Store) Customer(ctx context.Context, username string) (Customer, error) {
 	if !usernameForm.MatchString(username) {

@@ -32,6 +32,7 @@ import (
 	"github.com/headgate/headgate/consent/receipt"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/login"
+	"github.com/headgate/headgate/internal/mail"
 	"github.com/headgate/headgate/internal/outbound"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/redis"
@@ -81,8 +82,15 @@ type Config struct {
 	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
 	OTLPEndpoint    string        `json:"otlp_endpoint" default:"" help:"address of an OpenTelemetry collector (OTLP over HTTP), such as https://collector:4318; /v1/traces is added when there is no path; empty traces nothing"`
 	TracePercent    int           `json:"trace_percent" default:"100" help:"percent of the requests that are traced, 0 to 100; used with otlp_endpoint"`
-	Notify          bool          `json:"notify" default:"true" help:"carry notifications to recipients; at least one instance must"`
+	Notify          bool          `json:"notify" default:"true" help:"carry notifications to recipients and notices to people; at least one instance must"`
 	NotifyWorkers   int           `json:"notify_workers" default:"8" help:"notifications on their way to recipients at a time"`
+	SMTPHost        string        `json:"smtp_host" default:"" help:"mail server that takes notices to people; empty sends no mail, and notices are in the inbox only"`
+	SMTPPort        int           `json:"smtp_port" default:"587" help:"its port: TLS from the start at 465, STARTTLS at any other; never without TLS"`
+	SMTPUser        string        `json:"smtp_user" default:"" help:"user at the mail server; empty does not sign in"`
+	SMTPPassword    string        `json:"smtp_password_file" default:"" help:"file that holds the password of smtp_user"`
+	SMTPCAFile      string        `json:"smtp_ca_file" default:"" help:"PEM file of the authorities that the mail server must chain to; empty is the system's"`
+	MailFrom        string        `json:"mail_from" default:"" help:"sender of notices, such as Bank <notices@bank.example>; required with smtp_host"`
+	MailLanguage    string        `json:"mail_language" default:"en" help:"language of mail to people who have chosen none: en, es, fr, sv or zh"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -98,13 +106,17 @@ type Process struct {
 	notify            func(context.Context) error // nil when this instance carries no notifications
 	log               *slog.Logger
 	watch             *telemetry.Telemetry
+	mailbox           *mail.Mailbox // in development, in place of a mail server
 	closers           []func()
 }
 
 // New wires the process. It reads files and opens pools, but needs neither
 // PostgreSQL nor Redis to be up: while they are away, answers are 503.
-func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error) {
+func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ *Process, err error) {
 	p := &Process{health: &web.Health{}, lameDuck: c.LameDuck, log: log}
+	for _, o := range options {
+		o(p)
+	}
 	defer func() {
 		if err != nil {
 			p.Close()
@@ -162,11 +174,6 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	if c.Notify {
-		if err := p.carry(ctx, c, dsn); err != nil {
-			return nil, err
-		}
-	}
 	stop, err := consent.NewService(consent.ServiceConfig{
 		Store: p.db.Grants(), Cache: cache.told,
 		CacheFailed: func(err error) {
@@ -184,6 +191,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	pages, sessions, err := newPortal(c, p.db, provider, stop, receipts, p.watch.Watch(), log)
 	if err != nil {
 		return nil, err
+	}
+	if c.Notify {
+		if err := p.carry(ctx, c, dsn, provider, pages); err != nil {
+			return nil, err
+		}
 	}
 	server, err := newServer(c, p.db, cache.recent, p.keys, stop, pages, sessions, p.watch.Watch(), log)
 	if err != nil {
@@ -266,7 +278,7 @@ func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, r
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
 		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: watch,
-		Rests: stop, Answers: db.Answers(), Uses: db.Reads(),
+		Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Base: c.BrowserBase, MailLanguage: c.MailLanguage,
 	})
 	return pages, sessions, err
 }
@@ -423,6 +435,10 @@ func (p *Process) routes(server *authz.Server, pages *portal.Portal, t *tls.Conf
 	}
 	p.protocol = web.NewServer(p.health.Around(protocol), t, log)
 	p.browser = web.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
+		if p.mailbox != nil && (r.URL.Path == mail.MailboxPath || strings.HasPrefix(r.URL.Path, mail.MailboxPath+"/")) {
+			p.mailbox.ServeHTTP(w, r)
+			return
+		}
 		if r.URL.Path == "/authorize" || strings.HasPrefix(r.URL.Path, "/authorize/") {
 			authorize.ServeHTTP(w, r)
 			return

@@ -4,6 +4,8 @@ import (
 	"context"
 	"time"
 
+	"github.com/headgate/headgate/cmd/internal/bank"
+	"github.com/headgate/headgate/consent/portal"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/outbox"
 	"github.com/headgate/headgate/internal/postgres"
@@ -18,8 +20,8 @@ const (
 	notifyConns = 4
 )
 
-// carry wires what carries notifications to recipients.
-func (p *Process) carry(ctx context.Context, c Config, dsn string) error {
+// carry wires what carries notifications to recipients and notices to people.
+func (p *Process) carry(ctx context.Context, c Config, dsn string, b *bank.Bank, pages *portal.Portal) error {
 	db, err := postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: notifyConns, Name: "authzd notify"})
 	if err != nil {
 		return err
@@ -37,8 +39,12 @@ func (p *Process) carry(ctx context.Context, c Config, dsn string) error {
 	if err != nil {
 		return err
 	}
+	courier, err := p.newCourier(c, db.Inbox(), b, pages)
+	if err != nil {
+		return err
+	}
 	p.notify = func(ctx context.Context) error {
-		return db.RunJobs(ctx, postgres.JobsConfig{Deliver: box.Work, Workers: c.NotifyWorkers, Grace: c.LameDuck, Log: p.log})
+		return db.RunJobs(ctx, postgres.JobsConfig{Deliver: box.Work, Mail: courier, Workers: c.NotifyWorkers, Grace: c.LameDuck, Log: p.log})
 	}
 	return nil
 }

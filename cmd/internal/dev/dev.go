@@ -17,6 +17,7 @@ import (
 	"github.com/headgate/headgate/certs/devca"
 	"github.com/headgate/headgate/cmd/internal/authzd"
 	"github.com/headgate/headgate/cmd/internal/gatewayd"
+	"github.com/headgate/headgate/internal/mail"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/services"
 	"github.com/headgate/headgate/resource/sandbox"
@@ -130,7 +131,7 @@ func Start(ctx context.Context, o Options) (_ *Stack, err error) {
 	}
 	s.File = File{
 		Issuer: origin(sockets[portIssuer]), GatewayBase: origin(sockets[portGateway]), MTLSBase: origin(sockets[portMTLS]),
-		PortalURL: origin(sockets[portPages]) + "/portal", PostgresDSN: dsn, RedisURL: redisURL,
+		PortalURL: origin(sockets[portPages]) + "/portal", MailboxURL: origin(sockets[portPages]) + mail.MailboxPath, PostgresDSN: dsn, RedisURL: redisURL,
 	}
 	for _, p := range sandbox.Personas() {
 		s.File.Personas = append(s.File.Personas, Persona{p.Username, p.Password, p.About})
@@ -268,7 +269,7 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		ListenMetrics: metrics,
 		Notify:        true, NotifyWorkers: 4,
 		OutboundCAFile: s.File.CAFile, OutboundAllow: []string{"127.0.0.0/8", "::1/128"}, OutboundPorts: []string{"443", callbackPort},
-	}, s.log("authzd"))
+	}, s.log("authzd"), authzd.WithMailbox(&mail.Mailbox{}))
 	if err != nil {
 		return fmt.Errorf("authzd: %w", err)
 	}

@@ -25,6 +25,7 @@ type File struct {
 	MTLSBase    string      `json:"mtls_base"`
 	GatewayBase string      `json:"gateway_base"`
 	PortalURL   string      `json:"portal_url"`
+	MailboxURL  string      `json:"mailbox_url"` // every mail of the stack
 	CAFile      string      `json:"ca_file"`
 	PostgresDSN string      `json:"postgres_dsn"`
 	RedisURL    string      `json:"redis_url"`
