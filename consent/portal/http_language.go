@@ -5,6 +5,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 
 	"github.com/gin-gonic/gin"
 
@@ -67,9 +68,10 @@ func (p *Portal) languageLinks(t *text) []ui.Link {
 }
 
 // here is the address to which the language switch of an answer goes back. A
-// form is not sent again.
+// form is not sent again, and what an app put into the address of the
+// authorization endpoint is not repeated on a page.
 func here(r *http.Request) string {
-	if r.Method == http.MethodGet {
+	if r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/authorize") {
 		return r.URL.RequestURI()
 	}
 	return r.URL.EscapedPath()

@@ -143,6 +143,43 @@ func TestOnlySubscribersAreCalled(t *testing.T) {
 	}
 }
 
+// How far the app has got to know is what its deliveries say.
+func TestHowFarAnAppWasTold(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	reached := func(id consent.GrantID, want notice.Reach) {
+		t.Helper()
+		if got, err := db.Notices().Reached(ctx, id); err != nil || got != want {
+			t.Errorf("%q, %v, want %q", got, err, want)
+		}
+	}
+	alone := newGrant(t, db)
+	reached(alone.ID, "")
+	if err := endGrant(ctx, db, alone.ID); err != nil {
+		t.Fatal(err)
+	}
+	reached(alone.ID, notice.ReachNobody)
+	subscribe(t, db, consenttest.Recipient, revokedTopic)
+	g := newGrant(t, db)
+	if err := endGrant(ctx, db, g.ID); err != nil {
+		t.Fatal(err)
+	}
+	reached(g.ID, "")
+	for _, step := range []struct {
+		change string
+		want   notice.Reach
+	}{
+		{"attempts = 1", notice.ReachRetrying},
+		{"state = 'delivered'", notice.ReachDelivered},
+		{"state = 'dead'", ""},
+	} {
+		exec(t, db, "UPDATE notification_delivery SET "+step.change)
+		reached(g.ID, step.want)
+	}
+	reached(alone.ID, notice.ReachNobody)
+	reached("nobody's", "")
+}
+
 // What does not happen is told to nobody, and what is told happened.
 func TestNothingIsToldOfARollback(t *testing.T) {
 	t.Parallel()

@@ -1,0 +1,30 @@
+package authzd
+
+import (
+	"context"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/policy"
+	"github.com/headgate/headgate/consent/portal"
+	"github.com/headgate/headgate/internal/postgres"
+)
+
+// pauses are the rules of a policy pack for the pages.
+type pauses struct{ book *policy.Book }
+
+// PauseDays implements portal.Rules.
+func (p pauses) PauseDays() int {
+	const most = 30 // what the pages can offer
+	return min(p.book.At(time.Now()).Pause.MaxDays, most)
+}
+
+// told knows how far apps have been told.
+type told struct{ notices postgres.Notices }
+
+// Told implements portal.Told. The epoch does not matter: nothing is told of a
+// grant after its end.
+func (t told) Told(ctx context.Context, id consent.GrantID, _ int64) (portal.ToldState, error) {
+	reach, err := t.notices.Reached(ctx, id)
+	return portal.ToldState(reach), err
+}
