@@ -13,6 +13,7 @@ import (
 	"net/http"
 	"net/url"
 	"path"
+	"slices"
 	"strings"
 	"unicode"
 	"unicode/utf8"
@@ -129,12 +130,16 @@ func (u *UI) add(ext, kind string, body []byte) (address string) {
 }
 
 // Add serves one more file, a style sheet (css) or a script (js), and returns
-// its address, which a Frame can name. All files are added before the first
+// its address, which a Frame can name. The style sheet of all pages stands in
+// front of one that is added, so that each page asks for one. All files are added before the first
 // request: Add is not safe beside ServeHTTP.
 func (u *UI) Add(ext string, body []byte) (address string, err error) {
 	kind, ok := map[string]string{"css": "text/css; charset=utf-8", "js": "text/javascript; charset=utf-8"}[ext]
 	if !ok {
 		return "", fmt.Errorf("ui: no files of kind %s", ext)
+	}
+	if ext == "css" {
+		body = slices.Concat(u.files[u.css].body, body)
 	}
 	return u.add(ext, kind, body), nil
 }
@@ -236,8 +241,8 @@ type Frame struct {
 	LanguagesLabel string
 	// Wide gives the page the room that a table needs.
 	Wide bool
-	// Style and Script are addresses of a second style sheet and of a script
-	// that the page has of its own (UI.Add); empty has none. A page with a
+	// Style and Script are addresses of the style sheet and of a script that
+	// the page has of its own (UI.Add); empty is that of all pages, and none. A page with a
 	// script may also ask its own server for more.
 	Style, Script string
 	// FormTargets are sources, beside the bank's own pages, that a form on
