@@ -17,21 +17,22 @@ import (
 )
 
 type cli struct {
-	Dev       devCmd       `cmd:"" help:"Run everything on this machine: PostgreSQL, Redis, authorization server, gateway, sandbox bank."`
-	Demo      demoCmd      `cmd:"" help:"Bring everything up on free ports and walk a recipient through consent, read, stop."`
-	Bench     benchCmd     `cmd:"" help:"Measure what enforcement costs, or make a constant load."`
-	Migrate   migrateCmd   `cmd:"" help:"Create or update the database schema."`
-	Recipient recipientCmd `cmd:"" help:"Register data recipients and resource servers, and say what they may do."`
-	Bank      bankCmd      `cmd:"" help:"Load bank files into the sandbox bank."`
-	Revoke    revokeCmd    `cmd:"" help:"End a grant on the bank's decision."`
-	Notify    notifyCmd    `cmd:"" help:"Tell recipients of outages and removed accounts, and look after notifications that could not be delivered."`
-	Provider  providerCmd  `cmd:"" help:"Check how a bank's data is connected."`
-	Login     loginCmd     `cmd:"" help:"Prepare the built-in sign-in for trials."`
-	Release   releaseCmd   `cmd:"" help:"Lift the hold that a consumer put on a grant."`
-	Care      careCmd      `cmd:"" help:"See what somebody shares, on their behalf; they see that you did."`
-	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`
-	Receipt   receiptCmd   `cmd:"" help:"Check receipts that people were given."`
-	Policy    policyCmd    `cmd:"" help:"Look at policy packs, and at whom a new version would affect."`
+	Dev         devCmd         `cmd:"" help:"Run everything on this machine: PostgreSQL, Redis, authorization server, gateway, sandbox bank."`
+	Demo        demoCmd        `cmd:"" help:"Bring everything up on free ports and walk a recipient through consent, read, stop."`
+	Bench       benchCmd       `cmd:"" help:"Measure what enforcement costs, or make a constant load."`
+	Migrate     migrateCmd     `cmd:"" help:"Create or update the database schema."`
+	Recipient   recipientCmd   `cmd:"" help:"Register data recipients and resource servers, and say what they may do."`
+	Bank        bankCmd        `cmd:"" help:"Load bank files into the sandbox bank."`
+	Revoke      revokeCmd      `cmd:"" help:"End a grant on the bank's decision."`
+	Notify      notifyCmd      `cmd:"" help:"Tell recipients of outages and removed accounts, and look after notifications that could not be delivered."`
+	Provider    providerCmd    `cmd:"" help:"Check how a bank's data is connected."`
+	Login       loginCmd       `cmd:"" help:"Prepare the built-in sign-in for trials."`
+	Release     releaseCmd     `cmd:"" help:"Lift the hold that a consumer put on a grant."`
+	Care        careCmd        `cmd:"" help:"See what somebody shares, on their behalf; they see that you did."`
+	Keys        keysCmd        `cmd:"" help:"Make and rotate the keys of a deployment."`
+	Receipt     receiptCmd     `cmd:"" help:"Check receipts that people were given."`
+	Conformance conformanceCmd `cmd:"" help:"Prove from the outside that a deployment does what FAPI 2.0 and FDX ask."`
+	Policy      policyCmd      `cmd:"" help:"Look at policy packs, and at whom a new version would affect."`
 }
 
 // The exit codes besides 0 and 1, so that scripts can tell what to do next.

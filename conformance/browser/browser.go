@@ -45,6 +45,9 @@ type Config struct {
 	Home []string
 	// TLS holds the roots to trust. The zero value means the system's.
 	TLS *tls.Config
+	// Transport carries the requests in the place of the browser's own; TLS
+	// is then its affair. The zero value means one that follows TLS.
+	Transport http.RoundTripper
 	// Language is the Accept-Language header. The zero value means
 	// "en-US,en;q=0.9".
 	Language string
@@ -80,6 +83,9 @@ func New(cfg Config) (*Browser, error) {
 			// navigate follows redirects itself, one checked hop at a time.
 			CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 		},
+	}
+	if cfg.Transport != nil {
+		b.client.Transport = cfg.Transport
 	}
 	if b.language == "" {
 		b.language = "en-US,en;q=0.9"

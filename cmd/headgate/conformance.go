@@ -1,0 +1,140 @@
+package main
+
+import (
+	"context"
+	"errors"
+	"fmt"
+	"os"
+	"strings"
+	"time"
+
+	"github.com/headgate/headgate/conformance/cases"
+	"github.com/headgate/headgate/conformance/suite"
+)
+
+type conformanceCmd struct {
+	Run     conformanceRunCmd     `cmd:"" help:"Run cases against a target. Exit code: 0 all that apply passed, 1 something failed or could not run, 2 wrong target file."`
+	List    conformanceListCmd    `cmd:"" help:"List the cases."`
+	Explain conformanceExplainCmd `cmd:"" help:"Say what a case demands, why, and how to mend it."`
+	Target  conformanceTargetCmd  `cmd:"" help:"Print a target file for a running development stack, to begin from."`
+}
+
+type conformanceRunCmd struct {
+	Target   string   `required:"" help:"Target file, or the dev.json of headgate dev." type:"path" placeholder:"FILE"`
+	Group    []string `help:"Only these groups; * stands for any characters." placeholder:"GROUP"`
+	Case     []string `help:"Only these cases; * stands for any characters." placeholder:"CASE"`
+	Parallel int      `help:"Cases at once." default:"4"`
+	State    string   `help:"Keep results here as they come; a second run with it does only what did not pass." type:"path" placeholder:"FILE"`
+	JSON     string   `name:"json" help:"Write the report as JSON." type:"path" placeholder:"FILE"`
+	Verbose  bool     `help:"Print the exchanges of what did not pass."`
+}
+
+// errConformance: the run is over and something did not pass. The report has
+// said what.
+var errConformance = errors.New("the deployment does not do all that it has to")
+
+// Run runs the cases.
+func (c conformanceRunCmd) Run(ctx context.Context) error {
+	target, err := suite.ReadTarget(c.Target)
+	if err != nil {
+		return err
+	}
+	terminal := isTerminal(os.Stderr)
+	begin := time.Now()
+	report, err := suite.Run(ctx, cases.All(), suite.Options{
+		Target: target, Groups: c.Group, IDs: c.Case, Parallel: c.Parallel, StateFile: c.State,
+		Done: func(r suite.Result, done, of int) {
+			if terminal {
+				fmt.Fprintf(os.Stderr, "\r\x1b[K%d of %d, %.0f s  %s", done, of, time.Since(begin).Seconds(), r.ID)
+			}
+		},
+	})
+	if terminal {
+		fmt.Fprint(os.Stderr, "\r\x1b[K")
+	}
+	if err != nil && len(report.Results) == 0 {
+		return err
+	}
+	if c.Verbose {
+		printExchanges(report)
+	}
+	err = errors.Join(err, report.WriteText(os.Stdout))
+	if c.JSON != "" {
+		err = errors.Join(err, writeFile(c.JSON, report.WriteJSON))
+	}
+	if err == nil && report.Bad() {
+		return errConformance
+	}
+	return err
+}
+
+func printExchanges(report suite.Report) {
+	for _, r := range report.Results {
+		for _, e := range r.Exchanges {
+			fmt.Printf("\n%s: %s %s\n%s\n%s\n-> %d %v %s\n%s\n", r.ID, e.Method, e.URL, headers(e.Header), e.Body, e.Status, headers(e.AnswerHeader), e.Error, e.Answer)
+		}
+	}
+}
+
+func headers(h map[string][]string) string {
+	var b strings.Builder
+	for name, values := range h {
+		fmt.Fprintf(&b, "  %s: %s\n", name, strings.Join(values, ", "))
+	}
+	return b.String()
+}
+
+type conformanceListCmd struct {
+	Group []string `help:"Only these groups." placeholder:"GROUP"`
+}
+
+// Run lists the cases.
+func (c conformanceListCmd) Run() error {
+	all := suite.Pick(cases.All(), c.Group, nil)
+	for _, one := range all {
+		fmt.Printf("%-44s %s\n", one.ID, one.Title)
+	}
+	fmt.Printf("%d cases\n", len(all))
+	return nil
+}
+
+type conformanceExplainCmd struct {
+	Case string `arg:"" help:"ID of the case."`
+}
+
+// Run explains a case.
+func (c conformanceExplainCmd) Run() error {
+	for _, one := range cases.All() {
+		if one.ID != c.Case {
+			continue
+		}
+		severity := one.Severity
+		if severity == "" {
+			severity = suite.Must
+		}
+		fmt.Printf("%s\n\n  %s.\n\n  demanded by  %s\n  severity     %s\n  to mend      %s\n", one.ID, one.Title, one.Spec, severity, one.Mend)
+		if len(one.Needs) > 0 {
+			fmt.Printf("  applies to   targets that claim %v\n", one.Needs)
+		}
+		return nil
+	}
+	return fmt.Errorf("there is no case %s: see headgate conformance list", c.Case)
+}
+
+type conformanceTargetCmd struct {
+	Dev string `help:"dev.json of the stack." default:".headgate/dev.json" type:"path"`
+}
+
+// Run prints the target file.
+func (c conformanceTargetCmd) Run() error {
+	target, err := suite.ReadTarget(c.Dev)
+	if err != nil {
+		return err
+	}
+	text, err := target.YAML()
+	if err != nil {
+		return err
+	}
+	_, err = os.Stdout.Write(text)
+	return err
+}
