@@ -36,6 +36,9 @@ type Case struct {
 	Mend string
 	// Alone has the case run while no other does.
 	Alone bool
+	// Waits: the case does little but wait for something to expire, so that
+	// it starts first and takes the place of no other.
+	Waits bool
 	// Run does it. It ends by itself, by t.Fatalf or by a T method that
 	// fails.
 	Run func(t *T)

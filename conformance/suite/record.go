@@ -3,6 +3,7 @@ package suite
 import (
 	"bytes"
 	"crypto/sha256"
+	"crypto/tls"
 	"encoding/base64"
 	"encoding/hex"
 	"encoding/json"
@@ -83,6 +84,22 @@ func (r *record) raw(host string, text []byte, answers []*Response, begin time.T
 	for _, a := range answers {
 		e.Status, e.Proto, e.AnswerHeader = a.Status, a.Proto, redactHeader(a.Header)
 		e.Answer += redactBody(a.Header.Get("Content-Type"), a.Body)
+	}
+	r.append(e)
+}
+
+func (r *record) handshake(host string, offer *tls.Config, state tls.ConnectionState, failed error) {
+	e := Exchange{At: time.Now(), Method: "TLS", URL: "https://" + host, Body: "from " + tls.VersionName(offer.MinVersion)}
+	if offer.MaxVersion != 0 {
+		e.Body += " to " + tls.VersionName(offer.MaxVersion)
+	}
+	for _, suite := range offer.CipherSuites {
+		e.Body += "\n" + tls.CipherSuiteName(suite)
+	}
+	if failed != nil {
+		e.Error = failed.Error()
+	} else {
+		e.Answer = tls.VersionName(state.Version) + " with " + tls.CipherSuiteName(state.CipherSuite)
 	}
 	r.append(e)
 }

@@ -93,7 +93,7 @@ type Options struct {
 	// results that it holds already are taken over and their cases do not
 	// run again, unless they did not pass. "" for none.
 	StateFile string
-	// Patience is how long one case may take. The zero value means 2 minutes.
+	// Patience is how long one case may take. The zero value means 3 minutes.
 	Patience time.Duration
 	// Done is called with each result, one at a time; nil for not.
 	Done func(result Result, done, of int)
@@ -127,7 +127,7 @@ func Run(ctx context.Context, cases []Case, o Options) (Report, error) {
 		o.Parallel = 4
 	}
 	if o.Patience <= 0 {
-		o.Patience = 2 * time.Minute
+		o.Patience = 3 * time.Minute
 	}
 	w := &world{target: o.Target, wire: newWire(ctx, o.Target)}
 	defer w.wire.close()
@@ -161,38 +161,49 @@ func Run(ctx context.Context, cases []Case, o Options) (Report, error) {
 		working  sync.WaitGroup
 		writeErr error
 	)
+	do := func(i int) {
+		c := cases[i]
+		result, known := state.known[c.ID]
+		if !known {
+			if c.Alone {
+				alone.Lock()
+			} else if !c.Waits {
+				alone.RLock()
+			}
+			result = run(ctx, c, w, o.Patience)
+			if c.Alone {
+				alone.Unlock()
+			} else if !c.Waits {
+				alone.RUnlock()
+			}
+		}
+		mu.Lock()
+		report.Results[i] = result
+		done++
+		if !known && writeErr == nil {
+			writeErr = state.add(result)
+		}
+		if o.Done != nil {
+			o.Done(result, done, len(cases))
+		}
+		mu.Unlock()
+	}
+	for i, c := range cases {
+		if c.Waits {
+			working.Go(func() { do(i) })
+		}
+	}
 	for range o.Parallel {
 		working.Go(func() {
 			for i := range next {
-				c := cases[i]
-				result, known := state.known[c.ID]
-				if !known {
-					if c.Alone {
-						alone.Lock()
-					} else {
-						alone.RLock()
-					}
-					result = run(ctx, c, w, o.Patience)
-					if c.Alone {
-						alone.Unlock()
-					} else {
-						alone.RUnlock()
-					}
-				}
-				mu.Lock()
-				report.Results[i] = result
-				done++
-				if !known && writeErr == nil {
-					writeErr = state.add(result)
-				}
-				if o.Done != nil {
-					o.Done(result, done, len(cases))
-				}
-				mu.Unlock()
+				do(i)
 			}
 		})
 	}
-	for i := range cases {
+	for i, c := range cases {
+		if c.Waits {
+			continue
+		}
 		select {
 		case next <- i:
 			continue

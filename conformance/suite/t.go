@@ -7,6 +7,7 @@ import (
 	"runtime"
 	"sync"
 	"sync/atomic"
+	"time"
 )
 
 // T is what one run of one case is given. Its methods end the case when they
@@ -215,4 +216,15 @@ func (t *T) Raw(host, text string, app *App) []*Response {
 		t.Cannot("send raw bytes", err)
 	}
 	return answers
+}
+
+// Wait waits, for cases that set Waits: something has to expire.
+func (t *T) Wait(d time.Duration) {
+	timer := time.NewTimer(d)
+	defer timer.Stop()
+	select {
+	case <-timer.C:
+	case <-t.ctx.Done():
+		t.Cannot("wait", t.ctx.Err())
+	}
 }

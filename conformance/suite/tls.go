@@ -31,7 +31,9 @@ func (t *T) Handshake(host string, config *tls.Config) (tls.ConnectionState, err
 	}
 	conn := tls.Client(plain, config)
 	defer conn.Close()
-	if err := conn.HandshakeContext(ctx); err != nil {
+	err = conn.HandshakeContext(ctx)
+	t.record.handshake(host, config, conn.ConnectionState(), err)
+	if err != nil {
 		return tls.ConnectionState{}, err
 	}
 	return conn.ConnectionState(), nil
