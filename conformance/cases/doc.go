@@ -15,7 +15,7 @@ import (
 // All returns every case, group by group.
 func All() []suite.Case {
 	return slices.Concat(
-		metadata(), transport(), clientAuth(), par(), authorize(), jar(), jarm(),
+		metadata(), transport(), clientAuth(), par(), authorize(), jar(), jarm(), openID(),
 		token(), binding(), introspection(), revocation(), registration(), grants(), abuse(),
 		resource(), consents(), contract(), enforcement(), notifications(),
 	)

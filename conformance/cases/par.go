@@ -205,7 +205,7 @@ func parRefused() []suite.Case {
 			}},
 		{"dpop.old", "a proof that is an hour old", "RFC 9449, 4.3", "Accept proofs of some minutes at most.", suite.Refused("invalid_dpop_proof"), []suite.Claim{suite.DPoP},
 			func(_ *suite.T, r *suite.Request, _ *suite.Attempt) { r.Proof.Claims["iat"] = time.Now().Unix() - 3600 }},
-		{"openid.acr-unmet", "a demand for an acr that nobody can meet", "OpenID Connect Core, 5.5.1.1; unmet_authentication_requirements", "Refuse an essential acr that no login gives.", suite.Refused("unmet_authentication_requirements", "access_denied"), []suite.Claim{suite.OpenID, suite.Personas},
+		{"openid.acr-unmet", "a demand for an acr that nobody can meet", "OpenID Connect Core Error Code unmet_authentication_requirements, 2", "Refuse an essential acr that no login gives.", suite.Refused("unmet_authentication_requirements", "access_denied"), []suite.Claim{suite.OpenID, suite.Personas},
 			form(func(f url.Values) {
 				f.Set("scope", "openid")
 				f.Set("claims", `{"id_token":{"acr":{"essential":true,"values":["urn:example:no-such-acr"]}}}`)
