@@ -1,9 +1,11 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
+	"io"
 	"os"
 	"strings"
 	"time"
@@ -26,6 +28,9 @@ type conformanceRunCmd struct {
 	Parallel int      `help:"Cases at once." default:"4"`
 	State    string   `help:"Keep results here as they come; a second run with it does only what did not pass." type:"path" placeholder:"FILE"`
 	JSON     string   `name:"json" help:"Write the report as JSON." type:"path" placeholder:"FILE"`
+	JUnit    string   `name:"junit" help:"Write the report as JUnit XML." type:"path" placeholder:"FILE"`
+	HTML     string   `name:"html" help:"Write the report as one page that needs nothing else." type:"path" placeholder:"FILE"`
+	Earlier  string   `help:"JSON report of an earlier run, to compare with." type:"path" placeholder:"FILE"`
 	Verbose  bool     `help:"Print the exchanges of what did not pass."`
 }
 
@@ -36,6 +41,10 @@ var errConformance = errors.New("the deployment does not do all that it has to")
 // Run runs the cases.
 func (c conformanceRunCmd) Run(ctx context.Context) error {
 	target, err := suite.ReadTarget(c.Target)
+	if err != nil {
+		return err
+	}
+	earlier, err := c.earlier()
 	if err != nil {
 		return err
 	}
@@ -59,13 +68,49 @@ func (c conformanceRunCmd) Run(ctx context.Context) error {
 		printExchanges(report)
 	}
 	err = errors.Join(err, report.WriteText(os.Stdout))
-	if c.JSON != "" {
-		err = errors.Join(err, writeFile(c.JSON, report.WriteJSON))
+	for file, write := range map[string]func(io.Writer) error{
+		c.JSON: report.WriteJSON, c.JUnit: report.WriteJUnit,
+		c.HTML: func(w io.Writer) error { return report.WriteHTML(w, earlier) },
+	} {
+		if file != "" {
+			err = errors.Join(err, writeFile(file, write))
+		}
+	}
+	if earlier != nil {
+		printChanges(report.Compare(*earlier))
 	}
 	if err == nil && report.Bad() {
 		return errConformance
 	}
 	return err
+}
+
+// earlier is the report to compare with; nil for none. It is read before the
+// run, which may overwrite it.
+func (c conformanceRunCmd) earlier() (*suite.Report, error) {
+	if c.Earlier == "" {
+		return nil, nil
+	}
+	file, err := os.Open(c.Earlier)
+	if err != nil {
+		return nil, fmt.Errorf("read earlier report: %w", err)
+	}
+	defer file.Close()
+	report, err := suite.ReadReport(file)
+	return &report, err
+}
+
+func printChanges(changes []suite.Change) {
+	fmt.Printf("\n%d cases ended otherwise than in the earlier run\n", len(changes))
+	for _, c := range changes {
+		sign := " "
+		if c.Worse() {
+			sign = "-"
+		} else if c.Better() {
+			sign = "+"
+		}
+		fmt.Printf("%s %-44s %s -> %s\n", sign, c.ID, cmp.Or(string(c.Was), "not there"), cmp.Or(string(c.Is), "not there"))
+	}
 }
 
 func printExchanges(report suite.Report) {
