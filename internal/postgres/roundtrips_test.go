@@ -227,7 +227,6 @@ func TestRoundTrips(t *testing.T) {
 		}, 1 + 4},
 		"ActiveGrants": {nothing, func() error { _, err := db.Registrations().ActiveGrants(ctx, "enrolled", "", 5); return err }, 1},
 		"Spend":        {nothing, func() error { return db.Guard().Spend(ctx, *newProof()) }, 1},
-		"Reads":        {nothing, func() error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 5); return err }, 1},
 		"Find":         {nothing, func() error { _, err := db.Reads().Find(ctx, "c", audit.Filter{}, audit.Cursor{}, 5); return err }, 1},
 		"Read":         {nothing, func() error { _, _, err := db.Reads().Read(ctx, "c", [16]byte{}); return err }, 1},
 		"Changes":      {nothing, func() error { _, err := db.Reads().Changes(ctx, "c", time.Time{}, 5); return err }, 1},

@@ -121,8 +121,6 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 		"Spend": func(ctx context.Context) error {
 			return db.Guard().Spend(ctx, token.Proof{ExpiresAt: time.Now().Add(time.Hour)})
 		},
-		"Reads":    func(ctx context.Context) error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 1); return err },
-		"LastRead": func(ctx context.Context) error { _, _, err := db.Reads().LastRead(ctx, g.ID); return err },
 		"Find": func(ctx context.Context) error {
 			_, err := db.Reads().Find(ctx, "c", audit.Filter{}, audit.Cursor{}, 1)
 			return err
