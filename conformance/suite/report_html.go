@@ -39,15 +39,15 @@ func (r Report) WriteHTML(w io.Writer, earlier *Report) error {
 		Good          bool
 		When          string
 		Took          string
-		Counts        map[Status]int
+		Counts        map[string]int
 		Groups        []group
 		Problems      []Result
 		Earlier       string
 		Changes       []Change
 		NotApplicable []Result
-	}{Report: r, Good: !r.Bad(), When: r.Started.UTC().Format("2 January 2006, 15:04 UTC"), Took: fmt.Sprintf("%.0f s", math.Ceil(r.Seconds)), Counts: map[Status]int{}}
+	}{Report: r, Good: !r.Bad(), When: r.Started.UTC().Format("2 January 2006, 15:04 UTC"), Took: fmt.Sprintf("%.0f s", math.Ceil(r.Seconds)), Counts: map[string]int{}}
 	for _, s := range []Status{Passed, Failed, NotRun, NotApplicable} {
-		data.Counts[s] = r.Count(s)
+		data.Counts[string(s)] = r.Count(s)
 	}
 	bad := 0
 	for _, one := range r.Results {
