@@ -64,16 +64,27 @@ func grants() []suite.Case {
 		query("wrong-scope", "the scope to end grants does not let one read them", "Compare the scope with the method.", suite.Answer{Status: http.StatusForbidden, Challenge: "insufficient_scope"}, func(t *suite.T, g *suite.Grant, r *suite.Request) {
 			*r = *t.Call(t.Own(g.App, revokeScope), http.MethodGet, at(t, g.ID))
 		}),
-		query("revoke-with-query-scope", "the scope to read grants does not let one end them", "Compare the scope with the method.", suite.Answer{Status: http.StatusForbidden, Challenge: "insufficient_scope"}, func(t *suite.T, g *suite.Grant, r *suite.Request) {
-			*r = *t.Call(t.Own(g.App, queryScope), http.MethodDelete, at(t, g.ID))
-		}),
-		query("revoke-foreign", "another client cannot end a grant", "Compare the client.", noGrant, func(t *suite.T, g *suite.Grant, r *suite.Request) {
-			other := t.Shared(t.B(), suite.Ask{})
-			*r = *t.Call(t.Own(g.App, revokeScope), http.MethodDelete, at(t, other.ID))
-		}),
 		query("put", "a grant cannot be written", "Only GET and DELETE exist.", suite.Answer{Statuses: []int{404, 405}}, func(t *suite.T, g *suite.Grant, r *suite.Request) {
 			*r = *t.Call(t.Own(g.App, queryScope), http.MethodPut, at(t, g.ID))
 		}),
+		{
+			ID: "grant.revoke.query-scope", Title: "the scope to read grants does not let one end them", Spec: spec + ".4", Needs: append([]suite.Claim{suite.Resource}, needs...),
+			Mend: "Compare the scope with the method.",
+			Run: func(t *suite.T) {
+				g := t.Grant(t.A(), suite.Ask{})
+				t.Expect(t.Send(t.Call(t.Own(g.App, queryScope), http.MethodDelete, at(t, g.ID))), suite.Answer{Status: http.StatusForbidden, Challenge: "insufficient_scope"})
+				t.Expect(t.Send(t.Read(g, g.App.Resource)), suite.OK)
+			},
+		},
+		{
+			ID: "grant.revoke.foreign", Title: "another client cannot end a grant", Spec: spec + ".4", Needs: append([]suite.Claim{suite.Resource}, needs...),
+			Mend: "Compare the client; answer as for an unknown grant.",
+			Run: func(t *suite.T) {
+				g := t.Grant(t.B(), suite.Ask{})
+				t.Expect(t.Send(t.Call(t.Own(t.A(), revokeScope), http.MethodDelete, at(t, g.ID))), noGrant)
+				t.Expect(t.Send(t.Read(g, g.App.Resource)), suite.OK)
+			},
+		},
 		{
 			ID: "grant.revoke.ends-everything", Title: "with a grant all its tokens end, from the answer on", Spec: spec + ".4", Needs: append([]suite.Claim{suite.Resource, suite.Refresh}, needs...),
 			Mend: "End the grant; look at the grant on every read.",
