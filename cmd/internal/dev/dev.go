@@ -280,6 +280,8 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		PostgresDSNFile: dsnFile, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 		HashKeysFile: keys.HashKeys, PageKeysFile: keys.PageKeys, NonceKeysFile: nonces,
 		ListenMetrics: metrics, BankName: bankName, BankHomeURI: pages + "/portal",
+		// Wide, so that no tool that plays with it runs into them.
+		RecipientQuota: 600_000, ConsentQuota: 600_000, StrangerQuota: 600_000, MaxInFlight: 512,
 	}, s.log("gatewayd"))
 	if err != nil {
 		return fmt.Errorf("gatewayd: %w", err)

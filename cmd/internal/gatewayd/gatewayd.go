@@ -57,6 +57,13 @@ type Config struct {
 	TracePercent    int           `json:"trace_percent" default:"100" help:"percent of the requests that are traced, 0 to 100; used with otlp_endpoint"`
 	BankName        string        `json:"bank_name" default:"" help:"how the bank calls itself in notifications, as at authzd; empty serves no notification endpoints"`
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, in notifications"`
+	RecipientQuota  int           `json:"recipient_quota" default:"6000" help:"requests a minute of one recipient, the same for all; 0 has no limit"`
+	ConsentQuota    int           `json:"consent_quota" default:"600" help:"requests a minute under one consent; 0 has no limit"`
+	BankQuota       int           `json:"bank_quota" default:"0" help:"requests a minute to the bank, of all recipients together; 0 has no limit"`
+	StrangerQuota   int           `json:"stranger_quota" default:"600" help:"unknown access tokens a minute from one address; 0 has no limit"`
+	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most reads at a time, further ones are answered 503 at once; 0 has no bound"`
+	Instances       int           `json:"instances" default:"1" help:"how many gateways there are: without Redis each lets its part of a quota through"`
+	Proxies         []string      `json:"proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -108,6 +115,14 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	rc := resource.Config{
 		Public: c.Public, Issuer: c.Issuer, Instance: instance(c.Instance), Log: log,
 		Tokens: db.Tokens(), Provider: provider.Provider, Gate: gate, Performance: db.Performance(), Watch: p.watch.Watch(),
+	}
+	addresses, err := web.NewAddresses(c.Proxies)
+	if err != nil {
+		return nil, fmt.Errorf("proxies: %w", err)
+	}
+	rc.Limits = resource.Limits{
+		Quotas:    resource.Quotas{Recipient: c.RecipientQuota, Consent: c.ConsentQuota, Bank: c.BankQuota},
+		Strangers: c.StrangerQuota, Address: addresses.Of, InFlight: c.MaxInFlight, Instances: c.Instances,
 	}
 	var told consent.Cache
 	if c.RedisURLFile != "" {
