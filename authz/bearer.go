@@ -22,9 +22,15 @@ const (
 // to. The proof of the request is spent before handle acts.
 func (s *Server) protected(base string, a lane, scope string, handle func(r *http.Request, who token.ClientAccess) (reply, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		leave, err := s.limits.enter(a)
+		if err != nil {
+			writeError(w, r, err)
+			return
+		}
+		defer leave()
 		var p bearer.Presented
 		var who token.ClientAccess
-		err := s.limits.strange(r, a)
+		err = s.limits.strange(r, a)
 		if err == nil {
 			p, who, err = s.clientCaller(r, base, scope)
 			if err != nil && wire(err).Status == http.StatusUnauthorized {

@@ -26,6 +26,9 @@ type Limits struct {
 	// Stops are revocations of one client, of tokens and of grants. They are
 	// counted apart, strangers too, so that nothing else uses them up.
 	Stops int
+	// InFlight is the most requests at a time, and again of revocations, which
+	// have their own places; further ones are refused at once.
+	InFlight int
 	// Instances is how many instances there are; 0 is 1.
 	Instances int
 	// Address returns who is at the other end; nil takes the connection's.
@@ -47,6 +50,7 @@ type limits struct {
 	Limits
 	now       func() time.Time
 	headers   map[lane]limit.Headers
+	flight    map[bool]limit.Flight // of revocations, and of all others
 	strangers limit.Local[stranger]
 	clients   limit.Local[known]
 }
@@ -75,6 +79,7 @@ func newLimits(l Limits, now func() time.Time) (*limits, error) {
 		}
 	}
 	own := &limits{Limits: l, now: now, headers: map[lane]limit.Headers{}}
+	own.flight = map[bool]limit.Flight{true: limit.NewFlight(l.InFlight), false: limit.NewFlight(l.InFlight)}
 	for _, a := range []lane{laneClient, laneIntrospect, laneStop} {
 		own.headers[a] = limit.NewHeaders(limit.Policy{Name: string(a), Quota: own.quota(a)})
 	}
@@ -97,6 +102,18 @@ func (l *limits) from(r *http.Request, a lane) limit.Charge[stranger] {
 		Key: stranger{l.Address(r), a == laneStop}, Quota: limit.PerInstance(l.Strangers, l.Instances),
 	}
 }
+
+// enter takes a place among the requests in flight, if there is one; leave
+// gives it back.
+func (l *limits) enter(a lane) (leave func(), err error) {
+	f := l.flight[a == laneStop]
+	if !f.Enter() {
+		return nil, &Error{http.StatusServiceUnavailable, "temporarily_unavailable", "too busy: see Retry-After", errBusy}
+	}
+	return f.Leave, nil
+}
+
+var errBusy = errors.New("too many requests in flight")
 
 // strange refuses a request from an address that failed to authenticate too
 // often, before it costs anything.

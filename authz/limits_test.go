@@ -1,6 +1,7 @@
 package authz_test
 
 import (
+	"context"
 	"net/http"
 	"net/http/httptest"
 	"net/netip"
@@ -9,6 +10,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/authz"
+	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/limit"
 )
 
@@ -198,5 +200,57 @@ func TestQuotasAreChecked(t *testing.T) {
 	}
 	if a := w.client("app").push(nil); a.header.Get("RateLimit-Policy") != "" {
 		t.Error("told of no limits")
+	}
+}
+
+// holding is a registry of clients that answers when it is let.
+type holding struct {
+	consent.Recipients
+	arrived, proceed chan struct{}
+}
+
+func (h holding) Recipient(ctx context.Context, id consent.RecipientID) (consent.Recipient, error) {
+	if id == "app" {
+		h.arrived <- struct{}{}
+		<-h.proceed
+	}
+	return h.Recipients.Recipient(ctx, id)
+}
+
+func TestNobodyWaitsForAPlace(t *testing.T) {
+	t.Parallel()
+	h := holding{arrived: make(chan struct{}), proceed: make(chan struct{})}
+	w := newWorldWith(t, func(c *authz.Config) {
+		h.Recipients = c.Recipients
+		c.Recipients, c.Limits.InFlight = h, 1
+	})
+	served := make(chan answer, 1)
+	form := w.client("app").signed(url.Values{})
+	go func() { served <- w.post("/par", form, nil) }()
+	<-h.arrived
+	other := w.client("other")
+	for what, a := range map[string]answer{
+		"a push":        other.push(nil),
+		"a query":       other.manage(http.MethodGet, "x", "x"),
+		"introspection": other.introspect("x", ""),
+	} {
+		if !a.is(http.StatusServiceUnavailable, "temporarily_unavailable") || a.header.Get("Retry-After") != "2" {
+			t.Errorf("%s: %s", what, a)
+		}
+	}
+	if a := other.revoke("x"); a.status != http.StatusOK {
+		t.Errorf("revocation: %s", a)
+	}
+	for _, path := range []string{"/jwks", "/.well-known/openid-configuration"} {
+		if a := w.do(w.protocol, httptest.NewRequest(http.MethodGet, path, nil)); a.status != http.StatusOK {
+			t.Errorf("%s: %s", path, a)
+		}
+	}
+	close(h.proceed)
+	if a := <-served; !a.is(http.StatusBadRequest, "invalid_request") {
+		t.Errorf("in flight: %s", a)
+	}
+	if a := other.push(nil); a.status != http.StatusCreated {
+		t.Errorf("the place is not free again: %s", a)
 	}
 }

@@ -113,6 +113,12 @@ func (s *Server) endpoint(base string, a lane, handle func(*request) (reply, err
 // endpointLoading is endpoint with a loader of its own.
 func (s *Server) endpointLoading(base string, a lane, load loader, handle func(*request) (reply, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
+		leave, err := s.limits.enter(a)
+		if err != nil {
+			writeError(w, r, err)
+			return
+		}
+		defer leave()
 		q, err := s.admit(w, r, a, base, load)
 		if full := (*fullError)(nil); errors.As(err, &full) {
 			// Nothing is spent: that would cost what the limit saves, and

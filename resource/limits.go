@@ -51,7 +51,7 @@ type limits struct {
 	headers   limit.Headers
 	callers   limit.Local[bucket]
 	strangers limit.Local[netip.Addr]
-	flight    chan struct{} // nil without a bound
+	flight    limit.Flight
 }
 
 // bucket is what a caller's requests are counted by.
@@ -61,39 +61,16 @@ func newLimits(l Limits) *limits {
 	if l.Address == nil {
 		l.Address = peer
 	}
-	own := &limits{Limits: l, headers: limit.NewHeaders(
+	return &limits{Limits: l, flight: limit.NewFlight(l.InFlight), headers: limit.NewHeaders(
 		limit.Policy{Name: "recipient", Quota: l.Quotas.Recipient},
 		limit.Policy{Name: "consent", Quota: l.Quotas.Consent},
 	)}
-	if l.InFlight > 0 {
-		own.flight = make(chan struct{}, l.InFlight)
-	}
-	return own
 }
 
 // peer is the address of the connection.
 func peer(r *http.Request) netip.Addr {
 	a, _ := netip.ParseAddrPort(r.RemoteAddr)
 	return a.Addr().Unmap()
-}
-
-// enter takes a place among the requests in flight; leave gives it back.
-func (l *limits) enter() bool {
-	if l.flight == nil {
-		return true
-	}
-	select {
-	case l.flight <- struct{}{}:
-		return true
-	default:
-		return false
-	}
-}
-
-func (l *limits) leave() {
-	if l.flight != nil {
-		<-l.flight
-	}
 }
 
 // strange refuses a request from an address that has presented too many tokens
@@ -181,8 +158,7 @@ func overloaded(reason string, wait time.Duration) *fdxhttp.Refusal {
 	return &fdxhttp.Refusal{Public: fdx.ErrMaintenance.WithDebug("too busy; see Retry-After"), Reason: reason, Wait: wait}
 }
 
-// busy answers when there is no place among the requests in flight. Nobody
-// waits for one: a queue would only make everybody late.
+// busy answers when there is no place among the requests in flight.
 func (g *Gateway) busy(w http.ResponseWriter, r *http.Request) {
 	id, _ := fdxhttp.Interaction(r.Header)
 	w.Header().Set(fdxhttp.InteractionHeader, id)

@@ -135,6 +135,26 @@ func TestMemoryIsBounded(t *testing.T) {
 	}
 }
 
+func TestFlight(t *testing.T) {
+	t.Parallel()
+	f := NewFlight(2)
+	if !f.Enter() || !f.Enter() || f.Enter() {
+		t.Error("not two at a time")
+	}
+	f.Leave()
+	if !f.Enter() || f.Enter() {
+		t.Error("not one for the one that left")
+	}
+	for _, free := range []Flight{{}, NewFlight(0), NewFlight(-1)} {
+		for range 10 {
+			if !free.Enter() {
+				t.Fatal("bounded")
+			}
+		}
+		free.Leave()
+	}
+}
+
 func TestShareOfAnInstance(t *testing.T) {
 	t.Parallel()
 	for _, c := range [][3]int{{0, 4, 0}, {10, 0, 10}, {10, 1, 10}, {10, 4, 3}, {1, 100, 1}, {-1, 2, 0}} {
