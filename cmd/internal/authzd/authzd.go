@@ -61,7 +61,7 @@ type Config struct {
 	TLSKeyFile      string        `json:"tls_key_file" help:"PEM file of its private key"`
 	PostgresDSNFile string        `json:"postgres_dsn_file" help:"file that holds the PostgreSQL DSN"`
 	PostgresConns   int           `json:"postgres_conns" default:"16" help:"most PostgreSQL connections of this process"`
-	StopConns       int           `json:"stop_conns" default:"4" help:"PostgreSQL connections beside those, for revocations and for the pages that stop sharing; 0 shares the others"`
+	StopConns       int           `json:"stop_conns" default:"8" help:"PostgreSQL connections beside those, for revocations and for the portal but its history; 0 shares the others"`
 	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL; empty runs without Redis"`
 	HashKeysFile    string        `json:"hash_keys_file" help:"file with the token hash keys, the same for every process"`
 	SigningKeysFile string        `json:"signing_keys_file" help:"file with the private signing keys (JWKS)"`

@@ -72,17 +72,10 @@ func revokes(r *http.Request) bool {
 	return r.URL.Path == "/revoke" || r.Method == http.MethodDelete && strings.HasPrefix(r.URL.Path, "/grants/")
 }
 
-// stops reports whether a request of a person leads to a stop, a pause or a
-// hold.
+// stops reports whether a request of a person may be on the way to a stop, a
+// pause or a hold: the portal from the sign-in on, but for the history of
+// reads, whose queries are the portal's only long ones.
 func stops(r *http.Request) bool {
-	if r.URL.Path == "/portal/stop" {
-		return true
-	}
-	rest, ok := strings.CutPrefix(r.URL.Path, "/portal/grants/")
-	_, what, _ := strings.Cut(rest, "/")
-	switch what {
-	case "stop", "stopped", "pause", "hold":
-		return ok
-	}
-	return false
+	rest, ok := strings.CutPrefix(r.URL.Path, "/portal")
+	return ok && (rest == "" || rest[0] == '/') && rest != "/history" && !strings.HasPrefix(rest, "/history/")
 }
