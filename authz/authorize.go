@@ -40,7 +40,11 @@ type visit struct {
 // cannot, or not now, be told to the app: it becomes a page.
 func (s *Server) visit(w http.ResponseWriter, r *http.Request, handle func(*visit) error) {
 	v := &visit{Request: r, w: w}
-	if err := handle(v); err != nil {
+	err := s.limits.anybody(r)
+	if err == nil {
+		err = handle(v)
+	}
+	if err != nil {
 		s.problem(v, err)
 	}
 }
@@ -279,6 +283,10 @@ func (s *Server) problem(v *visit, err error) {
 	}
 	if p.UILocales == nil {
 		p.UILocales = strings.Fields(v.pushed.Params["ui_locales"])
+	}
+	if e.Status == http.StatusTooManyRequests {
+		p.Status, p.RetryURI = e.Status, v.URL.RequestURI()
+		v.w.Header().Set("Retry-After", retryIn(e))
 	}
 	if e.Status >= http.StatusInternalServerError {
 		p.Status, p.RetryURI = http.StatusServiceUnavailable, v.URL.RequestURI()

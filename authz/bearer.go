@@ -20,12 +20,29 @@ const (
 // grant management API, to clients that present a token of their own with
 // that scope. base is the public address of the host that the request came
 // to. The proof of the request is spent before handle acts.
-func (s *Server) protected(base, scope string, handle func(r *http.Request, who token.ClientAccess) (reply, error)) http.HandlerFunc {
+func (s *Server) protected(base string, a lane, scope string, handle func(r *http.Request, who token.ClientAccess) (reply, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		p, who, err := s.clientCaller(r, base, scope)
-		var answer reply
+		leave, err := s.limits.enter(a)
+		if err != nil {
+			writeError(w, r, err)
+			return
+		}
+		defer leave()
+		var p bearer.Presented
+		var who token.ClientAccess
+		err = s.limits.strange(r, a)
+		if err == nil {
+			p, who, err = s.clientCaller(r, base, scope)
+			if err != nil && wire(err).Status == http.StatusUnauthorized {
+				s.limits.failed(r, a)
+			}
+		}
 		if err == nil {
 			web.Fields(r.Context()).Client = string(who.Recipient)
+			err = s.limits.client(w.Header(), a, who.Recipient)
+		}
+		var answer reply
+		if err == nil {
 			answer, err = handle(r, who)
 		}
 		if p.Nonce != "" {

@@ -676,7 +676,7 @@ func (w *world) do(h http.Handler, r *http.Request) answer {
 			}
 		}
 	}
-	if again := a.header.Get("Retry-After"); (again != "") != (a.status == http.StatusServiceUnavailable) {
+	if again := a.header.Get("Retry-After"); (again != "") != (a.status == http.StatusServiceUnavailable || a.status == http.StatusTooManyRequests) {
 		w.t.Errorf("Retry-After %q: %s", again, a)
 	}
 	for _, name := range []string{"access_token", "refresh_token", "request_uri"} {

@@ -52,14 +52,14 @@ func (s *Server) protocol(base string) (*gin.Engine, error) {
 
 // endpoints adds what authenticated clients use, as reached under base.
 func (s *Server) endpoints(e *gin.Engine, base string) {
-	e.POST(pathPush, gin.WrapF(s.endpoint(base, s.push)))
-	e.POST(pathToken, gin.WrapF(s.endpointLoading(base, s.presenting, s.token)))
-	e.POST(pathRevoke, gin.WrapF(s.endpoint(base, s.revoke)))
+	e.POST(pathPush, gin.WrapF(s.endpoint(base, laneClient, s.push)))
+	e.POST(pathToken, gin.WrapF(s.endpointLoading(base, laneClient, s.presenting, s.token)))
+	e.POST(pathRevoke, gin.WrapF(s.endpoint(base, laneStop, s.revoke)))
 	asked := s.remembering()
-	e.POST(pathIntrospect, gin.WrapF(asked.endpoint(base, asked.introspect)))
+	e.POST(pathIntrospect, gin.WrapF(asked.endpoint(base, laneIntrospect, asked.introspect)))
 	s.registration(e)
-	e.GET(pathGrants+"/:id", gin.WrapF(s.protected(base, ScopeGrantQuery, s.queryGrant)))
-	e.DELETE(pathGrants+"/:id", gin.WrapF(s.protected(base, ScopeGrantRevoke, s.revokeGrant)))
+	e.GET(pathGrants+"/:id", gin.WrapF(s.protected(base, laneClient, ScopeGrantQuery, s.queryGrant)))
+	e.DELETE(pathGrants+"/:id", gin.WrapF(s.protected(base, laneStop, ScopeGrantRevoke, s.revokeGrant)))
 }
 
 // Browser returns the handler of the authorization endpoint, for the host
@@ -153,13 +153,13 @@ func writeJSON(w http.ResponseWriter, status int, v any) {
 	_, _ = w.Write(body) // the client hung up: nothing to do
 }
 
-// retryAfter is when to try again after a 503, in seconds.
+// retryAfter is when to try again after most 503, in seconds.
 const retryAfter = "2"
 
 func writeError(w http.ResponseWriter, r *http.Request, err error) {
 	e := wire(err)
 	note(r.Context(), e)
-	if e.Status == http.StatusServiceUnavailable {
+	if e.Status == http.StatusServiceUnavailable || e.Status == http.StatusTooManyRequests {
 		w.Header().Set("Retry-After", retryIn(e))
 	}
 	writeJSON(w, e.Status, struct {

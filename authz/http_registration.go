@@ -13,14 +13,22 @@ func (s *Server) registration(e *gin.Engine) {
 		return
 	}
 	e.POST(pathRegister, func(g *gin.Context) {
-		a, err := s.register(g.Request)
+		err := s.limits.anybody(g.Request)
+		var a reply
+		if err == nil {
+			a, err = s.register(g.Request)
+		}
 		respond(g, a, err)
 	})
 	for method, handle := range map[string]func(*http.Request, string) (reply, error){
 		http.MethodGet: s.readBack, http.MethodPut: s.replace, http.MethodDelete: s.close,
 	} {
 		e.Handle(method, pathRegister+"/:id", func(g *gin.Context) {
-			a, err := handle(g.Request, g.Param("id"))
+			err := s.limits.anybody(g.Request)
+			var a reply
+			if err == nil {
+				a, err = handle(g.Request, g.Param("id"))
+			}
 			respond(g, a, err)
 		})
 	}

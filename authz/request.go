@@ -106,14 +106,26 @@ type reply struct {
 
 // endpoint serves a request of an authenticated client: it reads the form,
 // authenticates, lets handle act and answers.
-func (s *Server) endpoint(base string, handle func(*request) (reply, error)) http.HandlerFunc {
-	return s.endpointLoading(base, s.registered, handle)
+func (s *Server) endpoint(base string, a lane, handle func(*request) (reply, error)) http.HandlerFunc {
+	return s.endpointLoading(base, a, s.registered, handle)
 }
 
 // endpointLoading is endpoint with a loader of its own.
-func (s *Server) endpointLoading(base string, load loader, handle func(*request) (reply, error)) http.HandlerFunc {
+func (s *Server) endpointLoading(base string, a lane, load loader, handle func(*request) (reply, error)) http.HandlerFunc {
 	return func(w http.ResponseWriter, r *http.Request) {
-		q, err := s.begin(r, base, load)
+		leave, err := s.limits.enter(a)
+		if err != nil {
+			writeError(w, r, err)
+			return
+		}
+		defer leave()
+		q, err := s.admit(w, r, a, base, load)
+		if full := (*fullError)(nil); errors.As(err, &full) {
+			// Nothing is spent: that would cost what the limit saves, and
+			// nothing has happened that could be repeated.
+			writeError(w, r, err)
+			return
+		}
 		var answer reply
 		if err == nil {
 			if len(r.Header.Values("Authorization")) > 0 {
@@ -136,6 +148,21 @@ func (s *Server) endpointLoading(base string, load loader, handle func(*request)
 		}
 		answer.write(w)
 	}
+}
+
+// admit begins a request unless there were too many of its kind.
+func (s *Server) admit(w http.ResponseWriter, r *http.Request, a lane, base string, load loader) (*request, error) {
+	if err := s.limits.strange(r, a); err != nil {
+		return nil, err
+	}
+	q, err := s.begin(r, base, load)
+	if err == nil {
+		return q, s.limits.client(w.Header(), a, q.client.ID)
+	}
+	if wire(err).Status == http.StatusUnauthorized {
+		s.limits.failed(r, a)
+	}
+	return nil, err
 }
 
 // begin reads the form and authenticates the client.

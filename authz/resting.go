@@ -3,9 +3,11 @@ package authz
 import (
 	"errors"
 	"net/http"
+	"strconv"
 	"time"
 
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/limit"
 )
 
 // restingRetry is when to try again while a grant rests, in seconds: the
@@ -23,8 +25,11 @@ func resting(r *consent.RestingError) *Error {
 	return &Error{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: text, Cause: r}
 }
 
-// retryIn is the Retry-After of a 503, in seconds.
+// retryIn is the Retry-After of a refusal, in seconds.
 func retryIn(e *Error) string {
+	if full := (*fullError)(nil); errors.As(e.Cause, &full) {
+		return strconv.FormatInt(max(1, limit.Seconds(full.wait)), 10)
+	}
 	if r := (*consent.RestingError)(nil); errors.As(e.Cause, &r) {
 		return restingRetry
 	}

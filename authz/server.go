@@ -85,6 +85,9 @@ type Config struct {
 	// must be told of every stop (consent.ServiceConfig.Cache).
 	Cache Cache
 
+	// Limits bound what is taken on; the zero value bounds nothing.
+	Limits Limits
+
 	Log *slog.Logger
 	Now func() time.Time
 	// Watch is told of every request; the zero value tells nobody.
@@ -133,7 +136,7 @@ type Pages interface {
 
 // Problem is what a person is told when there is nothing to decide.
 type Problem struct {
-	Status int    // HTTP status: 400 or 503; 404, 405 or 500 where no route answers
+	Status int    // HTTP status: 400, 429 or 503; 404, 405 or 500 where no route answers
 	Code   string // OAuth error code
 	Text   string // for the app's developer, in English
 	// AppName and BackURI lead back to the app; empty when the app is not
@@ -152,6 +155,7 @@ type Server struct {
 	cfg    Config
 	engine *engine.Engine
 	bearer *bearer.Verifier
+	limits *limits
 }
 
 // New checks the configuration and returns a Server. It does no I/O.
@@ -189,6 +193,9 @@ func New(c Config) (*Server, error) {
 		}
 	}
 	s := &Server{cfg: c}
+	if s.limits, err = newLimits(c.Limits, c.Now); err != nil {
+		return nil, err
+	}
 	s.bearer, err = bearer.New(bearer.Config{
 		Hasher: c.Hasher, Proofs: c.DPoP, Nonces: c.Nonces, Certificates: c.Certificates, Now: c.Now,
 	})

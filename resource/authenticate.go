@@ -25,7 +25,8 @@ type Tokens interface {
 // authenticate makes one; the zero Caller is nobody.
 type Caller struct {
 	bearer.Presented
-	live token.Live
+	live   token.Live
+	levels Levels
 }
 
 // present reads and verifies what a request presents.
@@ -50,50 +51,73 @@ func (g *Gateway) authenticate(ctx context.Context, r *http.Request) (Caller, *f
 	if refused != nil {
 		return c, refused
 	}
-	return g.known(ctx, c)
+	return g.known(ctx, r, c)
 }
 
-// known finds the grant's token that was presented.
-func (g *Gateway) known(ctx context.Context, c Caller) (Caller, *fdxhttp.Refusal) {
-	var refused *fdxhttp.Refusal
-	if c.live, refused = g.find(ctx, c); refused != nil {
+// known finds the grant's token that was presented, and counts the request.
+// Whether that is one too many is not decided here.
+func (g *Gateway) known(ctx context.Context, r *http.Request, c Caller) (Caller, *fdxhttp.Refusal) {
+	counted, refused := g.find(ctx, r, &c)
+	if refused != nil {
 		return c, refused
 	}
-	return c, g.check(c)
+	if refused = g.check(c); refused == nil && !counted {
+		g.limits.count(&c, g.now())
+	}
+	return c, refused
 }
 
-// find returns the token's record from the cache or else from the truth.
-func (g *Gateway) find(ctx context.Context, c Caller) (token.Live, *fdxhttp.Refusal) {
+// find fills in the token's record from the cache or else from the truth.
+func (g *Gateway) find(ctx context.Context, r *http.Request, c *Caller) (counted bool, _ *fdxhttp.Refusal) {
 	var lease Lease
 	if g.cache != nil {
 		// A cache that cannot be asked is the same as one that does not know.
-		cached, err := g.cache.Look(ctx, c.Hash, c.Proof)
+		cached, err := g.cache.Look(ctx, Lookup{Hash: c.Hash, Proof: c.Proof, Bound: c.Bound, Quotas: g.limits.Quotas})
 		switch {
 		case err != nil:
 		case cached.Replayed:
-			return token.Live{}, fdxhttp.InvalidProof("proof_replayed")
+			return false, fdxhttp.InvalidProof("proof_replayed")
 		case cached.Found:
-			return cached.Live, nil
+			c.live, c.levels = cached.Live, cached.Levels
+			return cached.Counted, nil
 		default:
 			lease = cached.Lease
 		}
 	}
-	live, refused := g.truth(ctx, c.Hash, c.Scheme)
+	live, refused := g.stranger(ctx, r, c)
 	if refused != nil {
-		return token.Live{}, refused
+		return false, refused
 	}
+	c.live = live
 	if lease != "" && live.Active(g.now()) {
 		// It only makes the next read faster.
 		_ = g.cache.Fill(ctx, lease, live)
 	}
-	return live, nil
+	return false, nil
 }
+
+// stranger asks the truth about a token that the cache does not know, unless
+// too many came from there that the truth does not know either.
+func (g *Gateway) stranger(ctx context.Context, r *http.Request, c *Caller) (token.Live, *fdxhttp.Refusal) {
+	from, refused := g.limits.strange(r, g.now())
+	if refused != nil {
+		return token.Live{}, refused
+	}
+	live, refused := g.truth(ctx, c.Hash, c.Scheme)
+	if refused != nil && refused.Reason == unknownToken {
+		from.unknown()
+	}
+	return live, refused
+}
+
+// unknownToken is the reason of a refusal when there is no such token.
+const unknownToken = "token_unknown"
 
 // truth returns the token's record as it is now.
 func (g *Gateway) truth(ctx context.Context, h token.Hash, s bearer.Scheme) (token.Live, *fdxhttp.Refusal) {
 	live, err := g.tokens.Live(ctx, h)
 	if errors.Is(err, token.ErrNotFound) {
-		return token.Live{}, fdxhttp.InvalidToken(s, "token_unknown")
+		return token.Live{}, fdxhttp.InvalidToken(s, unknownToken)
 	}
 	if err != nil {
 		return token.Live{}, fdxhttp.StoreDown(err)

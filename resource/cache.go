@@ -13,10 +13,13 @@ import (
 // Implementations are safe for concurrent use and shared by all instances.
 // The executable contract is resourcetest.Cache.
 type Cache interface {
-	// Look finds a token and, only if it is found and proof is not nil,
-	// spends the proof, in one round trip. A token whose grant has moved on
-	// since it was filled (consent.Cache) is not found.
-	Look(ctx context.Context, h token.Hash, proof *token.Proof) (Cached, error)
+	// Look finds a token and, only if it is found, spends the proof and takes
+	// the request from the quotas, in one round trip. A token whose grant has
+	// moved on since it was filled (consent.Cache) is not found. Nothing is
+	// taken for a proof that was spent before, nor for who does not hold what
+	// the token is bound to: no stranger uses up a recipient's quota. Either
+	// all quotas have room and are taken from, or none is.
+	Look(ctx context.Context, q Lookup) (Cached, error)
 
 	// Fill remembers l for at most 60 seconds and never past its end. The
 	// lease is the one that the Look gave which did not find the token, and
@@ -27,12 +30,28 @@ type Cache interface {
 	Fill(ctx context.Context, lease Lease, l token.Live) error
 }
 
+// Lookup is the question to a Cache.
+type Lookup struct {
+	Hash token.Hash
+	// Proof is to be spent; nil for a certificate.
+	Proof *token.Proof
+	// Bound is the thumbprint of the key or certificate that the request
+	// proved to hold.
+	Bound string
+	// Quotas are taken from; the zero value takes nothing.
+	Quotas Quotas
+}
+
 // Cached is what a Cache knows of a token.
 type Cached struct {
 	Found bool
 	Live  token.Live // when found
 	// Replayed: the proof was spent before; only when found.
 	Replayed bool
+	// Counted: the request was held against the quotas, and Levels say what
+	// became of it; only when found.
+	Counted bool
+	Levels  Levels
 	// Lease is for the Fill that follows; only when not found.
 	Lease Lease
 }

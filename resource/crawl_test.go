@@ -312,6 +312,10 @@ type errorCase struct {
 	ids     map[string]string
 	query   string
 	spoil   func(*http.Request)
+	// limits are the gateway's; once: the request comes when one like it has
+	// been answered.
+	limits resource.Limits
+	once   bool
 }
 
 // goodIDs name what open has.
@@ -353,6 +357,7 @@ func errorCases(op openapi.Operation) map[string]errorCase {
 		"406 1203": {spoil: accepts("text/html")},
 		"409 705":  {bank: sayingBank{err: resource.ErrAccountClosed}},
 		"422 704":  {bank: sayingBank{err: resource.ErrAccountType}},
+		"429 1207": {limits: resource.Limits{Quotas: resource.Quotas{Recipient: 1}}, once: true},
 		"500 500":  {bank: sayingBank{panics: true}},
 		"502 501":  {bank: sayingBank{}},
 		"501 1106": {bank: sayingBank{err: resource.ErrNotOffered}},
@@ -400,7 +405,7 @@ func TestErrorsAreThoseOfTheDocument(t *testing.T) {
 				bank = base.bank
 			}
 			counted := *base
-			counted.config.Performance = c.counted
+			counted.config.Performance, counted.config.Limits = c.counted, c.limits
 			f, handler := counted.beside(t, bank)
 			a := f.app(t, wide(c.share), func(access *token.Access) {
 				if access.Scopes = fdx.ScopesOf(every); c.noScopes {
@@ -414,6 +419,11 @@ func TestErrorsAreThoseOfTheDocument(t *testing.T) {
 			anyForm(r)
 			if c.spoil != nil {
 				c.spoil(r)
+			}
+			if c.once {
+				first := a.request(targetOf(op, c.ids))
+				anyForm(first)
+				ask(handler, first)
 			}
 			if c.down {
 				f.truth.Fail(errors.New("down"))

@@ -54,8 +54,8 @@ func TestIntegerErrorCodes(t *testing.T) {
 // oneEntry is a cache that never forgets.
 type oneEntry struct{ live atomic.Pointer[token.Live] }
 
-func (o *oneEntry) Look(_ context.Context, h token.Hash, _ *token.Proof) (resource.Cached, error) {
-	if l := o.live.Load(); l != nil && l.Access.Hash == h {
+func (o *oneEntry) Look(_ context.Context, q resource.Lookup) (resource.Cached, error) {
+	if l := o.live.Load(); l != nil && l.Access.Hash == q.Hash {
 		return resource.Cached{Found: true, Live: *l}, nil
 	}
 	return resource.Cached{Lease: "lease"}, nil

@@ -14,6 +14,7 @@ import (
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/internal/web"
@@ -62,6 +63,8 @@ type Config struct {
 	// Watch is told how every request ended, also of paths that there are
 	// not, and of waiting for the bank and for the gate.
 	Watch web.Watch
+	// Limits bound what is taken on; the zero value bounds nothing.
+	Limits Limits
 	// PageKeys are secrets of 32 bytes that all instances share. The first
 	// seals, all open: put a new one second everywhere, then first, then
 	// drop the old one after a day.
@@ -87,6 +90,7 @@ type Gateway struct {
 	buffers   buffers
 	meter     *meter // nil when nothing is counted
 	told      histories
+	limits    *limits
 	watch     web.Watch
 }
 
@@ -110,7 +114,7 @@ func New(c Config) (*Gateway, error) {
 		public: c.Public, instance: c.Instance, now: c.Now,
 		tokens: c.Tokens, cache: c.Cache, clients: c.Clients, watch: c.Watch,
 		provider: c.Provider, gate: c.Gate, keys: keys,
-		endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer, c.Beside),
+		limits: newLimits(c.Limits), endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer, c.Beside),
 	}
 	for _, op := range c.Beside {
 		g.beside = append(g.beside, op.ID)
@@ -166,6 +170,13 @@ func (c Config) check() error {
 	need(c.Tokens != nil, "Tokens")
 	need(c.Provider != nil, "Provider")
 	need(c.Gate != nil, "Gate")
+	for name, quota := range map[string]int{
+		"Recipient": c.Limits.Quotas.Recipient, "Consent": c.Limits.Quotas.Consent, "Bank": c.Limits.Quotas.Bank, "Strangers": c.Limits.Strangers,
+	} {
+		if quota < 0 || quota > limit.MaxQuota {
+			faults = append(faults, fmt.Errorf("quota %s must be 0 to %d", name, limit.MaxQuota))
+		}
+	}
 	if !isOrigin(c.Public) {
 		faults = append(faults, errors.New("field Public must be an https origin without a path"))
 	}

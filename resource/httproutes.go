@@ -36,6 +36,11 @@ func (g *Gateway) routes(log *slog.Logger, watch web.Watch) (http.Handler, error
 // serve is the one kind of handler below fdxhttp.Base.
 func serve(g *Gateway, e endpoint) gin.HandlerFunc {
 	return func(c *gin.Context) {
+		if !g.limits.flight.Enter() {
+			g.busy(c.Writer, c.Request)
+			return
+		}
+		defer g.limits.flight.Leave()
 		var t target
 		for _, p := range c.Params {
 			// Broken escapes leave it empty, which is no id of anything.

@@ -86,6 +86,7 @@ func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, 
 	log.Interaction = id
 
 	who, refused := g.anybody(ctx, r, log)
+	g.limits.tell(w.Header(), who.levels)
 	if who.Nonce != "" {
 		w.Header().Set("DPoP-Nonce", who.Nonce)
 	}
@@ -109,6 +110,7 @@ func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, 
 type visitor struct {
 	bearer.Presented
 	integer bool // as token.Live.IntegerCodes
+	levels  Levels
 }
 
 // anybody authenticates whoever holds a living access token of any kind.
@@ -122,16 +124,37 @@ func (g *Gateway) anybody(ctx context.Context, r *http.Request, log *web.LogFiel
 		return visitor{Presented: p}, refused
 	}
 	if p.Kind == token.KindClient {
+		from, refused := g.limits.strange(r, g.now())
+		if refused != nil {
+			return visitor{Presented: p}, refused
+		}
 		who, no := g.clients.Client(ctx, p, "")
 		if no != nil {
+			if no.Reason == unknownToken {
+				from.unknown()
+			}
 			return visitor{Presented: p}, fdxhttp.Unauthenticated(p.Scheme, "", no)
 		}
 		log.Client = string(who.Recipient)
-		return visitor{p, who.IntegerCodes}, nil
+		v := visitor{p, who.IntegerCodes, g.limits.client(who.Recipient, g.now())}
+		return v, v.limited(g)
 	}
-	caller, refused := g.known(ctx, Caller{Presented: p})
+	caller, refused := g.known(ctx, r, Caller{Presented: p})
 	log.Client, log.Grant = string(caller.live.Share.Recipient), string(caller.live.Share.Grant)
-	return visitor{p, caller.live.IntegerCodes}, refused
+	v := visitor{p, caller.live.IntegerCodes, caller.levels}
+	if refused == nil {
+		refused = v.limited(g)
+	}
+	return v, refused
+}
+
+// limited says no to who asks too often.
+func (v visitor) limited(g *Gateway) *fdxhttp.Refusal {
+	refused := g.limits.refuse(v.levels)
+	if refused != nil {
+		refused.Integer = v.integer
+	}
+	return refused
 }
 
 func (d *description) describe(ctx context.Context, g *Gateway, r *http.Request, idOK bool) ([]byte, *fdxhttp.Refusal) {

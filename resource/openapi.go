@@ -95,7 +95,7 @@ var actor = openapi.Parameter{
 // Errors that several endpoints share.
 var (
 	// Any request.
-	anyErrors = []*fdx.Error{fdx.ErrInvalidInput, fdx.ErrAuthentication, fdx.ErrNotAcceptable, fdx.ErrInternal, fdx.ErrMaintenance}
+	anyErrors = []*fdx.Error{fdx.ErrInvalidInput, fdx.ErrAuthentication, fdx.ErrNotAcceptable, fdx.ErrTooManyRequests, fdx.ErrInternal, fdx.ErrMaintenance}
 	// Any read of data.
 	dataErrors = append([]*fdx.Error{fdx.ErrForbidden, fdx.ErrCustomerNotAuthorized, fdx.ErrSubsystem, fdx.ErrUpstreamTimeout}, anyErrors...)
 	// A read of one account, and of what an account has.

@@ -146,6 +146,7 @@ func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Re
 
 	a, refused := x.run(ctx)
 	log.Client, log.Grant = string(x.record.Recipient), string(x.record.Grant)
+	g.limits.tell(w.Header(), x.caller.levels)
 	if x.caller.Nonce != "" {
 		w.Header().Set("DPoP-Nonce", x.caller.Nonce)
 	}
@@ -214,6 +215,13 @@ func (x *exchange[T]) run(ctx context.Context) (body, *fdxhttp.Refusal) {
 	}
 	x.open(ctx)
 	integer := x.caller.live.IntegerCodes
+	if refused = x.gateway.limits.refuse(x.caller.levels); refused != nil {
+		// Not recorded: it says nothing about the consent, and a record for
+		// each would cost what the limit is there to save, and bury what the
+		// consumer should see.
+		refused.Integer = integer
+		return body{}, refused
+	}
 	b, refused := x.answer(ctx)
 	if refused != nil {
 		refused.Integer = integer

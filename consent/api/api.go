@@ -16,6 +16,7 @@ import (
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/fdxhttp"
+	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/internal/web"
@@ -65,6 +66,9 @@ type Config struct {
 	Stop   Stop
 	// Notices serves the notification endpoints; with nil there are none.
 	Notices *Notices
+	// InFlight is the most requests at a time, further ones are refused at
+	// once; 0 has no bound.
+	InFlight int
 	// PageKeys are secrets of 32 bytes, as in resource.Config.
 	PageKeys [][]byte
 }
@@ -85,6 +89,7 @@ type API struct {
 	grants    Grants
 	stop      Stop
 	notices   *Notices
+	flight    limit.Flight
 	keys      *fdxhttp.PageKeys
 	endpoints []endpoint
 	handler   http.Handler
@@ -112,6 +117,7 @@ func New(c Config) (*API, error) {
 	a := &API{
 		public: c.Public, now: c.Now, bearer: verifier, clients: c.Clients,
 		grants: c.Grants, stop: c.Stop, keys: keys, endpoints: endpoints(), notices: c.Notices,
+		flight: limit.NewFlight(c.InFlight),
 	}
 	if c.Notices != nil {
 		a.endpoints = append(a.endpoints, noticeEndpoints()...)

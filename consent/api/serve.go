@@ -27,7 +27,12 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, e endpoint, id strin
 	log := web.Fields(ctx)
 	log.Interaction = interaction
 
-	out, refused := a.answer(ctx, w.Header(), r, e, call{id: id, path: r.URL.EscapedPath()}, ok)
+	var out answer
+	refused := &fdxhttp.Refusal{Public: fdx.ErrMaintenance.WithDebug("too busy; see Retry-After"), Reason: "too_many_in_flight"}
+	if a.flight.Enter() {
+		defer a.flight.Leave()
+		out, refused = a.answer(ctx, w.Header(), r, e, call{id: id, path: r.URL.EscapedPath()}, ok)
+	}
 	var body []byte
 	if refused == nil && out.body != nil {
 		var err error

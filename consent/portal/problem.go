@@ -84,7 +84,7 @@ func (p *Portal) Problem(w http.ResponseWriter, r *http.Request, pr Problem) {
 	switch {
 	case pr.title != "":
 		v.Title, v.Lead = t.T(pr.title), t.T(pr.title+".text")
-	case pr.Status >= http.StatusInternalServerError:
+	case pr.Status >= http.StatusInternalServerError, pr.Status == http.StatusTooManyRequests:
 		v.Title, v.Lead = t.T("problem.unavailable"), t.T("problem.unavailable.text")
 	default:
 		v.Title, v.Lead = t.T("problem.title"), t.T("problem.text", "App", v.App)

@@ -26,6 +26,7 @@ var rows = []row{
 	{"internal/dpop", 0, []string{"certs"}},
 	{"internal/outbound", 0, []string{"certs"}},
 	{"internal/web", 0, nil},
+	{"internal/limit", 0, nil},
 	{"internal/ui", 0, nil},
 	{"internal/apidocs", 0, []string{"internal/web"}},
 

@@ -3,10 +3,12 @@ package fdxhttp
 import (
 	"net/http"
 	"strconv"
+	"time"
 
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/web"
 )
 
@@ -23,13 +25,16 @@ type Refusal struct {
 	Cause error
 	// StoreDown: a store of ours could not be asked.
 	StoreDown bool
+	// Wait is when to come back, in Retry-After; 0 tells what is usual for a
+	// 503 and nothing with any other status.
+	Wait time.Duration
 	// Integer: the caller is known, and is registered for error codes that
 	// are integers.
 	Integer bool
 }
 
-// retryAfter is how long a client should wait after a 503, in seconds.
-const retryAfter = 2
+// retryAfter is how long a client should wait after a 503.
+const retryAfter = 2 * time.Second
 
 // Denied is a no that needs no challenge.
 func Denied(e *fdx.Error) *Refusal { return &Refusal{Public: e} }
@@ -109,8 +114,10 @@ func (r *Refusal) Write(w http.ResponseWriter, metadata string) {
 		c := r.Challenge
 		c.Metadata = metadata
 		c.Set(w.Header())
+	case r.Wait > 0:
+		limit.SetRetry(w.Header(), r.Wait)
 	case r.Public.Status == http.StatusServiceUnavailable:
-		w.Header().Set("Retry-After", strconv.Itoa(retryAfter))
+		limit.SetRetry(w.Header(), retryAfter)
 	}
 	writeError(w, r.Public, r.Integer)
 }

@@ -30,10 +30,10 @@ type stubborn struct {
 	live map[token.Hash]token.Live // guarded by mu
 }
 
-func (s *stubborn) Look(_ context.Context, h token.Hash, _ *token.Proof) (resource.Cached, error) {
+func (s *stubborn) Look(_ context.Context, q resource.Lookup) (resource.Cached, error) {
 	s.mu.Lock()
 	defer s.mu.Unlock()
-	l, found := s.live[h]
+	l, found := s.live[q.Hash]
 	return resource.Cached{Found: found, Live: l, Lease: "always"}, nil
 }
 

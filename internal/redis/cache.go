@@ -12,6 +12,7 @@ import (
 	"github.com/sony/gobreaker/v2"
 
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/resource"
 )
@@ -45,17 +46,26 @@ func fresh() string {
 }
 
 // lookScript finds a token whose grant has not moved on, if it is young
-// enough, and spends the proof. The age of an entry counts from the look-up
+// enough, spends the proof, and takes the request from the quotas (package
+// limit has the arithmetic). Only a proof that was not spent and the holder of
+// what the token is bound to take anything, and only from all quotas at once.
+// The age of an entry counts from the look-up
 // that came before the truth was read (fillScript's lease): counted from the
 // fill, a record read before the end of a grant could look fresh after it.
 // Epochs are compared as Lua numbers, exact up to 2^53.
 //
+// Whose tombstone and whose buckets these are only the token's entry says, so
+// that their keys cannot be in KEYS. They are made of prefixes with the same
+// hash tag, and so on the same shard.
+//
 // KEYS: token, generation, and proof if there is one.
 // ARGV: prefix of tombstones, fresh random, life of a generation in ms, end of
-// the proof in ms since 1970, most age in ms.
-// Answer: {1, record, 1 if the proof was spent before} or {0, lease}.
+// the proof in ms since 1970, most age in ms, what the request proved to hold,
+// prefix of buckets, quotas a minute of recipient, consent and bank (none: 0).
+// Answer: {1, record, 1 if the proof was spent before, quotas: 0 nothing taken,
+// 1 taken, 2 refused, and fill of the three buckets in us} or {0, lease}.
 var lookScript = goredis.NewScript(`
-local entry = redis.call('HMGET', KEYS[1], 'g', 'e', 'v', 'l')
+local entry = redis.call('HMGET', KEYS[1], 'g', 'e', 'v', 'l', 'r', 'b')
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local age = now - (tonumber(entry[4] or '') or 0)
@@ -69,7 +79,36 @@ if entry[1] and entry[2] and entry[3] and age >= 0 and age <= tonumber(ARGV[5]) 
         replayed = 1
       end
     end
-    return {1, entry[3], replayed}
+    if replayed == 1 or not ARGV[6] or not entry[5] or entry[6] ~= ARGV[6] then
+      return {1, entry[3], replayed, 0}
+    end
+    local minute = 60000000
+    local at = tonumber(time[1]) * 1000000 + tonumber(time[2])
+    local keys = {'recipient:' .. entry[5], 'consent:' .. entry[1], 'bank'}
+    local fill, share, taken = {0, 0, 0}, {}, 1
+    for i = 1, 3 do
+      local quota = tonumber(ARGV[7 + i])
+      if quota > 0 then
+        keys[i] = ARGV[7] .. keys[i]
+        fill[i] = math.max(0, tonumber(redis.call('GET', keys[i]) or '0') - at)
+        if fill[i] > minute then
+          fill[i] = 0
+        end
+        share[i] = minute / quota
+        if fill[i] + share[i] > minute then
+          taken = 2
+        end
+      end
+    end
+    if taken == 1 then
+      for i = 1, 3 do
+        if share[i] then
+          fill[i] = math.floor(fill[i] + share[i])
+          redis.call('SET', keys[i], string.format('%.0f', at + fill[i]), 'PX', string.format('%.0f', math.max(1, math.ceil(fill[i] / 1000))))
+        end
+      end
+    end
+    return {1, entry[3], replayed, taken, fill[1], fill[2], fill[3]}
   end
 end
 local generation = redis.call('GET', KEYS[2])
@@ -85,7 +124,7 @@ return {0, generation .. ':' .. string.format('%.0f', now)}
 //
 // KEYS: token, generation, tombstone of the grant.
 // ARGV: lease, most lag in ms, grant, epoch, record, most life in ms, end of
-// the token in ms since 1970.
+// the token in ms since 1970, recipient, what the token is bound to.
 // Answer: 1 if stored.
 var fillScript = goredis.NewScript(`
 local generation, looked = string.match(ARGV[1], '^(%x+):(%d+)$')
@@ -111,7 +150,7 @@ local life = math.min(tonumber(ARGV[6]), tonumber(ARGV[7]) - now)
 if life <= 0 then
   return 0
 end
-redis.call('HSET', KEYS[1], 'g', ARGV[3], 'e', ARGV[4], 'v', ARGV[5], 'l', looked)
+redis.call('HSET', KEYS[1], 'g', ARGV[3], 'e', ARGV[4], 'v', ARGV[5], 'l', looked, 'r', ARGV[8], 'b', ARGV[9])
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', life))
 return 1
 `)
@@ -129,13 +168,13 @@ return 1
 `)
 
 // Look implements resource.Cache.
-func (c *Cache) Look(ctx context.Context, h token.Hash, proof *token.Proof) (resource.Cached, error) {
-	return c.look(ctx, h, proof, maxEntry+maxFillLag)
+func (c *Cache) Look(ctx context.Context, q resource.Lookup) (resource.Cached, error) {
+	return c.look(ctx, q, maxEntry+maxFillLag)
 }
 
 // Recent implements authz.Cache. One round trip when it finds the token.
 func (c *Cache) Recent(ctx context.Context, h token.Hash, read func(context.Context) (token.Live, error)) (token.Live, error) {
-	cached, err := c.look(ctx, h, nil, consent.Freshness)
+	cached, err := c.look(ctx, resource.Lookup{Hash: h}, consent.Freshness)
 	if err == nil && cached.Found {
 		return cached.Live, nil
 	}
@@ -150,12 +189,15 @@ func (c *Cache) Recent(ctx context.Context, h token.Hash, read func(context.Cont
 }
 
 // look finds entries of at most that age.
-func (c *Cache) look(ctx context.Context, h token.Hash, proof *token.Proof, age time.Duration) (resource.Cached, error) {
-	keys := []string{tokenKey(h), generationKey}
-	args := []any{prefix + "ended:", fresh(), milliseconds(generations), int64(0), milliseconds(age)}
-	if proof != nil {
-		keys = append(keys, proofKey(proof))
-		args[3] = proof.ExpiresAt.UnixMilli()
+func (c *Cache) look(ctx context.Context, q resource.Lookup, age time.Duration) (resource.Cached, error) {
+	keys := []string{tokenKey(q.Hash), generationKey}
+	args := append(make([]any, 0, 10), prefix+"ended:", fresh(), milliseconds(generations), int64(0), milliseconds(age))
+	if q.Proof != nil {
+		keys = append(keys, proofKey(q.Proof))
+		args[3] = q.Proof.ExpiresAt.UnixMilli()
+	}
+	if q.Quotas != (resource.Quotas{}) {
+		args = append(args, q.Bound, prefix+"rate:", q.Quotas.Recipient, q.Quotas.Consent, q.Quotas.Bank)
 	}
 	answer, err := c.run(ctx, lookScript, keys, args...)
 	if err != nil {
@@ -172,16 +214,36 @@ func (c *Cache) look(ctx context.Context, h token.Hash, proof *token.Proof, age 
 	if parts[0] == int64(0) {
 		return resource.Cached{Lease: resource.Lease(text)}, nil
 	}
-	if parts[0] != int64(1) || len(parts) != 3 {
+	if parts[0] != int64(1) || len(parts) != 4 && len(parts) != 7 {
 		return resource.Cached{}, errAnswer
 	}
 	live, err := token.ParseLive(text)
-	if err != nil || live.Access.Hash != h {
+	if err != nil || live.Access.Hash != q.Hash {
 		// Written by another release, or not by us at all: as good as an
 		// error, so that nothing is filled over it either.
 		return resource.Cached{}, errAnswer
 	}
-	return resource.Cached{Found: true, Live: live, Replayed: parts[2] != int64(0)}, nil
+	found := resource.Cached{Found: true, Live: live, Replayed: parts[2] != int64(0)}
+	if len(parts) == 7 {
+		found.Counted = true
+		found.Levels, err = levels(q.Quotas, parts[3:])
+	}
+	return found, err
+}
+
+// levels reads what the script says of the quotas.
+func levels(q resource.Quotas, parts []any) (resource.Levels, error) {
+	var n [4]int64
+	for i := range n {
+		var ok bool
+		if n[i], ok = parts[i].(int64); !ok {
+			return resource.Levels{}, errAnswer
+		}
+	}
+	level := func(quota int, fill int64) limit.Level {
+		return limit.LevelOf(quota, time.Duration(fill)*time.Microsecond, n[0] == 2)
+	}
+	return resource.Levels{Recipient: level(q.Recipient, n[1]), Consent: level(q.Consent, n[2]), Bank: level(q.Bank, n[3])}, nil
 }
 
 // errAnswer: Redis answered something that our scripts do not say.
@@ -196,12 +258,16 @@ func (c *Cache) Fill(ctx context.Context, lease resource.Lease, l token.Live) er
 	_, err := c.run(ctx, fillScript,
 		[]string{tokenKey(l.Access.Hash), generationKey, endedKey(l.Share.Grant)},
 		string(lease), milliseconds(maxFillLag), string(l.Share.Grant), l.Share.Epoch,
-		token.AppendLive(make([]byte, 0, 512), l), milliseconds(maxEntry), end.UnixMilli())
+		token.AppendLive(make([]byte, 0, 512), l), milliseconds(maxEntry), end.UnixMilli(),
+		string(l.Share.Recipient), bound(l))
 	if err != nil {
 		return fmt.Errorf("fill token: %w", err)
 	}
 	return nil
 }
+
+// bound is what a token is bound to: of the two it has one.
+func bound(l token.Live) string { return l.Access.KeyThumbprint + l.Access.CertThumbprint }
 
 // Ended implements consent.Cache.
 func (c *Cache) Ended(ctx context.Context, id consent.GrantID, epoch int64) error {

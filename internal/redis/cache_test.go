@@ -15,9 +15,11 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/redis"
 	"github.com/headgate/headgate/internal/testenv"
 	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/resource"
 	"github.com/headgate/headgate/resource/resourcetest"
 )
 
@@ -88,23 +90,30 @@ func TestEveryKeyHasAnEndAndTheHashTag(t *testing.T) {
 	l := token.Live{}
 	l.Access.ExpiresAt = time.Now().Add(time.Hour)
 	l.Share.ExpiresAt = l.Access.ExpiresAt
-	miss, err := c.Look(t.Context(), l.Access.Hash, nil)
+	l.Access.KeyThumbprint, l.Share.Grant, l.Share.Recipient, l.Share.Epoch = "key", "g", "r", 1
+	miss, err := c.Look(t.Context(), resource.Lookup{Hash: l.Access.Hash})
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err2 := c.Look(t.Context(), l.Access.Hash, nil)
+	_, err2 := c.Look(t.Context(), resource.Lookup{Hash: l.Access.Hash})
 	err = errors.Join(c.Fill(t.Context(), miss.Lease, l), err2, c.Ended(t.Context(), "g", 1))
 	if err != nil {
 		t.Fatal(err)
 	}
-	if _, err := c.Look(t.Context(), l.Access.Hash, &token.Proof{ExpiresAt: time.Now().Add(time.Minute)}); err != nil {
+	if _, err := c.Look(t.Context(), resource.Lookup{
+		Hash: l.Access.Hash, Proof: &token.Proof{ExpiresAt: time.Now().Add(time.Minute)}, Bound: "key",
+		Quotas: resource.Quotas{Recipient: limit.MaxQuota, Consent: 1, Bank: 60},
+	}); err != nil {
 		t.Fatal(err)
 	}
 	keys := m.Keys()
-	if len(keys) != 4 {
+	if len(keys) != 7 {
 		t.Errorf("keys: %v", keys)
 	}
 	for _, key := range keys {
+		if ttl := m.TTL(key); strings.Contains(key, ":rate:") && ttl > time.Minute {
+			t.Errorf("%s lives for %s", key, ttl)
+		}
 		if m.TTL(key) <= 0 {
 			t.Errorf("%s lives for ever", key)
 		}
@@ -123,7 +132,7 @@ func TestLateFillLeavesNothing(t *testing.T) {
 	l := token.Live{}
 	l.Access.ExpiresAt = time.Now().Add(time.Hour)
 	l.Share.ExpiresAt, l.Share.Grant, l.Share.Epoch = l.Access.ExpiresAt, "g", 1
-	miss, err := c.Look(t.Context(), l.Access.Hash, nil)
+	miss, err := c.Look(t.Context(), resource.Lookup{Hash: l.Access.Hash})
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -131,7 +140,7 @@ func TestLateFillLeavesNothing(t *testing.T) {
 		t.Fatal(err)
 	}
 	m.Del("{headgate}:ended:g")
-	if got, err := c.Look(t.Context(), l.Access.Hash, nil); err != nil || got.Found {
+	if got, err := c.Look(t.Context(), resource.Lookup{Hash: l.Access.Hash}); err != nil || got.Found {
 		t.Errorf("found %v, %v", got.Found, err)
 	}
 }
@@ -148,7 +157,7 @@ func TestForeignBytesAreNoToken(t *testing.T) {
 		"of another token": string(token.AppendLive(nil, other)),
 	} {
 		m.HSet(key, "g", "g", "e", "1", "v", value, "l", strconv.FormatInt(time.Now().UnixMilli(), 10))
-		if got, err := c.Look(t.Context(), token.Hash{}, nil); err == nil || got.Found {
+		if got, err := c.Look(t.Context(), resource.Lookup{Hash: token.Hash{}}); err == nil || got.Found {
 			t.Errorf("%s: found %v, %v", name, got.Found, err)
 		}
 	}
@@ -156,7 +165,7 @@ func TestForeignBytesAreNoToken(t *testing.T) {
 	if err := m.Set(key, "not a hash"); err != nil {
 		t.Fatal(err)
 	}
-	if got, err := c.Look(t.Context(), token.Hash{}, nil); err == nil || got.Found {
+	if got, err := c.Look(t.Context(), resource.Lookup{Hash: token.Hash{}}); err == nil || got.Found {
 		t.Errorf("wrong type: found %v, %v", got.Found, err)
 	}
 }
@@ -178,7 +187,7 @@ func TestFrozenRedisCostsMillisecondsAndIsThenLeftAlone(t *testing.T) {
 	var down int
 	for range 10 {
 		start := time.Now()
-		_, err := c.Look(t.Context(), token.Hash{}, nil)
+		_, err := c.Look(t.Context(), resource.Lookup{Hash: token.Hash{}})
 		if err == nil {
 			t.Fatal("a frozen server answered")
 		}
@@ -205,7 +214,7 @@ func TestKilledRedisIsTakenUpAgain(t *testing.T) {
 	recovered(t, c)
 	s.Kill()
 	for range 10 {
-		if _, err := c.Look(t.Context(), token.Hash{}, nil); err == nil {
+		if _, err := c.Look(t.Context(), resource.Lookup{Hash: token.Hash{}}); err == nil {
 			t.Fatal("a dead server answered")
 		}
 	}
@@ -231,7 +240,7 @@ func recovered(t *testing.T, c *redis.Cache) {
 	ctx, cancel := context.WithTimeout(t.Context(), 20*time.Second)
 	defer cancel()
 	for {
-		if _, err := c.Look(ctx, token.Hash{}, nil); err == nil {
+		if _, err := c.Look(ctx, resource.Lookup{Hash: token.Hash{}}); err == nil {
 			return
 		}
 		select {

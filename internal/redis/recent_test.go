@@ -15,6 +15,7 @@ import (
 	"github.com/headgate/headgate/internal/redis"
 	"github.com/headgate/headgate/internal/testenv"
 	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/resource"
 )
 
 // asker counts reads of the truth on behalf of introspections.
@@ -109,7 +110,7 @@ func TestRecentIsRecent(t *testing.T) {
 	w.read(g, accessToken)
 	ask(b, "filled by a read", 0)
 	advance(consent.Freshness + time.Millisecond)
-	if got, err := cache.Look(t.Context(), h, nil); err != nil || !got.Found {
+	if got, err := cache.Look(t.Context(), resource.Lookup{Hash: h}); err != nil || !got.Found {
 		t.Errorf("a read does not find it any more: %v", err)
 	}
 	ask(b, "read again", 1)

@@ -55,7 +55,7 @@ func Cache(t *testing.T, open func(t *testing.T) CacheFixture) {
 	}
 	look := func(t *testing.T, c resource.Cache, h token.Hash, p *token.Proof) resource.Cached {
 		t.Helper()
-		got, err := c.Look(t.Context(), h, p)
+		got, err := c.Look(t.Context(), resource.Lookup{Hash: h, Proof: p})
 		if err != nil {
 			t.Fatalf("look: %v", err)
 		}
@@ -216,12 +216,123 @@ func Cache(t *testing.T, open func(t *testing.T) CacheFixture) {
 		}
 	})
 
+	// take is a look that takes from quotas, as the holder of the token.
+	take := func(t *testing.T, c resource.Cache, l token.Live, q resource.Quotas) resource.Cached {
+		t.Helper()
+		got, err := c.Look(t.Context(), resource.Lookup{Hash: l.Access.Hash, Bound: l.Access.KeyThumbprint, Quotas: q})
+		if err != nil || !got.Found || !got.Counted {
+			t.Fatalf("found %v, counted %v, %v", got.Found, got.Counted, err)
+		}
+		return got
+	}
+	of := func(recipient string) token.Live {
+		l := sample(1)
+		l.Access.Recipient, l.Share.Recipient = consent.RecipientID(recipient), consent.RecipientID(recipient)
+		return l
+	}
+	filled := func(t *testing.T, f CacheFixture, all ...token.Live) {
+		t.Helper()
+		for _, l := range all {
+			fill(t, f.A, look(t, f.A, l.Access.Hash, nil).Lease, l)
+		}
+	}
+
+	t.Run("a quota is one for all instances, tokens and consents", func(t *testing.T) {
+		t.Parallel()
+		f, one, two, other := open(t), of("x"), of("x"), of("y")
+		filled(t, f, one, two, other)
+		q := resource.Quotas{Recipient: 7} // a minute has no seventh in whole microseconds
+		for i := range 7 {
+			c, l := f.A, one
+			if i%2 == 1 {
+				c, l = f.B, two
+			}
+			if got := take(t, c, l, q).Levels.Recipient; got.Wait != 0 || got.Left != 6-i || got.Quota != 7 || got.Whole <= 0 || got.Whole > time.Minute {
+				t.Fatalf("request %d: %+v", i, got)
+			}
+		}
+		for _, c := range []resource.Cache{f.A, f.B} {
+			if got := take(t, c, two, q).Levels.Recipient; got.Wait <= 0 || got.Wait > 9*time.Second || got.Left != 0 {
+				t.Errorf("over the quota: %+v", got)
+			}
+		}
+		if got := take(t, f.A, other, q).Levels.Recipient; got.Wait != 0 || got.Left != 6 {
+			t.Errorf("another recipient: %+v", got)
+		}
+	})
+
+	t.Run("all quotas are taken from, or none", func(t *testing.T) {
+		t.Parallel()
+		f, one, two, other := open(t), of("x"), of("x"), of("y")
+		filled(t, f, one, two, other)
+		q := resource.Quotas{Recipient: 10, Consent: 1, Bank: 3}
+		if got := take(t, f.A, one, q).Levels; got.Recipient.Left != 9 || got.Consent.Left != 0 || got.Bank.Left != 2 {
+			t.Errorf("%+v", got)
+		}
+		for range 5 {
+			got := take(t, f.B, one, q).Levels
+			if got.Consent.Wait <= 0 || got.Recipient.Wait != 0 || got.Bank.Wait != 0 || got.Recipient.Left != 9 || got.Bank.Left != 2 {
+				t.Fatalf("refused: %+v", got)
+			}
+		}
+		if got := take(t, f.A, two, q).Levels; got.Recipient.Left != 8 || got.Bank.Left != 1 {
+			t.Errorf("another consent: %+v", got)
+		}
+		if got := take(t, f.A, other, q).Levels; got.Recipient.Left != 9 || got.Bank.Left != 0 {
+			t.Errorf("another recipient: %+v", got)
+		}
+		third := of("z")
+		filled(t, f, third)
+		if got := take(t, f.B, third, q).Levels; got.Bank.Wait <= 0 || got.Recipient.Wait != 0 {
+			t.Errorf("the bank's quota: %+v", got)
+		}
+	})
+
+	t.Run("only the holder and a fresh proof take from a quota", func(t *testing.T) {
+		t.Parallel()
+		f, l, p := open(t), of("x"), newProof()
+		q := resource.Lookup{Hash: l.Access.Hash, Bound: l.Access.KeyThumbprint, Proof: p, Quotas: resource.Quotas{Recipient: 5, Consent: 5, Bank: 5}}
+		ask := func(q resource.Lookup) resource.Cached {
+			t.Helper()
+			got, err := f.A.Look(t.Context(), q)
+			if err != nil {
+				t.Fatal(err)
+			}
+			return got
+		}
+		if got := ask(q); got.Counted || got.Found {
+			t.Error("a token that is not there is counted")
+		}
+		filled(t, f, l)
+		for name, change := range map[string]func(*resource.Lookup){
+			"another key": func(q *resource.Lookup) { q.Bound, q.Proof = "another", newProof() },
+			"no key":      func(q *resource.Lookup) { q.Bound, q.Proof = "", nil },
+			"no quota":    func(q *resource.Lookup) { q.Quotas, q.Proof = resource.Quotas{}, nil },
+		} {
+			q := q
+			change(&q)
+			if got := ask(q); !got.Found || got.Counted || got.Levels != (resource.Levels{}) {
+				t.Errorf("%s: %+v", name, got)
+			}
+		}
+		if got := ask(q); !got.Counted || got.Levels.Bank.Left != 4 {
+			t.Errorf("%+v", got.Levels)
+		}
+		if got := ask(q); !got.Replayed || got.Counted {
+			t.Error("a replayed proof is counted")
+		}
+		q.Proof = newProof()
+		if got := ask(q); got.Levels.Bank.Left != 3 || got.Levels.Consent.Left != 3 || got.Levels.Recipient.Left != 3 {
+			t.Errorf("%+v", got.Levels)
+		}
+	})
+
 	t.Run("a cancelled call fails", func(t *testing.T) {
 		t.Parallel()
 		f := open(t)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if _, err := f.A.Look(ctx, token.Hash{1}, nil); !errors.Is(err, context.Canceled) {
+		if _, err := f.A.Look(ctx, resource.Lookup{Hash: token.Hash{1}}); !errors.Is(err, context.Canceled) {
 			t.Errorf("look: %v", err)
 		}
 	})
@@ -244,6 +355,25 @@ func Cache(t *testing.T, open func(t *testing.T) CacheFixture) {
 		fill(t, f.A, look(t, f.A, l.Access.Hash, nil).Lease, l)
 		if !look(t, f.A, l.Access.Hash, p).Replayed {
 			t.Error("the proof was forgotten before its end")
+		}
+
+		quick := of("quick")
+		filled(t, f, quick)
+		six := resource.Quotas{Recipient: 6}
+		for range 6 {
+			take(t, f.A, quick, six)
+		}
+		wait := take(t, f.A, quick, six).Levels.Recipient.Wait
+		if wait != 10*time.Second {
+			t.Errorf("wait for %s", wait)
+		}
+		f.Advance(wait - time.Millisecond)
+		if take(t, f.B, quick, six).Levels.Recipient.Wait == 0 {
+			t.Error("let through too early")
+		}
+		f.Advance(time.Millisecond)
+		if got := take(t, f.B, quick, six).Levels.Recipient; got.Wait != 0 || got.Left != 0 || got.Whole != time.Minute {
+			t.Errorf("not let through in time: %+v", got)
 		}
 
 		late := sample(1)

@@ -61,6 +61,7 @@ type Config struct {
 	TLSKeyFile      string        `json:"tls_key_file" help:"PEM file of its private key"`
 	PostgresDSNFile string        `json:"postgres_dsn_file" help:"file that holds the PostgreSQL DSN"`
 	PostgresConns   int           `json:"postgres_conns" default:"16" help:"most PostgreSQL connections of this process"`
+	StopConns       int           `json:"stop_conns" default:"8" help:"PostgreSQL connections beside those, for revocations and for the portal but its history; 0 shares the others"`
 	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL; empty runs without Redis"`
 	HashKeysFile    string        `json:"hash_keys_file" help:"file with the token hash keys, the same for every process"`
 	SigningKeysFile string        `json:"signing_keys_file" help:"file with the private signing keys (JWKS)"`
@@ -91,6 +92,13 @@ type Config struct {
 	SMTPCAFile      string        `json:"smtp_ca_file" default:"" help:"PEM file of the authorities that the mail server must chain to; empty is the system's"`
 	MailFrom        string        `json:"mail_from" default:"" help:"sender of notices, such as Bank <notices@bank.example>; required with smtp_host"`
 	MailLanguage    string        `json:"mail_language" default:"en" help:"language of mail to people who have chosen none: en, es, fr, sv or zh"`
+	ClientQuota     int           `json:"client_quota" default:"6000" help:"pushed requests, token requests and queries of grants a minute of one client, the same for all; 0 has no limit"`
+	IntrospectQuota int           `json:"introspection_quota" default:"600000" help:"introspections a minute of one resource server; 0 has no limit"`
+	StopQuota       int           `json:"stop_quota" default:"6000" help:"revocations a minute of one client, counted apart; 0 has no limit"`
+	StrangerQuota   int           `json:"stranger_quota" default:"600" help:"requests a minute from one address that nobody has authenticated; 0 has no limit"`
+	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most requests of clients at a time, and as many revocations; further ones are answered 503 at once; 0 has no bound"`
+	Instances       int           `json:"instances" default:"1" help:"how many authorization servers there are: each lets its part of a quota through"`
+	Proxies         []string      `json:"proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -176,13 +184,7 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	if err != nil {
 		return nil, err
 	}
-	stop, err := consent.NewService(consent.ServiceConfig{
-		Store: p.db.Grants(), Cache: cache.told,
-		CacheFailed: func(err error) {
-			p.watch.Alarm("cache_not_told")
-			log.Warn("cache not told of a stop", slog.String("cause", err.Error()))
-		},
-	})
+	stop, err := p.newStop(p.db, cache, log)
 	if err != nil {
 		return nil, err
 	}
@@ -210,7 +212,11 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	if err != nil {
 		return nil, err
 	}
-	if err := p.routes(server, pages, tlsConfig, log); err != nil {
+	lane, err := p.newStopLane(ctx, c, dsn, sealer, cache, provider, server, pages, log)
+	if err != nil {
+		return nil, err
+	}
+	if err := p.routes(server, pages, lane, tlsConfig, log); err != nil {
 		return nil, err
 	}
 	if c.MTLSBase == "" {
@@ -228,8 +234,19 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	if err != nil {
 		return nil, err
 	}
-	p.mtls = web.NewServer(p.health.Around(handler), asking, log)
+	p.mtls = web.NewServer(p.health.Around(around(handler, lane.mtls)), asking, log)
 	return p, nil
+}
+
+// newStop returns what ends grants, on these connections.
+func (p *Process) newStop(db *postgres.DB, cache cache, log *slog.Logger) (*consent.Service, error) {
+	return consent.NewService(consent.ServiceConfig{
+		Store: db.Grants(), Cache: cache.told,
+		CacheFailed: func(err error) {
+			p.watch.Alarm("cache_not_told")
+			log.Warn("cache not told of a stop", slog.String("cause", err.Error()))
+		},
+	})
 }
 
 // cache is Redis in its two roles; both nil without one.
@@ -330,7 +347,15 @@ func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator
 	if err != nil {
 		return nil, fmt.Errorf("policy_pack: %w", err)
 	}
+	addresses, err := web.NewAddresses(c.Proxies)
+	if err != nil {
+		return nil, fmt.Errorf("proxies: %w", err)
+	}
 	return authz.New(authz.Config{
+		Limits: authz.Limits{
+			Strangers: c.StrangerQuota, Clients: c.ClientQuota, Introspections: c.IntrospectQuota, Stops: c.StopQuota,
+			InFlight: c.MaxInFlight, Instances: c.Instances, Address: addresses.Of,
+		},
 		Policy:        rules,
 		Registrations: db.Registrations(), Directories: directories,
 		Issuer: c.Issuer, BrowserBase: c.BrowserBase, MTLSBase: c.MTLSBase,
@@ -426,7 +451,7 @@ func portalProblem(p authz.Problem) portal.Problem {
 
 // routes puts the handlers on their listeners. The two never share a
 // middleware stack.
-func (p *Process) routes(server *authz.Server, pages *portal.Portal, t *tls.Config, log *slog.Logger) error {
+func (p *Process) routes(server *authz.Server, pages *portal.Portal, lane stopLane, t *tls.Config, log *slog.Logger) error {
 	protocol, err := server.Protocol()
 	if err != nil {
 		return err
@@ -439,7 +464,7 @@ func (p *Process) routes(server *authz.Server, pages *portal.Portal, t *tls.Conf
 	if err != nil {
 		return err
 	}
-	p.protocol = web.NewServer(p.health.Around(protocol), t, log)
+	p.protocol = web.NewServer(p.health.Around(around(protocol, lane.protocol)), t, log)
 	p.browser = web.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.mailbox != nil && (r.URL.Path == mail.MailboxPath || strings.HasPrefix(r.URL.Path, mail.MailboxPath+"/")) {
 			p.mailbox.ServeHTTP(w, r)
@@ -447,6 +472,10 @@ func (p *Process) routes(server *authz.Server, pages *portal.Portal, t *tls.Conf
 		}
 		if r.URL.Path == "/authorize" || strings.HasPrefix(r.URL.Path, "/authorize/") {
 			authorize.ServeHTTP(w, r)
+			return
+		}
+		if stops(r) {
+			lane.consumer.ServeHTTP(w, r)
 			return
 		}
 		consumer.ServeHTTP(w, r)

@@ -325,6 +325,8 @@ func (s *stack) gateway(p resource.Provider, g resource.Gate, cache resource.Cac
 		Public: public, Issuer: "https://bank.example", Instance: "bench", Log: s.log,
 		Hasher: s.hasher, Proofs: proofs, Tokens: s.db.Tokens(), Cache: cache,
 		Provider: p, Gate: g, PageKeys: [][]byte{key},
+		// As in production, and never used up.
+		Limits: resource.Limits{Quotas: resource.Quotas{Recipient: plenty, Consent: plenty}, InFlight: 1 << 16},
 	})
 	if err != nil {
 		return nil, err

@@ -139,6 +139,7 @@ func (c LoadConfig) run(ctx context.Context, each time.Duration) (err error) {
 		Public: public, Issuer: issuerBase, Instance: "load", TLSCertFile: s.server.CertFile, TLSKeyFile: s.server.KeyFile,
 		PostgresDSNFile: dsnFile, PostgresConns: conns, GateLanes: 4, RedisURLFile: redisFile, BankFile: bankFile,
 		HashKeysFile: keys.HashKeys, PageKeysFile: keys.PageKeys,
+		RecipientQuota: plenty, ConsentQuota: plenty, MaxInFlight: 1 << 16,
 	}, log)
 	if err != nil {
 		return err

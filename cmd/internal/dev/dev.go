@@ -269,6 +269,7 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		ListenMetrics: metrics,
 		Notify:        true, NotifyWorkers: 4,
 		OutboundCAFile: s.File.CAFile, OutboundAllow: []string{"127.0.0.0/8", "::1/128"}, OutboundPorts: []string{"443", callbackPort},
+		StrangerQuota: 600_000, ClientQuota: 600_000, IntrospectQuota: 600_000, StopQuota: 600_000, StopConns: 2,
 	}, s.log("authzd"), authzd.WithMailbox(&mail.Mailbox{}))
 	if err != nil {
 		return fmt.Errorf("authzd: %w", err)
@@ -280,6 +281,8 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		PostgresDSNFile: dsnFile, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 		HashKeysFile: keys.HashKeys, PageKeysFile: keys.PageKeys, NonceKeysFile: nonces,
 		ListenMetrics: metrics, BankName: bankName, BankHomeURI: pages + "/portal",
+		// Wide, so that no tool that plays with it runs into them.
+		RecipientQuota: 600_000, ConsentQuota: 600_000, StrangerQuota: 600_000, MaxInFlight: 512, StopConns: 2,
 	}, s.log("gatewayd"))
 	if err != nil {
 		return fmt.Errorf("gatewayd: %w", err)

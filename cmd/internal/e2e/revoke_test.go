@@ -215,8 +215,8 @@ func (c *course) startRedis(t *testing.T) {
 // present is the cache on the present Redis of a course.
 type present struct{ is atomic.Pointer[redis.Cache] }
 
-func (p *present) Look(ctx context.Context, h token.Hash, proof *token.Proof) (resource.Cached, error) {
-	return p.is.Load().Look(ctx, h, proof)
+func (p *present) Look(ctx context.Context, q resource.Lookup) (resource.Cached, error) {
+	return p.is.Load().Look(ctx, q)
 }
 
 func (p *present) Fill(ctx context.Context, lease resource.Lease, l token.Live) error {
@@ -576,10 +576,10 @@ func newCacheAside() *cacheAside {
 	return &cacheAside{tokens: map[token.Hash]token.Live{}, ended: map[consent.GrantID]bool{}}
 }
 
-func (c *cacheAside) Look(_ context.Context, h token.Hash, _ *token.Proof) (resource.Cached, error) {
+func (c *cacheAside) Look(_ context.Context, q resource.Lookup) (resource.Cached, error) {
 	c.mu.Lock()
 	defer c.mu.Unlock()
-	live, found := c.tokens[h]
+	live, found := c.tokens[q.Hash]
 	if !found {
 		return resource.Cached{Lease: "any"}, nil
 	}

@@ -10,6 +10,7 @@ import (
 	"log/slog"
 	"net"
 	"net/http"
+	"strings"
 	"sync"
 	"time"
 
@@ -23,6 +24,7 @@ import (
 	"github.com/headgate/headgate/internal/apidocs"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/fdxhttp"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/redis"
 	"github.com/headgate/headgate/internal/token"
@@ -46,6 +48,7 @@ type Config struct {
 	NonceKeysFile   string        `json:"nonce_keys_file" default:"" help:"file with a JSON array of base64 secrets of 32 bytes, newest first, the same for every instance: DPoP proofs must then carry a nonce of ours; empty demands none"`
 	PostgresDSNFile string        `json:"postgres_dsn_file" help:"file that holds the PostgreSQL DSN"`
 	PostgresConns   int           `json:"postgres_conns" default:"16" help:"most PostgreSQL connections of this process, gate lanes included"`
+	StopConns       int           `json:"stop_conns" default:"4" help:"PostgreSQL connections beside those, for the end of consents; 0 shares the others"`
 	GateLanes       int           `json:"gate_lanes" default:"4" help:"statements of the gate that run at the same time"`
 	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL; empty asks PostgreSQL on every read"`
 	HashKeysFile    string        `json:"hash_keys_file" help:"file with the token hash keys, the same for every process"`
@@ -57,6 +60,13 @@ type Config struct {
 	TracePercent    int           `json:"trace_percent" default:"100" help:"percent of the requests that are traced, 0 to 100; used with otlp_endpoint"`
 	BankName        string        `json:"bank_name" default:"" help:"how the bank calls itself in notifications, as at authzd; empty serves no notification endpoints"`
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, in notifications"`
+	RecipientQuota  int           `json:"recipient_quota" default:"6000" help:"requests a minute of one recipient, the same for all; 0 has no limit"`
+	ConsentQuota    int           `json:"consent_quota" default:"600" help:"requests a minute under one consent; 0 has no limit"`
+	BankQuota       int           `json:"bank_quota" default:"0" help:"requests a minute to the bank, of all recipients together; 0 has no limit"`
+	StrangerQuota   int           `json:"stranger_quota" default:"600" help:"unknown access tokens a minute from one address; 0 has no limit"`
+	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most reads at a time, and as many requests about consents, and as many ends of consents; further ones are answered 503 at once; 0 has no bound"`
+	Instances       int           `json:"instances" default:"1" help:"how many gateways there are: without Redis each lets its part of a quota through"`
+	Proxies         []string      `json:"proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -109,6 +119,14 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		Public: c.Public, Issuer: c.Issuer, Instance: instance(c.Instance), Log: log,
 		Tokens: db.Tokens(), Provider: provider.Provider, Gate: gate, Performance: db.Performance(), Watch: p.watch.Watch(),
 	}
+	addresses, err := web.NewAddresses(c.Proxies)
+	if err != nil {
+		return nil, fmt.Errorf("proxies: %w", err)
+	}
+	rc.Limits = resource.Limits{
+		Quotas:    resource.Quotas{Recipient: c.RecipientQuota, Consent: c.ConsentQuota, Bank: c.BankQuota},
+		Strangers: c.StrangerQuota, Address: addresses.Of, InFlight: c.MaxInFlight, Instances: c.Instances,
+	}
 	var told consent.Cache
 	if c.RedisURLFile != "" {
 		url, err := config.Secret(c.RedisURLFile)
@@ -140,6 +158,17 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
+	stops := consents
+	if c.StopConns > 0 {
+		own, err := postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: c.StopConns, Name: "gatewayd stops", Traces: p.watch.Traces()})
+		if err != nil {
+			return nil, err
+		}
+		p.closers = append(p.closers, own.Close)
+		if stops, err = newConsents(rc, own, told, newNotices(c, own)); err != nil {
+			return nil, err
+		}
+	}
 	rc.Beside = consents.Serving()
 	if p.gateway, err = resource.New(rc); err != nil {
 		return nil, err
@@ -155,7 +184,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	p.server = web.NewServer(p.health.Around(docs.Before(beside(consents, p.gateway.Handler()))), tlsConfig, log)
+	p.server = web.NewServer(p.health.Around(docs.Before(beside(consents, stops, p.gateway.Handler()))), tlsConfig, log)
 	return p, nil
 }
 
@@ -174,7 +203,7 @@ func newConsents(rc resource.Config, db *postgres.DB, told consent.Cache, notice
 	}
 	return api.New(api.Config{
 		Public: rc.Public, Log: rc.Log, Hasher: rc.Hasher, Proofs: rc.Proofs, Nonces: rc.Nonces,
-		Certificates: rc.Certificates, Clients: *rc.Clients, Grants: db.Grants(), Stop: stop, PageKeys: rc.PageKeys,
+		Certificates: rc.Certificates, Clients: bearer.Clients{Tokens: db.Tokens(), Guard: db.Guard()}, Grants: db.Grants(), Stop: stop, PageKeys: rc.PageKeys, InFlight: rc.Limits.InFlight,
 		Notices: notices, Watch: watch.Watch(),
 	})
 }
@@ -190,9 +219,15 @@ func newNotices(c Config, db *postgres.DB) *api.Notices {
 }
 
 // beside gives the consent endpoints their paths and the gateway all others.
-func beside(consents *api.API, data http.Handler) http.Handler {
+// What ends a consent has connections of its own: however busy everything
+// else is, it finds one.
+func beside(consents, stops *api.API, data http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if consents.Serves(r.URL.Path) {
+			if r.Method != http.MethodGet && strings.HasPrefix(r.URL.Path, fdxhttp.Base+"/consents/") {
+				stops.Handler().ServeHTTP(w, r)
+				return
+			}
 			consents.Handler().ServeHTTP(w, r)
 			return
 		}

@@ -217,6 +217,8 @@ func (b *builder) failure(status int, list []*fdx.Error) object {
 		if slices.Contains(list, fdx.ErrForbidden) {
 			headers = headers.with("WWW-Authenticate", header("wwwAuthenticate"))
 		}
+	case http.StatusTooManyRequests:
+		headers = headers.with("Retry-After", header("retryLater"))
 	case http.StatusServiceUnavailable:
 		headers = headers.with("Retry-After", header("retryAfter"))
 	}
@@ -237,6 +239,8 @@ func everyHeader() object {
 		{"x-fapi-interaction-id", header("interactionId")},
 		{"x-headgate-request-id", header("requestId")},
 		{"DPoP-Nonce", header("dpopNonce")},
+		{"RateLimit", header("rateLimit")},
+		{"RateLimit-Policy", header("rateLimitPolicy")},
 	}
 }
 
@@ -301,6 +305,9 @@ func (b *builder) document() object {
 				{"requestId", object{{"description", "This gateway's own id of the request, to name when asking for help."}, {"required", true}, {"schema", uuid}}},
 				{"dpopNonce", text("The nonce of the next DPoP proof, where the gateway demands nonces (RFC 9449 section 9).")},
 				{"wwwAuthenticate", text("Why, for each scheme (RFC 6750 section 3, RFC 9449 section 7.1).")},
+				{"retryLater", object{{"description", "Seconds to wait; absent when waiting does not help."}, {"schema", object{{"type", "integer"}}}}},
+				{"rateLimit", text("How many requests are left of each quota (r), and in how many seconds it is whole again (t), where requests are counted.")},
+				{"rateLimitPolicy", text("The quotas: so many requests (q) in so many seconds (w), where requests are counted.")},
 				{"retryAfter", object{{"description", "Seconds to wait."}, {"required", true}, {"schema", object{{"type", "integer"}}}}},
 			}},
 			{"schemas", b.schemas.sorted()},

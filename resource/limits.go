@@ -1,0 +1,169 @@
+package resource
+
+import (
+	"net/http"
+	"net/netip"
+	"time"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/fdxhttp"
+	"github.com/headgate/headgate/internal/limit"
+	"github.com/headgate/headgate/internal/web"
+)
+
+// Quotas are how many requests a minute are let through: of one recipient,
+// under one of its consents, and to the bank as a whole. 0 is no limit; the
+// most is limit.MaxQuota. They are the same for every recipient.
+type Quotas struct{ Recipient, Consent, Bank int }
+
+func (q Quotas) none() bool { return q == Quotas{} }
+
+// Levels are where a request stands with the quotas.
+type Levels struct{ Recipient, Consent, Bank limit.Level }
+
+// wait is how long to wait for all three; 0 for a request that was let
+// through.
+func (l Levels) wait() time.Duration { return max(l.Recipient.Wait, l.Consent.Wait, l.Bank.Wait) }
+
+// Limits bound what the gateway takes on. The zero value bounds nothing.
+type Limits struct {
+	// Quotas are counted in the Cache, for all instances together.
+	Quotas Quotas
+	// Instances is how many instances there are. What the Cache does not
+	// count each instance counts for itself, up to its part of the quota; 0
+	// is 1.
+	Instances int
+	// Strangers is how many tokens that do not exist one address may present
+	// in a minute; then the truth is not asked for it any more.
+	Strangers int
+	// Address returns who is at the other end, for Strangers; nil takes the
+	// connection's.
+	Address func(*http.Request) netip.Addr
+	// InFlight is the most requests at a time; what comes on top is refused
+	// at once.
+	InFlight int
+}
+
+// limits are the counters of one instance.
+type limits struct {
+	Limits
+	headers   limit.Headers
+	callers   limit.Local[bucket]
+	strangers limit.Local[netip.Addr]
+	flight    limit.Flight
+}
+
+// bucket is what a caller's requests are counted by.
+type bucket struct{ kind, id string }
+
+func newLimits(l Limits) *limits {
+	if l.Address == nil {
+		l.Address = peer
+	}
+	return &limits{Limits: l, flight: limit.NewFlight(l.InFlight), headers: limit.NewHeaders(
+		limit.Policy{Name: "recipient", Quota: l.Quotas.Recipient},
+		limit.Policy{Name: "consent", Quota: l.Quotas.Consent},
+	)}
+}
+
+// peer is the address of the connection.
+func peer(r *http.Request) netip.Addr {
+	a, _ := netip.ParseAddrPort(r.RemoteAddr)
+	return a.Addr().Unmap()
+}
+
+// strange refuses a request from an address that has presented too many tokens
+// that there are not.
+func (l *limits) strange(r *http.Request, now time.Time) (strangers, *fdxhttp.Refusal) {
+	if l.Strangers <= 0 {
+		return strangers{}, nil
+	}
+	s := strangers{l, now, limit.Charge[netip.Addr]{Key: l.Address(r), Quota: l.Strangers}}
+	if wait := l.strangers.Look(now, s.charge).Wait; wait > 0 {
+		return s, tooMany("too many unknown access tokens from this address", "limit_address", wait)
+	}
+	return s, nil
+}
+
+// strangers are whoever asks from one address.
+type strangers struct {
+	limits *limits
+	at     time.Time
+	charge limit.Charge[netip.Addr]
+}
+
+// unknown counts a token that there is not.
+func (s strangers) unknown() {
+	if s.limits != nil {
+		s.limits.strangers.Take(s.at, s.charge)
+	}
+}
+
+// tell puts the levels of a known caller into the headers of its answer.
+func (l *limits) tell(h http.Header, v Levels) {
+	if v.Recipient.Quota > 0 || v.Consent.Quota > 0 {
+		l.headers.Set(h, v.Recipient, v.Consent)
+	}
+}
+
+// count holds a request against the part of the quotas that is this
+// instance's, because the cache did not.
+func (l *limits) count(c *Caller, now time.Time) {
+	if l.Quotas.none() {
+		return
+	}
+	levels, _ := l.callers.Take(now,
+		l.charge("recipient", string(c.live.Share.Recipient), l.Quotas.Recipient),
+		l.charge("consent", string(c.live.Share.Grant), l.Quotas.Consent),
+		l.charge("bank", "", l.Quotas.Bank),
+	)
+	c.levels = Levels{levels[0], levels[1], levels[2]}
+}
+
+// client holds a request under a client's own token against the quota of the
+// recipient.
+func (l *limits) client(id consent.RecipientID, now time.Time) Levels {
+	if l.Quotas.Recipient <= 0 {
+		return Levels{}
+	}
+	levels, _ := l.callers.Take(now, l.charge("recipient", string(id), l.Quotas.Recipient))
+	return Levels{Recipient: levels[0]}
+}
+
+func (l *limits) charge(kind, id string, quota int) limit.Charge[bucket] {
+	return limit.Charge[bucket]{Key: bucket{kind, id}, Quota: limit.PerInstance(quota, l.Instances)}
+}
+
+// refuse says no to who asks too often. The quotas of a recipient are its own
+// affair; that of the bank is ours, and 503 like everything else that is.
+func (l *limits) refuse(v Levels) *fdxhttp.Refusal {
+	wait := v.wait()
+	switch {
+	case wait == 0:
+		return nil
+	case v.Recipient.Wait > 0:
+		return tooMany("too many requests of this recipient", "limit_recipient", wait)
+	case v.Consent.Wait > 0:
+		return tooMany("too many requests under this consent", "limit_consent", wait)
+	}
+	return overloaded("limit_bank", wait)
+}
+
+func tooMany(debug, reason string, wait time.Duration) *fdxhttp.Refusal {
+	return &fdxhttp.Refusal{Public: fdx.ErrTooManyRequests.WithDebug(debug + "; see Retry-After"), Reason: reason, Wait: wait}
+}
+
+func overloaded(reason string, wait time.Duration) *fdxhttp.Refusal {
+	return &fdxhttp.Refusal{Public: fdx.ErrMaintenance.WithDebug("too busy; see Retry-After"), Reason: reason, Wait: wait}
+}
+
+// busy answers when there is no place among the requests in flight.
+func (g *Gateway) busy(w http.ResponseWriter, r *http.Request) {
+	id, _ := fdxhttp.Interaction(r.Header)
+	w.Header().Set(fdxhttp.InteractionHeader, id)
+	refused := overloaded("too_many_in_flight", 0)
+	log := web.Fields(r.Context())
+	log.Interaction, log.Code, log.Result, log.Reason = id, refused.Public.Code, "refused", refused.Reason
+	refused.Write(w, g.public+fdxhttp.MetadataPath)
+}
