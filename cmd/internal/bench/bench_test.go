@@ -89,7 +89,7 @@ func TestRun(t *testing.T) {
 		"as-revocation":                       {8, 1},
 		"as-introspection-redis":              {1, 1},
 		"as-introspection-certificate":        {0, 1},
-		"as-introspection-postgres":           {2, 0},
+		"as-introspection-postgres":           {1, 0},
 	}
 	if len(report.Lines) != len(references) {
 		t.Errorf("%d lines, want %d", len(report.Lines), len(references))
