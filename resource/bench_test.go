@@ -109,8 +109,9 @@ func hotRead(t testing.TB) func() {
 	}
 }
 
-// Memory is what a small machine runs out of first. The figure is that of the
-// gateway alone; network and Redis add theirs (docs/performance.md).
+// The figure is that of the
+// gateway alone; network and Redis add theirs (docs/performance.md). Not parallel:
+// allocations are those of the whole process.
 func TestAReadAllocatesLittle(t *testing.T) {
 	const most = 45
 	if n := testing.AllocsPerRun(200, hotRead(t)); n > most {
