@@ -233,5 +233,7 @@ func Thumbprint(key jose.JSONWebKey) (string, error) {
 // 3.1): SHA-256 over its DER form, base64url without padding, 43 characters.
 func CertificateThumbprint(cert *x509.Certificate) string {
 	sum := sha256.Sum256(cert.Raw)
-	return base64.RawURLEncoding.EncodeToString(sum[:])
+	var text [43]byte
+	base64.RawURLEncoding.Encode(text[:], sum[:])
+	return string(text[:])
 }

@@ -90,7 +90,7 @@ func (d Date) String() string {
 	if d.IsZero() {
 		return ""
 	}
-	return string(d.append(nil))
+	return string(d.append(make([]byte, 0, len(time.DateOnly))))
 }
 
 func (d Date) append(b []byte) []byte {

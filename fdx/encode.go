@@ -4,6 +4,7 @@ import (
 	"bytes"
 	"encoding/json"
 	"reflect"
+	"strconv"
 	"strings"
 	"unicode/utf8"
 )
@@ -33,11 +34,13 @@ type form int
 const (
 	otherForm form = iota // by encoding/json
 	textForm
+	numberForm // a whole number
 	decimalForm
 	timestampForm
 	objectForm  // a struct
 	pointerForm // a pointer to a struct
 	listForm    // of structs
+	textsForm   // a list of strings
 )
 
 // encoderOf makes the encoder of a struct type.
@@ -71,6 +74,10 @@ func formOf(t reflect.Type) (form, encoder) {
 		return timestampForm, nil
 	case t.Kind() == reflect.String && !writes(t):
 		return textForm, nil
+	case (t.Kind() == reflect.Int || t.Kind() == reflect.Int64) && !writes(t):
+		return numberForm, nil
+	case t.Kind() == reflect.Slice && t.Elem().Kind() == reflect.String && !writes(t) && !writes(t.Elem()):
+		return textsForm, nil
 	case object(t):
 		return objectForm, encoderOf(t)
 	case t.Kind() == reflect.Pointer && object(t.Elem()):
@@ -143,7 +150,7 @@ func (m *member) absent(f reflect.Value) bool {
 	switch m.form {
 	case timestampForm:
 		return f.Addr().Interface().(*Timestamp).IsZero()
-	case listForm:
+	case listForm, textsForm:
 		return f.Len() == 0
 	case otherForm:
 		if f.Kind() == reflect.Slice {
@@ -157,6 +164,8 @@ func (m *member) value(b []byte, f reflect.Value) ([]byte, error) {
 	switch m.form {
 	case textForm:
 		return appendText(b, f.String()), nil
+	case numberForm:
+		return strconv.AppendInt(b, f.Int(), 10), nil
 	case decimalForm:
 		if d := f.Addr().Interface().(*Decimal); d.set {
 			return d.append(b), nil
@@ -184,6 +193,18 @@ func (m *member) value(b []byte, f reflect.Value) ([]byte, error) {
 			if b, err = m.object(b, f.Index(i)); err != nil {
 				return nil, err
 			}
+		}
+		return append(b, ']'), nil
+	case textsForm:
+		if f.IsNil() {
+			return append(b, "null"...), nil
+		}
+		b = append(b, '[')
+		for i := range f.Len() {
+			if i > 0 {
+				b = append(b, ',')
+			}
+			b = appendText(b, f.Index(i).String())
 		}
 		return append(b, ']'), nil
 	}
@@ -247,19 +268,16 @@ func appendText(b []byte, s string) []byte {
 
 // writePage appends an answer that is a page of n objects to b.
 func writePage(b *bytes.Buffer, page PageMetadata, links Links, list string, n int, object func(i int, b []byte) ([]byte, error)) error {
-	head, err := json.Marshal(struct {
-		Page  PageMetadata `json:"page,omitzero"`
-		Links Links        `json:"links,omitzero"`
-	}{page, links})
-	if err != nil {
-		return err
+	b.Grow(2*len(page.NextPageKey) + len(page.PreviousPageKey) + len(links.Next.Href) + len(links.Prev.Href) + 256)
+	head := append(b.AvailableBuffer(), '{')
+	if page != (PageMetadata{}) {
+		head = append(page.append(append(head, `"page":`...)), ',')
 	}
-	head = head[:len(head)-1] // without the brace
+	if links != (Links{}) {
+		head = append(links.append(append(head, `"links":`...)), ',')
+	}
+	head = append(append(append(head, '"'), list...), `":[`...)
 	b.Write(head)
-	if len(head) > 1 {
-		b.WriteByte(',')
-	}
-	b.WriteString(`"` + list + `":[`)
 	for i := range n {
 		if i > 0 {
 			b.WriteByte(',')

@@ -3,6 +3,7 @@ package fdx
 import (
 	"cmp"
 	"encoding/json"
+	"strconv"
 )
 
 // PageMetadata tells where the neighbouring pages are. On the last page
@@ -27,13 +28,23 @@ type pageMetadataJSON struct {
 
 // MarshalJSON returns the FDX PageMetadata entity, with the deprecated
 // nextOffset always equal to nextPageKey.
-func (p PageMetadata) MarshalJSON() ([]byte, error) {
-	return json.Marshal(pageMetadataJSON{
-		NextPageKey:     p.NextPageKey,
-		NextOffset:      p.NextPageKey,
-		PreviousPageKey: p.PreviousPageKey,
-		TotalElements:   p.TotalElements,
-	})
+func (p PageMetadata) MarshalJSON() ([]byte, error) { return p.append(nil), nil }
+
+// append appends what MarshalJSON writes.
+func (p PageMetadata) append(b []byte) []byte {
+	var o object
+	b = append(b, '{')
+	if p.NextPageKey != "" {
+		b = appendText(o.name(b, "nextPageKey"), p.NextPageKey)
+		b = appendText(o.name(b, "nextOffset"), p.NextPageKey)
+	}
+	if p.PreviousPageKey != "" {
+		b = appendText(o.name(b, "previousPageKey"), p.PreviousPageKey)
+	}
+	if p.TotalElements != 0 {
+		b = strconv.AppendInt(o.name(b, "totalElements"), int64(p.TotalElements), 10)
+	}
+	return append(b, '}')
 }
 
 // UnmarshalJSON reads the FDX PageMetadata entity; nextOffset stands in when
@@ -56,6 +67,31 @@ func (p *PageMetadata) UnmarshalJSON(data []byte) error {
 type Links struct {
 	Next Link `json:"next,omitzero"`
 	Prev Link `json:"prev,omitzero"`
+}
+
+// append appends what encoding/json writes.
+func (l Links) append(b []byte) []byte {
+	var o object
+	b = append(b, '{')
+	if l.Next != (Link{}) {
+		b = append(appendText(append(o.name(b, "next"), `{"href":`...), l.Next.Href), '}')
+	}
+	if l.Prev != (Link{}) {
+		b = append(appendText(append(o.name(b, "prev"), `{"href":`...), l.Prev.Href), '}')
+	}
+	return append(b, '}')
+}
+
+// object is a JSON object on its way: whether it has a member yet.
+type object bool
+
+// name appends the name of the next member.
+func (o *object) name(b []byte, name string) []byte {
+	if *o {
+		b = append(b, ',')
+	}
+	*o = true
+	return append(append(append(b, '"'), name...), `":`...)
 }
 
 // Link is an address.

@@ -46,7 +46,7 @@ func parseAccounts(_ target, v url.Values, _ time.Time) (question, *fdx.Error) {
 	q := question{
 		need:  Need{Accounts: asked.AccountIDs},
 		limit: asked.Limit, pageKey: asked.PageKey,
-		kept: keep(v, "resultType", "accountIds", "limit"),
+		query: v, kept: []string{"accountIds", "limit", "resultType"},
 	}
 	if asked.ResultType == fdx.Lightweight {
 		q.need.Through = fdx.NewClusters(fdx.AccountBasic)
@@ -105,14 +105,3 @@ func filterAccount(item *fdx.Account, a Access, _ links) verdict {
 }
 
 func accountsOfAccount(item *fdx.Account) []fdx.AccountID { return []fdx.AccountID{item.ID()} }
-
-// keep returns the named parameters, for the link to the next page.
-func keep(v url.Values, names ...string) url.Values {
-	kept := make(url.Values, len(names)+1)
-	for _, name := range names {
-		if v.Has(name) {
-			kept.Set(name, v.Get(name))
-		}
-	}
-	return kept
-}

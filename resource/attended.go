@@ -6,13 +6,17 @@ import (
 	"github.com/headgate/headgate/internal/web"
 )
 
-// actorHeader names whether the consumer is present.
-const actorHeader = "FDX-API-Actor-Type"
+// actorHeader names whether the consumer is present; actorField is the same in
+// the canonical form of Go.
+const (
+	actorHeader = "FDX-API-Actor-Type"
+	actorField  = "Fdx-Api-Actor-Type"
+)
 
 // attended reports whether the consumer is present; ok is false for a value
 // that FDX does not know.
 func attended(h http.Header) (present, ok bool) {
-	actor, given, err := web.Header(h, actorHeader)
+	actor, given, err := web.Header(h, actorField)
 	switch {
 	case err != nil:
 		return false, false

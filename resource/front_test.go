@@ -71,7 +71,7 @@ type front struct {
 }
 
 // open starts a gateway; change may replace parts of its config first.
-func open(t *testing.T, change func(*resource.Config)) *front {
+func open(t testing.TB, change func(*resource.Config)) *front {
 	t.Helper()
 	f := &front{clock: &clock{at: noon}, bank: &resourcetest.Bank{}, log: &bytes.Buffer{}}
 	f.truth = resourcetest.NewTruth(f.clock.now)
@@ -181,7 +181,7 @@ type app struct {
 }
 
 // app returns a recipient with a DPoP-bound token for s.
-func (f *front) app(t *testing.T, s consent.Share, change func(*token.Access)) *app {
+func (f *front) app(t testing.TB, s consent.Share, change func(*token.Access)) *app {
 	t.Helper()
 	a := &app{f: f, scheme: "DPoP", client: f.server.Client()}
 	_, a.key, _ = ed25519.GenerateKey(rand.Reader)
@@ -194,7 +194,7 @@ func (f *front) app(t *testing.T, s consent.Share, change func(*token.Access)) *
 }
 
 // certApp returns a recipient with a certificate-bound token for s.
-func (f *front) certApp(t *testing.T, s consent.Share) *app {
+func (f *front) certApp(t testing.TB, s consent.Share) *app {
 	t.Helper()
 	key, err := ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	if err != nil {

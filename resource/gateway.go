@@ -14,6 +14,7 @@ import (
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/fdxhttp"
 	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/internal/token"
@@ -74,6 +75,7 @@ type Config struct {
 // Gateway answers reads of recipients. Safe for concurrent use.
 type Gateway struct {
 	public    string
+	links     links
 	instance  string
 	now       func() time.Time
 	bearer    *bearer.Verifier
@@ -111,7 +113,7 @@ func New(c Config) (*Gateway, error) {
 		return nil, fmt.Errorf("resource: %w", err)
 	}
 	g := &Gateway{
-		public: c.Public, instance: c.Instance, now: c.Now,
+		public: c.Public, links: links{base: c.Public + fdxhttp.Base}, instance: c.Instance, now: c.Now,
 		tokens: c.Tokens, cache: c.Cache, clients: c.Clients, watch: c.Watch,
 		provider: c.Provider, gate: c.Gate, keys: keys,
 		limits: newLimits(c.Limits), endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer, c.Beside),

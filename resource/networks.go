@@ -71,5 +71,5 @@ func parsePage(t target, v url.Values, _ time.Time) (question, *fdx.Error) {
 	if invalid != nil {
 		return question{}, invalid
 	}
-	return question{limit: asked.Limit, pageKey: asked.PageKey, filter: t.id, kept: keep(v, "limit")}, nil
+	return question{limit: asked.Limit, pageKey: asked.PageKey, filter: t.id, query: v, kept: []string{"limit"}}, nil
 }

@@ -101,8 +101,10 @@ type question struct {
 	pageKey, after string
 	// filter is the canonical form of the parameters that choose records.
 	filter string
-	// kept are the parameters that the link to the next page repeats.
-	kept url.Values
+	// query holds the parameters, and kept names those that the link to the
+	// next page repeats, in order.
+	query url.Values
+	kept  []string
 	// forms are the content types that the client takes, the one it likes
 	// most first; empty for JSON.
 	forms []fdx.ContentType
@@ -422,7 +424,7 @@ func (x *exchange[T]) fetch(ctx context.Context, a Access, q ask) (Page[T], erro
 	}
 	left := page.Items[:0]
 	for i := range page.Items {
-		switch x.op.filter(&page.Items[i], a, links{base: x.gateway.public + fdxhttp.Base}) {
+		switch x.op.filter(&page.Items[i], a, x.gateway.links) {
 		case kept:
 			left = append(left, page.Items[i])
 		case dropped:
@@ -440,9 +442,16 @@ func (x *exchange[T]) next(q question, after string) (fdx.PageMetadata, fdx.Link
 		return fdx.PageMetadata{}, fdx.Links{}
 	}
 	key := x.gateway.keys.seal(x.binding(q), place{after: after, window: q.need.Window})
-	q.kept.Set("pageKey", key)
-	return fdx.PageMetadata{NextPageKey: key},
-		fdx.Links{Next: fdx.Link{Href: x.gateway.public + x.request.URL.EscapedPath() + "?" + q.kept.Encode()}}
+	path := x.request.URL.EscapedPath()
+	href := make([]byte, 0, len(x.gateway.public)+len(path)+len(x.request.URL.RawQuery)+len("&pageKey=")+len(key))
+	href = append(append(append(href, x.gateway.public...), path...), '?')
+	for _, name := range q.kept {
+		if value, ok := q.query[name]; ok {
+			href = append(append(append(append(href, name...), '='), url.QueryEscape(value[0])...), '&')
+		}
+	}
+	href = append(append(href, "pageKey="...), key...) // which needs no escapes
+	return fdx.PageMetadata{NextPageKey: key}, fdx.Links{Next: fdx.Link{Href: string(href)}}
 }
 
 // describe fills in the record of an answer.

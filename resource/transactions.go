@@ -35,6 +35,9 @@ var searchForAccountTransactions = operation[fdx.Transaction]{
 	},
 }
 
+// windowKept are the parameters of a window, and the limit.
+var windowKept = []string{"endDate", "endTime", "limit", "startDate", "startTime"}
+
 // parseWindow reads a request for what an account has in a window of days.
 // Transactions and statements have the same parameters.
 func parseWindow(t target, v url.Values, now time.Time) (question, *fdx.Error) {
@@ -52,7 +55,7 @@ func parseWindow(t target, v url.Values, now time.Time) (question, *fdx.Error) {
 		// As written and not as understood: "until today" means another day
 		// tomorrow, and the key holds the days that the first page meant.
 		filter: cmp.Or(v.Get("startDate"), v.Get("startTime")) + "/" + cmp.Or(v.Get("endDate"), v.Get("endTime")),
-		kept:   keep(v, "startDate", "endDate", "startTime", "endTime", "limit"),
+		query:  v, kept: windowKept,
 	}, nil
 }
 

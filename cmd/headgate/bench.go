@@ -3,25 +3,45 @@ package main
 import (
 	"context"
 	"os"
+	"path/filepath"
 
 	"github.com/headgate/headgate/cmd/internal/bench"
 )
 
 type benchCmd struct {
-	Costs benchCostsCmd `cmd:"" default:"withargs" help:"Measure what enforcement costs, as ratios in one run; writes bench.json. This is what bench does by itself."`
-	Load  benchLoadCmd  `cmd:"" help:"Read a bank at a constant rate through a gateway. Exit code: 0 every read was answered with data and recorded, 1 not."`
+	Costs  benchCostsCmd  `cmd:"" default:"withargs" help:"Measure what enforcement costs, as ratios in one run; writes bench.json. This is what bench does by itself."`
+	Report benchReportCmd `cmd:"" help:"Write tables and charts of a run into a document, in place of those that it has."`
+	Load   benchLoadCmd   `cmd:"" help:"Read a bank at a constant rate through a gateway. Exit code: 0 every read was answered with data and recorded, 1 not."`
 }
 
 type benchCostsCmd struct {
-	Home    string `help:"Folder that bench.json is written to." default:".headgate" type:"path"`
-	Seconds int    `help:"Seconds per line and round." default:"3"`
-	Callers int    `help:"Connections that ask at the same time." default:"64"`
+	Home    string   `help:"Folder that bench.json is written to." default:".headgate" type:"path"`
+	Seconds int      `help:"Seconds per line and round." default:"3"`
+	Callers int      `help:"Connections that ask at the same time." default:"64"`
+	Only    []string `help:"Measure lines whose names begin so, with what they are compared with." placeholder:"PREFIX"`
+	Scale   float64  `help:"Size of the bank of the lines about growth; 1 is a million grants and ten million access records, and takes half an hour to make. 0 leaves them out." default:"0.02"`
+	Profile string   `help:"Folder for a CPU profile of the gateway for each line." type:"path" placeholder:"DIR"`
+	Into    string   `help:"Document to write tables and charts into, as bench report does." type:"existingfile" placeholder:"FILE"`
 }
 
 // Run measures and prints.
 func (c benchCostsCmd) Run(ctx context.Context) error {
-	return bench.Run(ctx, bench.Config{Home: c.Home, Seconds: c.Seconds, Callers: c.Callers, Out: os.Stdout})
+	err := bench.Run(ctx, bench.Config{
+		Home: c.Home, Seconds: c.Seconds, Callers: c.Callers, Only: c.Only, Scale: c.Scale, Profile: c.Profile, Out: os.Stdout,
+	})
+	if err != nil || c.Into == "" {
+		return err
+	}
+	return bench.Publish(filepath.Join(c.Home, bench.FileName), c.Into)
 }
+
+type benchReportCmd struct {
+	From string `help:"The bench.json of the run." type:"existingfile" default:".headgate/bench.json"`
+	Into string `help:"The document." type:"existingfile" default:"docs/performance.md"`
+}
+
+// Run writes.
+func (c benchReportCmd) Run() error { return bench.Publish(c.From, c.Into) }
 
 type benchLoadCmd struct {
 	Home     string   `help:"Folder for the database while the load lasts, and for the gateway's log." default:".headgate" type:"path"`

@@ -4,6 +4,7 @@ import (
 	"crypto/subtle"
 	"errors"
 	"net/http"
+	"net/url"
 	"strings"
 	"time"
 
@@ -100,7 +101,7 @@ func (v *Verifier) Present(r *http.Request, base string, kinds ...token.Kind) (P
 // credentials finds the access token, which may stand in the Authorization
 // header and nowhere else (FAPI 2.0 section 5.3.4, RFC 6750 section 2).
 func credentials(r *http.Request) (p Presented, secret string, no *Error) {
-	if r.URL.Query().Has("access_token") {
+	if tokenInQuery(r.URL) {
 		return p, "", &Error{Fault: TokenInQuery, Reason: "token_in_query"}
 	}
 	header, given, err := web.Header(r.Header, "Authorization")
@@ -119,6 +120,12 @@ func credentials(r *http.Request) (p Presented, secret string, no *Error) {
 		return p, "", &Error{Fault: NoCredentials, Reason: "other_scheme"}
 	}
 	return p, secret, nil
+}
+
+// tokenInQuery reports whether the address has a parameter access_token. Only
+// one that names it or has escapes, in which a name can hide, is taken apart.
+func tokenInQuery(u *url.URL) bool {
+	return (strings.Contains(u.RawQuery, "access_token") || strings.Contains(u.RawQuery, "%")) && u.Query().Has("access_token")
 }
 
 // token hashes the token if it is of one of the kinds.

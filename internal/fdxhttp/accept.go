@@ -32,7 +32,7 @@ func Acceptable(h http.Header, forms []fdx.ContentType) []fdx.ContentType {
 
 // AcceptsJSON refuses a client that does not take JSON.
 func AcceptsJSON(h http.Header) *Refusal {
-	if len(Acceptable(h, []fdx.ContentType{fdx.JSON})) == 0 {
+	if ranges := h["Accept"]; len(ranges) > 0 && weight(ranges, string(fdx.JSON)) == 0 {
 		return Denied(fdx.ErrNotAcceptable.WithDebug("answers are application/json"))
 	}
 	return nil

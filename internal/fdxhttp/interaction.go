@@ -10,8 +10,8 @@ import (
 
 // InteractionHeader names the recipient's id of the interaction. Every answer
 // carries it, errors included, so that both sides can find the same request
-// in their logs.
-const InteractionHeader = "x-fapi-interaction-id"
+// in their logs. It is in the canonical form of Go headers.
+const InteractionHeader = "X-Fapi-Interaction-Id"
 
 // Interaction returns the id of the request as it was sent, or a fresh one
 // when there is none; ok is false for one that is no UUID or is repeated, and

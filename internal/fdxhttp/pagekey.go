@@ -48,7 +48,11 @@ func NewPageKeys(secrets [][]byte, now func() time.Time) (*PageKeys, error) {
 
 // goesWith is the associated data of the seal; lengths keep the parts apart.
 func goesWith(parts []string) []byte {
-	out := []byte{pageKeyVersion}
+	size := 1
+	for _, s := range parts {
+		size += binary.MaxVarintLen16 + len(s)
+	}
+	out := append(make([]byte, 0, size), pageKeyVersion)
 	for _, s := range parts {
 		out = binary.AppendUvarint(out, uint64(len(s)))
 		out = append(out, s...)
@@ -59,11 +63,13 @@ func goesWith(parts []string) []byte {
 // Seal returns the page key of a place. parts are what it goes with: whose it
 // is, of which operation, and what else chooses records.
 func (k *PageKeys) Seal(parts []string, place []byte) string {
-	plain := binary.BigEndian.AppendUint64(make([]byte, 0, 8+len(place)), uint64(k.now().Add(pageKeyLife).Unix()))
-	plain = append(plain, place...)
-	nonce := make([]byte, chacha20poly1305.NonceSizeX, chacha20poly1305.NonceSizeX+len(plain)+chacha20poly1305.Overhead)
-	_, _ = rand.Read(nonce) // crypto/rand.Read never fails; it ends the process instead
-	return base64.RawURLEncoding.EncodeToString(k.seals[0].Seal(nonce, nonce, plain, goesWith(parts)))
+	const nonceSize = chacha20poly1305.NonceSizeX
+	b := make([]byte, nonceSize, nonceSize+8+len(place)+chacha20poly1305.Overhead)
+	_, _ = rand.Read(b) // crypto/rand.Read never fails; it ends the process instead
+	b = binary.BigEndian.AppendUint64(b, uint64(k.now().Add(pageKeyLife).Unix()))
+	b = append(b, place...)
+	nonce, plain := b[:nonceSize], b[nonceSize:]
+	return base64.RawURLEncoding.EncodeToString(k.seals[0].Seal(nonce, nonce, plain, goesWith(parts))) // in place
 }
 
 // Open returns the place in a page key; false for one that was made for

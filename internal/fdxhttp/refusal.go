@@ -158,8 +158,8 @@ func WriteJSON(w http.ResponseWriter, status int, body []byte) { Write(w, status
 // Write writes exactly these bytes.
 func Write(w http.ResponseWriter, status int, form fdx.ContentType, body []byte) {
 	h := w.Header()
-	h.Set("Content-Type", string(form))
-	h.Set("Content-Length", strconv.Itoa(len(body)))
+	values := [...]string{string(form), strconv.Itoa(len(body))} // one memory for both
+	h["Content-Type"], h["Content-Length"] = values[:1:1], values[1:]
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that hung up cannot be told
 }

@@ -35,14 +35,21 @@ const (
 	generationKey = prefix + "generation"
 )
 
-func tokenKey(h token.Hash) string       { return prefix + "token:" + h.String() }
+func tokenKey(h token.Hash) string       { return hexKey(prefix+"token:", h) }
 func endedKey(id consent.GrantID) string { return prefix + "ended:" + string(id) }
-func proofKey(p *token.Proof) string     { return prefix + "proof:" + hex.EncodeToString(p.Key[:]) }
+func proofKey(p *token.Proof) string     { return hexKey(prefix+"proof:", p.Key) }
 func milliseconds(d time.Duration) int64 { return d.Milliseconds() }
+
+func hexKey(kind string, sum [32]byte) string {
+	b := append(make([]byte, 0, 96), kind...)
+	return string(hex.AppendEncode(b, sum[:]))
+}
+
+// fresh returns 128 random bits in hexadecimal.
 func fresh() string {
 	var b [16]byte
 	_, _ = rand.Read(b[:]) // crypto/rand.Read never fails; it ends the process instead
-	return hex.EncodeToString(b[:])
+	return string(hex.AppendEncode(make([]byte, 0, 32), b[:]))
 }
 
 // lookScript finds a token whose grant has not moved on, if it is young
@@ -190,7 +197,7 @@ func (c *Cache) Recent(ctx context.Context, h token.Hash, read func(context.Cont
 
 // look finds entries of at most that age.
 func (c *Cache) look(ctx context.Context, q resource.Lookup, age time.Duration) (resource.Cached, error) {
-	keys := []string{tokenKey(q.Hash), generationKey}
+	keys := append(make([]string, 0, 3), tokenKey(q.Hash), generationKey)
 	args := append(make([]any, 0, 10), prefix+"ended:", fresh(), milliseconds(generations), int64(0), milliseconds(age))
 	if q.Proof != nil {
 		keys = append(keys, proofKey(q.Proof))

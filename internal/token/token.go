@@ -8,9 +8,11 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"hash"
 	"hash/crc32"
 	"log/slog"
 	"strings"
+	"sync"
 )
 
 // Kind is what a token is for.
@@ -94,8 +96,8 @@ type Key struct {
 
 // Hasher makes tokens and hashes them. It is safe for concurrent use.
 type Hasher struct {
-	current Key
-	keys    map[string][]byte
+	current string
+	keys    map[string]*macs
 }
 
 // NewHasher returns a Hasher that makes tokens under the first key and
@@ -105,7 +107,7 @@ func NewHasher(keys []Key) (*Hasher, error) {
 	if len(keys) == 0 {
 		return nil, errors.New("token: at least one hash key is required")
 	}
-	h := &Hasher{current: keys[0], keys: make(map[string][]byte, len(keys))}
+	h := &Hasher{current: keys[0].ID, keys: make(map[string]*macs, len(keys))}
 	for i, k := range keys {
 		if len(k.ID) != keyIDLen || strings.Trim(k.ID, "0123456789abcdefghijklmnopqrstuvwxyz") != "" {
 			return nil, fmt.Errorf("token: hash key %d: the id must be two lower-case letters or digits", i+1)
@@ -116,7 +118,7 @@ func NewHasher(keys []Key) (*Hasher, error) {
 		if _, twice := h.keys[k.ID]; twice {
 			return nil, fmt.Errorf("token: hash key %d: the id is used twice", i+1)
 		}
-		h.keys[k.ID] = k.Secret
+		h.keys[k.ID] = &macs{secret: k.Secret}
 	}
 	return h, nil
 }
@@ -125,9 +127,10 @@ func NewHasher(keys []Key) (*Hasher, error) {
 func (h *Hasher) New(kind Kind) (Token, Hash) {
 	var raw [randomLen]byte
 	_, _ = rand.Read(raw[:]) // crypto/rand.Read never fails; it ends the process instead
-	body := h.current.ID + base64.RawURLEncoding.EncodeToString(raw[:])
-	s := string(kind) + body + checksum(kind, body)
-	return Token{s}, sum(h.keys[h.current.ID], s)
+	body := h.current + base64.RawURLEncoding.EncodeToString(raw[:])
+	check := checksum(kind, body)
+	s := string(kind) + body + string(check[:])
+	return Token{s}, h.keys[h.current].sum(s)
 }
 
 // Hash checks the form of s as a token of that kind and returns the hash to
@@ -138,14 +141,14 @@ func (h *Hasher) Hash(kind Kind, s string) (Hash, error) {
 		return Hash{}, ErrMalformed
 	}
 	body, check := s[len(kind):len(s)-checksumLen], s[len(s)-checksumLen:]
-	if checksum(kind, body) != check {
+	if sum := checksum(kind, body); string(sum[:]) != check {
 		return Hash{}, ErrMalformed
 	}
-	secret, ok := h.keys[body[:keyIDLen]]
+	key, ok := h.keys[body[:keyIDLen]]
 	if !ok {
 		return Hash{}, ErrMalformed
 	}
-	return sum(secret, s), nil
+	return key.sum(s), nil
 }
 
 // Kind returns the kind that s claims to be by its prefix.
@@ -158,15 +161,39 @@ func (h *Hasher) Kind(s string) (Kind, bool) {
 	return "", false
 }
 
-func sum(secret []byte, s string) Hash {
-	m := hmac.New(sha256.New, secret)
-	m.Write([]byte(s))
-	return Hash(m.Sum(nil))
+// macs makes keyed hashes under one secret. They are used again, because
+// taking up a key costs as much as hashing a token.
+type macs struct {
+	secret []byte
+	pool   sync.Pool // of *mac
+}
+
+// mac is a keyed hash with the memory for what goes in and comes out.
+type mac struct {
+	hash hash.Hash
+	in   []byte
+	out  Hash
+}
+
+func (k *macs) sum(s string) Hash {
+	m, ok := k.pool.Get().(*mac)
+	if !ok {
+		m = &mac{hash: hmac.New(sha256.New, k.secret)}
+	}
+	defer k.pool.Put(m)
+	m.hash.Reset()
+	m.in = append(m.in[:0], s...)
+	m.hash.Write(m.in)
+	clear(m.in) // a token does not stay behind
+	m.hash.Sum(m.out[:0])
+	return m.out
 }
 
 // checksum guards against typing and truncation, not against people: it
 // needs no key so that anybody's secret scanner can compute it.
-func checksum(kind Kind, body string) string {
-	c := crc32.ChecksumIEEE([]byte(string(kind) + body))
-	return base64.RawURLEncoding.EncodeToString([]byte{byte(c >> 24), byte(c >> 16), byte(c >> 8), byte(c)})
+func checksum(kind Kind, body string) (text [checksumLen]byte) {
+	c := crc32.ChecksumIEEE([]byte(kind))
+	c = crc32.Update(c, crc32.IEEETable, []byte(body))
+	base64.RawURLEncoding.Encode(text[:], []byte{byte(c >> 24), byte(c >> 16), byte(c >> 8), byte(c)})
+	return text
 }

@@ -84,9 +84,7 @@ func (c Config) around(g *gin.Context) {
 	}
 	ctx, traced := c.Watch.request(g.Request, route)
 	g.Request = g.Request.WithContext(r.in(ctx))
-	g.Writer.Header().Set(RequestIDHeader, r.id.String())
-	g.Writer.Header().Set("Cache-Control", "no-store")
-	g.Writer.Header().Set("X-Content-Type-Options", "nosniff")
+	r.mark(g.Writer.Header())
 
 	var broken *panicked
 	func() {
@@ -133,9 +131,8 @@ func (c Config) around(g *gin.Context) {
 
 // line writes the log line of one request.
 func (c Config) line(g *gin.Context, r *record, broken *panicked, o Observation) {
-	attrs := make([]slog.Attr, 0, 13)
-	attrs = append(attrs,
-		slog.String("id", r.id.String()),
+	attrs := append(r.attrs[:0],
+		slog.String("id", r.text),
 		slog.String("method", o.Method),
 		slog.String("route", o.Route),
 		slog.Int("status", o.Status),

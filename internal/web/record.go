@@ -3,6 +3,8 @@ package web
 import (
 	"context"
 	"fmt"
+	"log/slog"
+	"net/http"
 	"runtime"
 	"runtime/debug"
 
@@ -32,14 +34,29 @@ type LogFields struct {
 // record is what the plumbing keeps of one request.
 type record struct {
 	id     uuid.UUID
+	text   string // of id
 	fields LogFields
+	// headers holds the values of the headers of every answer.
+	headers [3]string
+	attrs   [13]slog.Attr // of the log line
 }
 
 type recordKey struct{}
 
 func newRecord() *record {
 	// Must: the system's randomness does not fail in Go 1.24 and later.
-	return &record{id: uuid.Must(uuid.NewV7())}
+	id := uuid.Must(uuid.NewV7())
+	r := &record{id: id, text: id.String()}
+	r.headers = [...]string{r.text, "no-store", "nosniff"}
+	return r
+}
+
+// mark sets the headers of every answer: its id, that it is not to be stored
+// and that it is what it says. Nobody else may have set them before.
+func (r *record) mark(h http.Header) {
+	h[RequestIDHeader] = r.headers[0:1:1]
+	h["Cache-Control"] = r.headers[1:2:2]
+	h["X-Content-Type-Options"] = r.headers[2:3:3]
 }
 
 func (r *record) in(ctx context.Context) context.Context {

@@ -28,9 +28,17 @@ type Config struct {
 	Callers int
 	// Out gets progress lines and the table; nil is silent.
 	Out io.Writer
-	// Profile also writes a CPU profile of the gateway for each line to Home,
-	// as bench-NAME.pprof.
-	Profile bool
+	// Only restricts the run to lines whose names begin with one of these, and
+	// to what they are compared with; nil runs them all.
+	Only []string
+	// Scale is the part of a full-size bank that the lines about growth have:
+	// 1 is a million tokens and grants, ten million access records and an
+	// account with a hundred thousand transactions, which take many minutes to
+	// make. 0 leaves these lines out.
+	Scale float64
+	// Profile is a folder that gets a CPU profile of the gateway for each
+	// line, as NAME.pprof; empty takes none.
+	Profile string
 }
 
 // rounds is how often each line is measured. The lines take turns, and each
@@ -54,6 +62,8 @@ func Run(ctx context.Context, c Config) error {
 		return errors.New("bench: a line is measured for 1 to 30 seconds")
 	case c.Callers < 1 || c.Callers > 1000:
 		return errors.New("bench: there are 1 to 1,000 callers")
+	case c.Scale < 0 || c.Scale > 1:
+		return errors.New("bench: the scale is 0 to 1")
 	}
 	if err := run(ctx, c, time.Duration(c.Seconds)*time.Second, rounds); err != nil {
 		return fmt.Errorf("bench: %w", err)
@@ -68,13 +78,18 @@ func run(ctx context.Context, c Config, each time.Duration, rounds int) (err err
 	if c.Home, err = filepath.Abs(c.Home); err != nil {
 		return err
 	}
-	if err := os.MkdirAll(c.Home, 0o700); err != nil {
-		return err
+	for _, dir := range []string{c.Home, c.Profile} {
+		if dir == "" {
+			continue
+		}
+		if err := os.MkdirAll(dir, 0o700); err != nil {
+			return err
+		}
 	}
 	report := Report{Machine: Machine{
 		Started: time.Now().UTC().Format(time.RFC3339), System: runtime.GOOS + "/" + runtime.GOARCH,
 		Cores: runtime.NumCPU(), Go: runtime.Version(),
-		Callers: c.Callers, Seconds: each.Seconds(), Rounds: rounds,
+		Callers: c.Callers, Seconds: each.Seconds(), Rounds: rounds, Scale: c.Scale,
 	}}
 	s, err := start(ctx, c)
 	if err != nil {
@@ -91,6 +106,10 @@ func run(ctx context.Context, c Config, each time.Duration, rounds int) (err err
 	if err == nil {
 		report.Lines, err = measure(ctx, c, lines, s.meter(), each, rounds)
 	}
+	relate(report.Lines)
+	if err == nil {
+		report.Steady, err = c.steadily(ctx, lines, report.Lines, each)
+	}
 	if err == nil {
 		c.say("counting round trips, with one caller")
 		var counts map[string]RoundTrips
@@ -102,7 +121,6 @@ func run(ctx context.Context, c Config, each time.Duration, rounds int) (err err
 	if err := errors.Join(err, g.close()); err != nil {
 		return err
 	}
-	relate(report.Lines)
 	if err := report.print(c.Out); err != nil {
 		return err
 	}
@@ -138,8 +156,8 @@ func (l line) once(ctx context.Context, c Config, m meter, each time.Duration) (
 	var before usage
 	a, err := l.measure(ctx, each, func() (err error) {
 		runtime.GC() // what the line before left is not collected on this one's clock
-		if c.Profile {
-			if profile, err = os.Create(filepath.Join(c.Home, "bench-"+l.name+".pprof")); err == nil {
+		if c.Profile != "" {
+			if profile, err = os.Create(filepath.Join(c.Profile, l.name+".pprof")); err == nil {
 				err = pprof.StartCPUProfile(profile)
 			}
 		}

@@ -26,7 +26,7 @@ func TestRun(t *testing.T) {
 	t.Parallel()
 	home := filepath.Join(t.TempDir(), "home")
 	var out strings.Builder
-	c := Config{Home: home, Callers: 4, Out: &out, Profile: true}
+	c := Config{Home: home, Callers: 4, Out: &out, Profile: filepath.Join(home, "profiles"), Scale: 0.001}
 	if err := run(t.Context(), c, 100*time.Millisecond, 1); err != nil {
 		t.Fatalf("%v\n%s", err, out.String())
 	}
@@ -54,12 +54,23 @@ func TestRun(t *testing.T) {
 		"sandbox-certificate":                 "sandbox-bare",
 		"sandbox-dpop":                        "sandbox-bare",
 		"sandbox-certificate-gate-redis-down": "sandbox-certificate-gate",
+		"plain-handler":                       "plain-handler",
+		"introspection-certificate":           "plain-handler",
 		"memory-bare":                         "memory-bare",
 		"memory-certificate":                  "memory-bare",
 		"memory-dpop":                         "memory-bare",
 		"sandbox-page-1":                      "sandbox-page-1",
 		"sandbox-page-600":                    "sandbox-page-1",
 		"sandbox-page-of-500":                 "sandbox-page-1",
+		"small-certificate-gate":              "small-certificate-gate",
+		"small-certificate-gate-redis-down":   "small-certificate-gate-redis-down",
+		"large-certificate-gate":              "small-certificate-gate",
+		"large-certificate-gate-redis-down":   "small-certificate-gate-redis-down",
+		"gate-single":                         "gate-single",
+		"gate-batched":                        "gate-single",
+		"gate-lanes-1":                        "gate-single",
+		"gate-lanes-2":                        "gate-single",
+		"gate-lanes-8":                        "gate-single",
 		"as-par":                              "as-par",
 		"as-code":                             "as-par",
 		"as-refresh":                          "as-par",
@@ -77,6 +88,13 @@ func TestRun(t *testing.T) {
 		"sandbox-certificate":                 {1, 1},
 		"sandbox-dpop":                        {1, 1},
 		"sandbox-certificate-gate-redis-down": {3, 0},
+		"plain-handler":                       {0, 0},
+		"introspection-certificate":           {0, 1},
+		"gate-single":                         {1, 0},
+		"gate-batched":                        {1, 0},
+		"gate-lanes-1":                        {1, 0},
+		"gate-lanes-2":                        {1, 0},
+		"gate-lanes-8":                        {1, 0},
 		"memory-bare":                         {0, 0},
 		"memory-certificate":                  {0, 1},
 		"memory-dpop":                         {0, 1},
@@ -89,7 +107,7 @@ func TestRun(t *testing.T) {
 		"as-revocation":                       {8, 1},
 		"as-introspection-redis":              {1, 1},
 		"as-introspection-certificate":        {0, 1},
-		"as-introspection-postgres":           {2, 0},
+		"as-introspection-postgres":           {1, 0},
 	}
 	if len(report.Lines) != len(references) {
 		t.Errorf("%d lines, want %d", len(report.Lines), len(references))
@@ -123,7 +141,7 @@ func TestRun(t *testing.T) {
 		if !strings.Contains(out.String(), "| "+name+" ") {
 			t.Errorf("the table lacks %s", name)
 		}
-		if info, err := os.Stat(filepath.Join(home, "bench-"+name+".pprof")); err != nil || info.Size() == 0 {
+		if info, err := os.Stat(filepath.Join(home, "profiles", name+".pprof")); err != nil || info.Size() == 0 {
 			t.Errorf("%s: no profile: %v", name, err)
 		}
 	}
@@ -145,6 +163,7 @@ func TestRunRefusesAConfigOutOfRange(t *testing.T) {
 		"old proofs":   {Home: "x", Seconds: 31},
 		"no caller":    {Home: "x", Callers: -1},
 		"many callers": {Home: "x", Callers: 1001},
+		"too large":    {Home: "x", Scale: 1.1},
 	} {
 		if err := Run(context.Background(), c); err == nil {
 			t.Errorf("%s: taken", name)

@@ -21,6 +21,8 @@ type line struct {
 	reference string
 	// body is how long each answer is in bytes; 0 when it is not looked at.
 	body int
+	// at reads at a constant rate; nil where the line cannot.
+	at func(ctx context.Context, rate int, d time.Duration) (rateAnswer, error)
 	// measure warms the line up, calls begin, and runs it for d.
 	measure func(ctx context.Context, d time.Duration, begin func() error) (answer, error)
 }
@@ -35,6 +37,7 @@ type endpoint struct {
 	gate            resource.Gate
 	cache           *redis.Cache
 	path            string // what is asked for; empty is the stack's
+	form            string // as in job
 }
 
 // The reference lines of reads, by bank.
@@ -47,18 +50,18 @@ const (
 func (s *stack) lines(ctx context.Context, c Config, g *generator) ([]line, error) {
 	const certGate = "sandbox-certificate-gate"
 	fromSandbox, err := s.reads(ctx, c, g, s.bank, sandboxBare, []endpoint{
-		{certGate, sandboxBare, s.byCert, s.gate, s.cache, ""},
-		{"sandbox-dpop-gate", sandboxBare, s.byKey, s.gate, s.cache, ""},
-		{"sandbox-certificate", sandboxBare, s.byCert, openGate{}, s.cache, ""},
-		{"sandbox-dpop", sandboxBare, s.byKey, openGate{}, s.cache, ""},
-		{"sandbox-certificate-gate-redis-down", certGate, s.byCert, s.gate, s.absent, ""},
+		{certGate, sandboxBare, s.byCert, s.gate, s.cache, "", ""},
+		{"sandbox-dpop-gate", sandboxBare, s.byKey, s.gate, s.cache, "", ""},
+		{"sandbox-certificate", sandboxBare, s.byCert, openGate{}, s.cache, "", ""},
+		{"sandbox-dpop", sandboxBare, s.byKey, openGate{}, s.cache, "", ""},
+		{"sandbox-certificate-gate-redis-down", certGate, s.byCert, s.gate, s.absent, "", ""},
 	})
 	if err != nil {
 		return nil, err
 	}
 	fromMemory, err := s.reads(ctx, c, g, s.memory, memoryBare, []endpoint{
-		{"memory-certificate", memoryBare, s.byCert, openGate{}, s.cache, ""},
-		{"memory-dpop", memoryBare, s.byKey, openGate{}, s.cache, ""},
+		{"memory-certificate", memoryBare, s.byCert, openGate{}, s.cache, "", ""},
+		{"memory-dpop", memoryBare, s.byKey, openGate{}, s.cache, "", ""},
 	})
 	if err != nil {
 		return nil, err
@@ -71,7 +74,42 @@ func (s *stack) lines(ctx context.Context, c Config, g *generator) ([]line, erro
 	if err != nil {
 		return nil, err
 	}
-	return slices.Concat(fromSandbox, fromMemory, pages, fromServer), nil
+	gates, err := s.gates(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	plain, err := s.plain(ctx, c, g)
+	if err != nil {
+		return nil, err
+	}
+	var grown []line
+	for _, side := range s.sides {
+		l, err := side.growth(ctx, c, g)
+		if err != nil {
+			return nil, err
+		}
+		grown = append(grown, l...)
+	}
+	return c.only(slices.Concat(plain, fromSandbox, fromMemory, pages, grown, gates, fromServer)), nil
+}
+
+// only returns the lines that are asked for, with what they are compared with.
+func (c Config) only(lines []line) []line {
+	if len(c.Only) == 0 {
+		return lines
+	}
+	wanted := map[string]bool{}
+	for _, l := range slices.Backward(lines) { // a reference comes before what refers to it
+		for _, prefix := range c.Only {
+			if strings.HasPrefix(l.name, prefix) {
+				wanted[l.name] = true
+			}
+		}
+		if wanted[l.name] {
+			wanted[l.reference] = true
+		}
+	}
+	return slices.DeleteFunc(lines, func(l line) bool { return !wanted[l.name] })
 }
 
 // reads returns the lines of one bank: the one without checks and one for each
@@ -127,7 +165,7 @@ func (s *stack) read(ctx context.Context, c Config, g *generator, h http.Handler
 	j := job{
 		Address: address, CAFile: s.caFile, CertFile: e.credentials.pair.CertFile, KeyFile: e.credentials.pair.KeyFile,
 		Path: target, Callers: c.Callers,
-		Scheme: e.credentials.scheme, Tokens: e.credentials.tokens, Keys: e.credentials.keys, URL: public + path,
+		Form: e.form, Scheme: e.credentials.scheme, Tokens: e.credentials.tokens, Keys: e.credentials.keys, URL: public + path,
 	}
 	body, err := once(ctx, j)
 	if err != nil {
@@ -145,5 +183,16 @@ func (s *stack) read(ctx context.Context, c Config, g *generator, h http.Handler
 		}
 		return g.measure()
 	}
-	return line{name: e.name, reference: e.reference, body: len(body), measure: measure}, body, nil
+	steady := func(ctx context.Context, rate int, d time.Duration) (rateAnswer, error) {
+		r := rateJob{Address: j.Address, CAFile: j.CAFile, CertFile: j.CertFile, KeyFile: j.KeyFile, Scheme: j.Scheme, Callers: steadyCallers, Rate: rate, Measure: d}
+		for i, token := range j.Tokens {
+			read := rateRead{Path: j.Path, URL: j.URL, Token: token}
+			if len(j.Keys) > 0 {
+				read.Key = j.Keys[i]
+			}
+			r.Reads = append(r.Reads, read)
+		}
+		return generate(ctx, r)
+	}
+	return line{name: e.name, reference: e.reference, body: len(body), measure: measure, at: steady}, body, nil
 }

@@ -28,6 +28,9 @@ type job struct {
 	Warm    time.Duration // before the clock starts
 	Measure time.Duration
 	Scheme  string // of Authorization; empty sends no credentials
+	// Form makes the request a POST of this form, at whose end the token
+	// goes; it is sent nowhere else then.
+	Form string
 	// Tokens are used in turn.
 	Tokens []string
 	// Keys are the PKCS #8 private keys of the tokens, in their order, if
@@ -101,7 +104,7 @@ func (l *load) connect(ctx context.Context) error {
 		return err
 	}
 	for range l.job.Callers {
-		c := &caller{request: request{path: l.job.Path, interaction: uuid.NewString(), scheme: l.job.Scheme}}
+		c := &caller{request: request{path: l.job.Path, interaction: uuid.NewString(), scheme: l.job.Scheme, form: l.job.Form}}
 		if err := c.connect(ctx, config, l.job.Address); err != nil {
 			return err
 		}

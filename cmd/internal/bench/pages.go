@@ -47,9 +47,9 @@ func (s *stack) pages(ctx context.Context, c Config, g *generator) ([]line, erro
 	}
 	var lines []line
 	for _, e := range []endpoint{
-		{firstPage, firstPage, one, s.gate, s.cache, target(limit, "")},
-		{"sandbox-page-600", firstPage, one, s.gate, s.cache, late},
-		{"sandbox-page-of-500", firstPage, one, s.gate, s.cache, target(fdx.MaxLimit, "")},
+		{firstPage, firstPage, one, s.gate, s.cache, target(limit, ""), ""},
+		{"sandbox-page-600", firstPage, one, s.gate, s.cache, late, ""},
+		{"sandbox-page-of-500", firstPage, one, s.gate, s.cache, target(fdx.MaxLimit, ""), ""},
 	} {
 		l, _, err := s.read(ctx, c, g, h, e)
 		if err != nil {

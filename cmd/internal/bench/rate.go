@@ -2,6 +2,7 @@ package bench
 
 import (
 	"bytes"
+	"cmp"
 	"context"
 	"crypto/tls"
 	"encoding/json"
@@ -20,9 +21,11 @@ import (
 // holds tokens and keys, which is why it goes through a pipe.
 type rateJob struct {
 	Address, CAFile string
-	Callers         int // connections
-	Rate            int // reads a second
-	Measure         time.Duration
+	// As in job; no scheme is DPoP.
+	CertFile, KeyFile, Scheme string
+	Callers                   int // connections
+	Rate                      int // reads a second
+	Measure                   time.Duration
 	// Reads are made in turn, and once each before the clock starts.
 	Reads []rateRead
 }
@@ -32,7 +35,7 @@ type rateRead struct {
 	Path  string // with query
 	URL   string // what its proofs name
 	Token string
-	Key   []byte // PKCS #8, what the token is bound to
+	Key   []byte // PKCS #8, what the token is bound to; nil for a certificate
 }
 
 // rateAnswer is what a load came to.
@@ -76,13 +79,16 @@ func serveRate(in io.Reader, out io.Writer) error {
 // reads that wait meanwhile, which one that is asked again only after it
 // answered would be spared.
 func (j rateJob) run(ctx context.Context) (rateAnswer, error) {
-	dialled := job{Address: j.Address, CAFile: j.CAFile}
+	dialled := job{Address: j.Address, CAFile: j.CAFile, CertFile: j.CertFile, KeyFile: j.KeyFile}
 	config, err := clientTLS(dialled)
 	if err != nil {
 		return rateAnswer{}, err
 	}
 	signers := make([]*signer, len(j.Reads))
 	for i, r := range j.Reads {
+		if r.Key == nil {
+			continue
+		}
 		if signers[i], err = newSigner(r.Key, r.URL, r.Token); err != nil {
 			return rateAnswer{}, err
 		}
@@ -90,7 +96,7 @@ func (j rateJob) run(ctx context.Context) (rateAnswer, error) {
 	asking := make([]*rateCaller, j.Callers)
 	for i := range asking {
 		c := &rateCaller{job: j, signers: signers, config: config, faults: map[string]int{}}
-		c.request = request{interaction: uuid.NewString(), scheme: "DPoP"}
+		c.request = request{interaction: uuid.NewString(), scheme: cmp.Or(j.Scheme, "DPoP")}
 		if err := c.connect(ctx, config, j.Address); err != nil {
 			return rateAnswer{}, fmt.Errorf("connect: %w", err)
 		}
@@ -176,16 +182,19 @@ func (c *rateCaller) readAt(ctx context.Context, i int, due time.Time) {
 // try signs a proof for read i, waits until wait returns and makes it.
 func (c *rateCaller) try(i int, wait func()) error {
 	r := c.job.Reads[i]
-	proof, err := c.signers[i].sign(time.Now())
-	if err != nil {
-		return err
+	var proof []byte
+	if s := c.signers[i]; s != nil {
+		var err error
+		if proof, err = s.sign(time.Now()); err != nil {
+			return err
+		}
 	}
 	c.request.path = r.Path
 	wait()
 	if err := c.conn.SetDeadline(time.Now().Add(rateTimeout)); err != nil {
 		return err
 	}
-	_, err = c.read(r.Token, proof)
+	_, err := c.read(r.Token, proof)
 	return err
 }
 

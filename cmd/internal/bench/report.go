@@ -17,6 +17,7 @@ const FileName = "bench.json"
 type Report struct {
 	Machine Machine  `json:"machine"`
 	Lines   []Result `json:"lines"` // references before what refers to them
+	Steady  []Steady `json:"steady"`
 }
 
 // Machine says where and how a report was made.
@@ -30,6 +31,7 @@ type Machine struct {
 	Callers    int     `json:"callers"`
 	Seconds    float64 `json:"seconds"` // per line and round
 	Rounds     int     `json:"rounds"`
+	Scale      float64 `json:"scale"` // of the lines about growth; 0: none
 }
 
 // Result is one line: the round whose throughput is the median of the
@@ -102,7 +104,14 @@ func (r Report) print(w io.Writer) error {
 	m := r.Machine
 	fmt.Fprintf(w, "\n%s; %s, %d cores, %s; PostgreSQL %s, Redis: %s\n%d callers, %d rounds of %g s per line, each line's median round\n\n",
 		m.Started, m.System, m.Cores, m.Go, m.PostgreSQL, m.Redis, m.Callers, m.Rounds, m.Seconds)
-	t := tabwriter.NewWriter(w, 0, 0, 1, ' ', 0)
+	_, err := io.WriteString(w, strings.Join([]string{r.lineTable(), r.steadyTable(), r.targetTable()}, "\n"))
+	return err
+}
+
+// lineTable is all lines in Markdown.
+func (r Report) lineTable() string {
+	var b strings.Builder
+	t := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)
 	row := func(cells ...string) { fmt.Fprintln(t, "| "+strings.Join(cells, "\t| ")+"\t|") }
 	row("line", "ratio", "of", "requests/s", "p50 ms", "p99 ms", "CPU us gateway", "PostgreSQL", "Redis", "added", "KiB", "of body", "allocs", "trips PostgreSQL", "Redis")
 	row("---", "---:", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
@@ -121,7 +130,8 @@ func (r Report) print(w io.Writer) error {
 			fmt.Sprintf("%.1f", l.Bytes/1024), l.perBody(), fmt.Sprintf("%.0f", l.Allocs),
 			fmt.Sprintf("%.2f", l.RoundTrips.PostgreSQL), fmt.Sprintf("%.2f", l.RoundTrips.Redis))
 	}
-	return t.Flush()
+	_ = t.Flush() // a Builder takes everything
+	return b.String()
 }
 
 // perBody returns how many times the length of its body an answer allocates.

@@ -34,7 +34,7 @@ func (s *stack) count(ctx context.Context, c Config, g *generator, d time.Durati
 		return nil, err
 	}
 	defer func() { err = errors.Join(err, t.close()) }()
-	c.Callers = 1
+	c.Callers, c.Scale = 1, 0
 	lines, err := t.lines(ctx, c, g)
 	if err != nil {
 		return nil, err
@@ -71,6 +71,7 @@ type taps struct{ postgres, redis *tap }
 func (s *stack) tapped(ctx context.Context) (_ *stack, _ taps, err error) {
 	t := *s
 	t.closers = nil
+	t.sides = nil // their round trips are those of the others
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, t.close())
@@ -78,7 +79,7 @@ func (s *stack) tapped(ctx context.Context) (_ *stack, _ taps, err error) {
 	}()
 	var heard taps
 	var dsn, redisURL string
-	if heard.postgres, dsn, err = tapInto(s.postgres.DSN(database)); err != nil {
+	if heard.postgres, dsn, err = tapInto(s.postgres.DSN(s.database)); err != nil {
 		return nil, taps{}, err
 	}
 	t.later(heard.postgres.close)

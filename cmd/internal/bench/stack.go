@@ -51,6 +51,7 @@ const conns = 16
 // stack is everything that runs on the server's side.
 type stack struct {
 	postgres *services.Postgres
+	database string // of this stack
 	version  string // of PostgreSQL
 	redis    *services.Redis
 
@@ -71,6 +72,8 @@ type stack struct {
 	sealer *certs.Sealer
 	apps   clients // of the authorization server
 
+	sides   []*stack        // a small and a large one
+	side    string          // which of them this is
 	path    string          // of the page, with query
 	access  resource.Access // what the page is of
 	closers []func() error  // run last to first
@@ -78,14 +81,14 @@ type stack struct {
 
 // start brings everything up. On an error nothing is left.
 func start(ctx context.Context, c Config) (_ *stack, err error) {
-	s := &stack{}
+	s := &stack{database: database}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
 		}
 	}()
 	steps := []func(context.Context, Config) error{
-		s.startServices, s.openStores, s.fillBank, s.makeCertificates, s.issueTokens, s.registerClients, s.takePage,
+		s.startServices, s.openStores, s.fillBank, s.makeCertificates, s.issueTokens, s.registerClients, s.takePage, s.makeSides,
 	}
 	for _, step := range steps {
 		if err := step(ctx, c); err != nil {
@@ -179,7 +182,7 @@ func (s *stack) openStores(ctx context.Context, c Config) error {
 	s.later(null.Close)
 	s.log = slog.New(slog.NewJSONHandler(null, nil))
 
-	dsn := s.postgres.DSN(database)
+	dsn := s.postgres.DSN(s.database)
 	if err := errors.Join(postgres.Migrate(ctx, dsn), sandbox.Migrate(ctx, dsn)); err != nil {
 		return err
 	}
@@ -223,7 +226,7 @@ func (s *stack) fillBank(ctx context.Context, c Config) error {
 		return err
 	}
 	// Otherwise the housekeeping after a load would run in the middle.
-	return statement(ctx, s.postgres.DSN(database), "VACUUM (ANALYZE)")
+	return statement(ctx, s.postgres.DSN(s.database), "VACUUM (ANALYZE)")
 }
 
 func (s *stack) makeCertificates(_ context.Context, _ Config) error {

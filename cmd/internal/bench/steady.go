@@ -95,7 +95,7 @@ func (c LoadConfig) run(ctx context.Context, each time.Duration) (err error) {
 	if err := os.MkdirAll(c.Home, 0o700); err != nil {
 		return err
 	}
-	s := &stack{}
+	s := &stack{database: database}
 	defer func() { err = errors.Join(err, s.close()) }()
 	for _, step := range []func(context.Context, Config) error{s.startServices, s.openStores, s.makeCertificates} {
 		if err := step(ctx, Config{Home: c.Home, Out: c.Out}); err != nil {
@@ -126,7 +126,7 @@ func (c LoadConfig) run(ctx context.Context, each time.Duration) (err error) {
 		return fmt.Errorf("%d of %d people have accounts that can be shared", grants, len(who))
 	}
 	dsnFile, redisFile := filepath.Join(private, "dsn"), filepath.Join(private, "redis")
-	err = errors.Join(certs.WritePrivate(dsnFile, []byte(s.postgres.DSN(database))), certs.WritePrivate(redisFile, []byte(s.redis.URL())))
+	err = errors.Join(certs.WritePrivate(dsnFile, []byte(s.postgres.DSN(s.database))), certs.WritePrivate(redisFile, []byte(s.redis.URL())))
 	if err != nil {
 		return err
 	}
@@ -214,7 +214,7 @@ func (s *stack) openBank(ctx context.Context, c LoadConfig, private string) ([]c
 		who = append(who, consent.ConsumerID(person.ID))
 	}
 	return who, file, errors.Join(
-		certs.WritePrivate(dsnFile, []byte(s.postgres.DSN(database)+"&pool_max_conns="+strconv.Itoa(conns))),
+		certs.WritePrivate(dsnFile, []byte(s.postgres.DSN(s.database)+"&pool_max_conns="+strconv.Itoa(conns))),
 		certs.WritePrivate(file, fmt.Appendf(nil, "kind: sandbox\nsandbox: {dsn_file: %q}\n", dsnFile)),
 	)
 }
@@ -294,7 +294,7 @@ func generate(ctx context.Context, j rateJob) (rateAnswer, error) {
 
 // records counts the access records of reads that were given data.
 func (s *stack) records(ctx context.Context) (n int, err error) {
-	db, err := sql.Open("pgx", s.postgres.DSN(database))
+	db, err := sql.Open("pgx", s.postgres.DSN(s.database))
 	if err != nil {
 		return 0, err
 	}

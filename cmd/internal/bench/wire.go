@@ -18,14 +18,25 @@ type request struct {
 	path        string // with query
 	interaction string
 	scheme      string // empty sends no credentials
+	form        string // as in job
 }
 
 // append writes a request with these credentials.
 func (r *request) append(b []byte, token string, proof []byte) []byte {
-	b = append(b, "GET "...)
+	method := "GET "
+	if r.form != "" {
+		method = "POST "
+	}
+	b = append(b, method...)
 	b = append(b, r.path...)
 	b = append(b, " HTTP/1.1\r\nHost: localhost\r\nAccept: application/json\r\nx-fapi-interaction-id: "...)
 	b = append(b, r.interaction...)
+	if r.form != "" {
+		b = append(b, "\r\nContent-Type: application/x-www-form-urlencoded\r\nContent-Length: "...)
+		b = strconv.AppendInt(b, int64(len(r.form)+len(token)), 10)
+		b = append(append(b, "\r\n\r\n"...), r.form...)
+		return append(b, token...)
+	}
 	if r.scheme != "" {
 		b = append(b, "\r\nAuthorization: "...)
 		b = append(b, r.scheme...)
