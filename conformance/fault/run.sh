@@ -1,0 +1,16 @@
+#!/bin/sh
+# Builds the programs and breaks things under them. SEED=n repeats a plan,
+# FAULT=nightly takes an hour. Seeds that once failed run first.
+set -eu
+cd "$(dirname "$0")/../.."
+out=.cache/fault
+GO=${GO:-go} TAGS=${TAGS:--tags nomsgpack}
+mkdir -p "$out"
+# shellcheck disable=SC2086 # TAGS are words
+$GO build $TAGS -o "$out/" ./cmd/authzd ./cmd/gatewayd ./cmd/headgate ./conformance/fault
+case ${FAULT:-} in
+nightly) set -- -rounds 5 -hold 12s -gap 8s -people 120 -apps 20 -rate 100 "$@" ;;
+'') ;;
+*) echo "make fault: FAULT is nightly or nothing" >&2; exit 1 ;;
+esac
+exec "$out/fault" -bin "$out" -seed "${SEED:-0}" -report "$out/report.json" "$@"
