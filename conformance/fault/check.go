@@ -204,7 +204,7 @@ func checkDark(ops []op, windows []dark) finding {
 	for _, w := range windows {
 		recovered := map[string]time.Duration{}
 		for _, o := range ops {
-			if o.Kind != opRead || !slices.Contains(w.instances, o.Instance) {
+			if o.Kind != opRead || o.How == usedAgain || !slices.Contains(w.instances, o.Instance) {
 				continue
 			}
 			if o.Start > w.ready && o.good() {

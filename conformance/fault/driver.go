@@ -43,6 +43,7 @@ type driver struct {
 	mu     sync.Mutex
 	steady []*grant // read under load; guarded by mu
 	spare  []*grant // for races and stops; guarded by mu
+	free   []pair   // who may make a new consent; guarded by mu
 	lost   int      // operations that the driver itself did not get to
 }
 
@@ -177,9 +178,15 @@ func (d *driver) read(ctx context.Context, instance string, g *grant, accounts b
 		o.Err = err.Error()
 		return o
 	}
-	text := d.send(ctx, &o, g.app, r)
+	d.sendRead(ctx, &o, g.app, r)
+	return o
+}
+
+// sendRead sends a read and completes o by what was given.
+func (d *driver) sendRead(ctx context.Context, o *op, a *app, r *recipient.Request) {
+	text := d.send(ctx, o, a, r)
 	if !o.good() {
-		return o
+		return
 	}
 	o.Yes = true
 	sum := sha256.Sum256(text)
@@ -201,7 +208,6 @@ func (d *driver) read(ctx context.Context, instance string, g *grant, accounts b
 		}
 		slices.Sort(o.Accounts)
 	}
-	return o
 }
 
 // introspect asks what the grant's token is worth.

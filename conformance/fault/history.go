@@ -20,6 +20,10 @@ const (
 	opOnce       = "once" // one of several uses of what may be used once
 )
 
+// usedAgain is the How of reads with a proof that is used several times: Redis
+// may know that when PostgreSQL cannot be asked.
+const usedAgain = "proof used again"
+
 // op is one operation as the one who asked saw it. Times are of one monotonic
 // clock, so that their order is real.
 type op struct {

@@ -5,7 +5,6 @@ import (
 	"math"
 	"math/rand/v2"
 	"net/http"
-	"strconv"
 	"sync"
 	"sync/atomic"
 	"time"
@@ -191,13 +190,15 @@ func (d *driver) watch(ctx context.Context, every time.Duration) {
 	}
 }
 
+// pair is a customer and a recipient that have no consent yet.
+type pair struct {
+	a *app
+	c *customer
+}
+
 // prepare makes the consents that the run needs: steady ones to be read, and
 // spare ones to be stopped. Nobody has two with the same recipient.
 func (d *driver) prepare(ctx context.Context, steady, spare int) error {
-	type pair struct {
-		a *app
-		c *customer
-	}
 	var pairs []pair
 	for _, a := range d.apps {
 		for _, c := range d.people {
@@ -205,10 +206,8 @@ func (d *driver) prepare(ctx context.Context, steady, spare int) error {
 		}
 	}
 	rand.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
-	if len(pairs) < steady+spare {
-		spare = len(pairs) - steady
-	}
-	pairs = pairs[:steady+spare]
+	spare = min(spare, len(pairs)-steady)
+	pairs, d.free = pairs[:steady+spare], pairs[steady+spare:]
 	made := make([]*grant, len(pairs))
 	var fault atomic.Value
 	var next atomic.Int64
@@ -242,6 +241,3 @@ func (d *driver) prepare(ctx context.Context, steady, spare int) error {
 	d.steady, d.spare = made[:steady], made[steady:]
 	return nil
 }
-
-// count writes a number for people.
-func count(n int) string { return strconv.Itoa(n) }

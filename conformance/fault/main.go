@@ -115,7 +115,7 @@ func test(ctx context.Context, c config) ([]finding, error) {
 		return nil, err
 	}
 	say("%d recipients, %d customers; making consents", len(d.apps), len(d.people))
-	if err := d.prepare(ctx, c.steady, c.apps*c.people-c.steady); err != nil {
+	if err := d.prepare(ctx, c.steady, c.apps*c.people*4/5-c.steady); err != nil {
 		return nil, fmt.Errorf("make consents: %w", err)
 	}
 	say("%d consents under load, %d to be stopped", len(d.steady), len(d.spare))
@@ -133,6 +133,7 @@ func test(ctx context.Context, c config) ([]finding, error) {
 	wg.Go(func() {
 		d.races(loaded, max((total+15*time.Second)/time.Duration(len(d.spare)+1), 100*time.Millisecond))
 	})
+	wg.Go(func() { d.repeat(loaded, 700*time.Millisecond) })
 	for _, quiet := range []string{"warm-up", calm} {
 		d.history.mark(quiet, began)
 		if err := rest(ctx, 6*time.Second); err != nil {
@@ -253,6 +254,7 @@ func (d *driver) check(ctx context.Context, plan []fault) ([]finding, error) {
 	list := []finding{
 		checkRevoke(ops, troubled),
 		checkAudit(ops, stored.Records),
+		checkOnce(ops, troubled),
 		checkNotify(d.stops(stored, troubled), d.told(ctx)),
 		checkCacheDown(ops, caches, calms),
 		checkDark(ops, darks),

@@ -254,10 +254,7 @@ func (s *stack) enlist(n int) ([]*customer, error) {
 
 // grant walks a customer to a consent and returns it with its first token.
 func (s *stack) grant(ctx context.Context, a *app, who *customer) (*grant, error) {
-	attempt, err := recipient.Ask(recipient.ConsentRequest{
-		DurationType: recipient.TimeBound, DurationPeriod: 30, LookbackPeriod: lookback,
-		Resources: []recipient.Resource{{ResourceType: "ACCOUNT", DataClusters: clusters}},
-	})
+	attempt, err := recipient.Ask(wanted())
 	if err != nil {
 		return nil, err
 	}

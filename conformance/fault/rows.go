@@ -2,7 +2,6 @@ package main
 
 import (
 	"context"
-	"encoding/hex"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -84,6 +83,3 @@ func readRows(ctx context.Context, p *postgres, h *history) (*rows, error) {
 	}
 	return r, err
 }
-
-// empty is the hash of nothing, in records of refusals.
-var empty = hex.EncodeToString(make([]byte, 32))
