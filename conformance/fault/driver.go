@@ -69,16 +69,23 @@ func (d *driver) client(instance string, certificate *tls.Certificate, a string)
 		Transport: &http.Transport{
 			TLSClientConfig: roots, MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second,
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				if instance != authzd {
-					address = net.JoinHostPort("127.0.0.1", strconv.Itoa(d.stack.ports[instance]))
-				}
-				return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, address)
+				return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, d.stack.instanceAddress(instance, address))
 			},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
 	}
 	known, _ := d.clients.LoadOrStore(clientKey{instance, a}, fresh)
 	return known.(*http.Client)
+}
+
+// forget begins a new history.
+func (d *driver) forget() {
+	d.clients.Range(func(_, c any) bool {
+		c.(*http.Client).CloseIdleConnections()
+		return true
+	})
+	d.history = newHistory()
+	d.stack.sink.begin(d.history.began)
 }
 
 // once is an empty body that cannot be sent a second time: the transport must
@@ -226,9 +233,11 @@ func (d *driver) introspect(ctx context.Context, g *grant) op {
 }
 
 // refresh gets the grant another access token.
-func (d *driver) refresh(ctx context.Context, g *grant) op {
+func (d *driver) refresh(ctx context.Context, g *grant) op { return d.refreshAt(ctx, g, authzd) }
+
+func (d *driver) refreshAt(ctx context.Context, g *grant, instance string) op {
 	old := g.now()
-	o := op{Kind: opRefresh, Instance: authzd, Recipient: g.app.id, Consent: g.id, Token: digest(old.RefreshToken)}
+	o := op{Kind: opRefresh, Instance: instance, Recipient: g.app.id, Consent: g.id, Token: digest(old.RefreshToken)}
 	r, err := g.app.client.RefreshRequest(old.RefreshToken, old.Key)
 	if err != nil {
 		o.Err = err.Error()

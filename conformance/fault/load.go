@@ -122,6 +122,12 @@ func (d *driver) race(ctx context.Context, g *grant, n int) {
 			}
 		})
 	}
+	wg.Go(func() {
+		for !stopped.Load() {
+			d.history.add(d.introspect(ctx, g))
+			time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond)
+		}
+	})
 	time.Sleep(time.Duration(rand.IntN(15)) * time.Millisecond)
 	how := ways[n%len(ways)]
 	switch {
@@ -133,8 +139,8 @@ func (d *driver) race(ctx context.Context, g *grant, n int) {
 	o := d.revoke(ctx, g, how, gateways[n%2])
 	d.history.add(o)
 	stopped.Store(true)
+	d.history.add(d.introspect(ctx, g))
 	if n%3 == 0 {
-		d.history.add(d.introspect(ctx, g))
 		d.history.add(d.refresh(ctx, g))
 	}
 	wg.Wait()

@@ -34,6 +34,10 @@ type config struct {
 	apps   int
 	people int
 	steady int
+	// restarts and requests are what D1 takes at least.
+	restarts, requests int
+	// mutants runs the faults of package broken in place of a plan.
+	mutants bool
 }
 
 func main() {
@@ -58,6 +62,9 @@ func run() error {
 	flag.IntVar(&c.apps, "apps", 10, "recipients")
 	flag.IntVar(&c.people, "people", 24, "customers")
 	flag.IntVar(&c.steady, "steady", 60, "consents under load; the others are stopped in races")
+	flag.IntVar(&c.restarts, "restarts", 4, "instances restarted in turn, at least")
+	flag.IntVar(&c.requests, "requests", 0, "requests meanwhile, at least")
+	flag.BoolVar(&c.mutants, "mutants", false, "bin was built with the faults of package broken: show that each is noticed")
 	flag.Parse()
 	var err error
 	if c.only, err = regexp.Compile(only); err != nil {
@@ -120,40 +127,58 @@ func test(ctx context.Context, c config) ([]finding, error) {
 	}
 	say("%d consents under load, %d to be stopped", len(d.steady), len(d.spare))
 
+	if c.mutants {
+		return d.mutants(ctx, c, say)
+	}
 	plan := order(s.faults(), c)
+	if err := d.exercise(ctx, c, plan, 6*time.Second, say); err != nil {
+		return nil, err
+	}
+	say("restarting in turn")
+	drained, err := d.drain(ctx, c.restarts, c.requests)
+	if err != nil {
+		return nil, err
+	}
+	say("checking")
+	list, err := d.check(ctx, plan, time.Minute)
+	return append(list, drained), err
+}
+
+// exercise gives load while the plan happens, after a quiet time.
+func (d *driver) exercise(ctx context.Context, c config, plan []fault, quiet time.Duration, say func(string, ...any)) error {
 	loaded, endLoad := context.WithCancel(ctx)
-	defer endLoad()
 	var wg sync.WaitGroup
-	wg.Go(func() { d.load(loaded, c.rate) })
-	wg.Go(func() { d.watch(loaded, 250*time.Millisecond) })
-	total := time.Duration(0)
+	defer wg.Wait()
+	defer endLoad()
+	total := 2 * quiet
 	for _, f := range plan {
 		total += max(f.hold, c.hold) + c.gap + 500*time.Millisecond
 	}
-	wg.Go(func() {
-		d.races(loaded, max((total+15*time.Second)/time.Duration(len(d.spare)+1), 100*time.Millisecond))
-	})
+	every := total / time.Duration(len(d.spare)+1)
+	if c.mutants {
+		every = 0
+	}
+	wg.Go(func() { d.load(loaded, c.rate) })
+	wg.Go(func() { d.watch(loaded, 250*time.Millisecond) })
+	wg.Go(func() { d.races(loaded, max(every, 300*time.Millisecond)) })
 	wg.Go(func() { d.repeat(loaded, 700*time.Millisecond) })
-	for _, quiet := range []string{"warm-up", calm} {
-		d.history.mark(quiet, began)
-		if err := rest(ctx, 6*time.Second); err != nil {
-			return nil, err
+	for _, name := range []string{"warm-up", calm} {
+		d.history.mark(name, began)
+		if err := rest(ctx, quiet); err != nil {
+			return err
 		}
-		d.history.mark(quiet, ending)
+		d.history.mark(name, ending)
 	}
 	for _, f := range plan {
 		say("%s", f.name)
-		if err := s.play(ctx, d.history, f, c.hold); err != nil {
-			return nil, err
+		if err := d.stack.play(ctx, d.history, f, c.hold); err != nil {
+			return err
 		}
 		if err := rest(ctx, c.gap); err != nil {
-			return nil, err
+			return err
 		}
 	}
-	endLoad()
-	wg.Wait()
-	say("checking")
-	return d.check(ctx, plan)
+	return nil
 }
 
 // calm is the time by which others are measured.
@@ -182,7 +207,7 @@ func order(all []fault, c config) []fault {
 
 func newDriver(ctx context.Context, s *stack, c config) (*driver, error) {
 	d := &driver{stack: s, history: newHistory()}
-	s.sink.clock(d.history.began)
+	s.sink.begin(d.history.began)
 	var err error
 	if d.apps, err = s.register(ctx, c.apps); err != nil {
 		return nil, fmt.Errorf("register recipients: %w", err)
@@ -201,11 +226,11 @@ func newDriver(ctx context.Context, s *stack, c config) (*driver, error) {
 }
 
 // check gathers what happened and checks it.
-func (d *driver) check(ctx context.Context, plan []fault) ([]finding, error) {
+func (d *driver) check(ctx context.Context, plan []fault, patience time.Duration) ([]finding, error) {
 	// What has to be told yet is told within a minute.
 	var stored *rows
 	var err error
-	for end := time.Now().Add(time.Minute); ; time.Sleep(500 * time.Millisecond) {
+	for end := time.Now().Add(patience); ; time.Sleep(500 * time.Millisecond) {
 		if stored, err = readRows(ctx, d.stack.postgres, d.history); err != nil {
 			return nil, err
 		}

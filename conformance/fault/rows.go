@@ -24,12 +24,10 @@ type stopped struct {
 	At                 time.Time
 }
 
-// rows is what the database holds at the end of a run.
+// rows is what the database holds of a history.
 type rows struct {
 	Records []record
 	Stops   []stopped
-	// Active are the consents that are stored as such.
-	Active map[string]bool
 	// Began is the start of the history by the database's clock.
 	Began time.Time
 }
@@ -40,7 +38,7 @@ func readRows(ctx context.Context, p *postgres, h *history) (*rows, error) {
 		return nil, err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // read only
-	r := &rows{Active: map[string]bool{}}
+	r := &rows{}
 	if err := conn.QueryRow(ctx, "SELECT clock_timestamp()").Scan(&r.Began); err != nil {
 		return nil, err
 	}
@@ -49,7 +47,7 @@ func readRows(ctx context.Context, p *postgres, h *history) (*rows, error) {
 		SELECT request_id::text, recipient_id, grant_id, operation, accounts, clusters,
 		       coalesce(window_start::text, ''), coalesce(window_end::text, ''), record_count, body_bytes,
 		       encode(body_hash, 'hex'), outcome, reason, interaction_id, instance_id, at
-		FROM access_record`)
+		FROM access_record WHERE at >= $1`, r.Began)
 	if err != nil {
 		return nil, err
 	}
@@ -64,22 +62,12 @@ func readRows(ctx context.Context, p *postgres, h *history) (*rows, error) {
 	}
 	list, err = conn.Query(ctx, `
 		SELECT e.grant_id, g.recipient_id, e.at FROM consent_event e JOIN consent_grant g ON g.grant_id = e.grant_id
-		WHERE e.kind = 'revoked' ORDER BY e.at`)
+		WHERE e.kind = 'revoked' AND e.at >= $1 ORDER BY e.at`, r.Began)
 	if err != nil {
 		return nil, err
 	}
-	if r.Stops, err = pgx.CollectRows(list, func(row pgx.CollectableRow) (s stopped, err error) {
+	r.Stops, err = pgx.CollectRows(list, func(row pgx.CollectableRow) (s stopped, err error) {
 		return s, row.Scan(&s.Consent, &s.Recipient, &s.At)
-	}); err != nil {
-		return nil, err
-	}
-	list, err = conn.Query(ctx, "SELECT grant_id FROM consent_grant WHERE status = 'ACTIVE'")
-	if err != nil {
-		return nil, err
-	}
-	active, err := pgx.CollectRows(list, pgx.RowTo[string])
-	for _, id := range active {
-		r.Active[id] = true
-	}
+	})
 	return r, err
 }

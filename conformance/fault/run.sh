@@ -9,7 +9,7 @@ mkdir -p "$out"
 # shellcheck disable=SC2086 # TAGS are words
 $GO build $TAGS -o "$out/" ./cmd/authzd ./cmd/gatewayd ./cmd/headgate ./conformance/fault
 case ${FAULT:-} in
-nightly) set -- -rounds 5 -hold 12s -gap 8s -people 120 -apps 20 -rate 100 "$@" ;;
+nightly) set -- -rounds 5 -hold 12s -gap 8s -people 120 -apps 20 -rate 100 -restarts 8 -requests 10000 "$@" ;;
 '') ;;
 *) echo "make fault: FAULT is nightly or nothing" >&2; exit 1 ;;
 esac

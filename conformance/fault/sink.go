@@ -59,11 +59,11 @@ func (k *sink) set(down bool) {
 	k.down = down
 }
 
-// clock makes times count from there.
-func (k *sink) clock(began time.Time) {
+// begin forgets what came and makes times count from there.
+func (k *sink) begin(at time.Time) {
 	k.mu.Lock()
 	defer k.mu.Unlock()
-	k.began = began
+	k.began, k.got = at, nil
 }
 
 func (k *sink) ServeHTTP(w http.ResponseWriter, r *http.Request) {

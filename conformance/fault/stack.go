@@ -21,6 +21,7 @@ const (
 	gatewayA = "gateway-a"
 	gatewayB = "gateway-b"
 	authzd   = "authzd"
+	authzdB  = "authzd-b" // runs only where two are needed
 )
 
 // stack is the deployment under test: every process is real, and every edge
@@ -70,7 +71,7 @@ func deploy(ctx context.Context, c config) (_ *stack, err error) {
 	if err := s.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("prepare: %w", err)
 	}
-	for _, name := range []string{gatewayA, gatewayB, authzd} {
+	for _, name := range []string{gatewayA, gatewayB, authzd, authzdB} {
 		if s.toPostgres[name], err = newProxy(name+" to PostgreSQL", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.postgres.port))); err != nil {
 			return nil, err
 		}
@@ -78,7 +79,7 @@ func deploy(ctx context.Context, c config) (_ *stack, err error) {
 			return nil, err
 		}
 	}
-	for _, name := range []string{gatewayA, gatewayB, authzd, "pages", "mtls"} {
+	for _, name := range []string{gatewayA, gatewayB, authzd, "pages", "mtls", authzdB, "pages-b", "mtls-b"} {
 		if s.ports[name], err = freePort(); err != nil {
 			return nil, err
 		}
@@ -152,19 +153,21 @@ func (s *stack) configure() error {
 		text, err := json.Marshal(c)
 		faults = append(faults, err, os.WriteFile(filepath.Join(s.dir, name+".json"), text, 0o600))
 		program := "gatewayd"
-		if name == authzd {
+		if name == authzd || name == authzdB {
 			program = authzd
 		}
 		s.procs[name] = &server{
 			name: name, path: filepath.Join(s.bin, program), args: []string{filepath.Join(s.dir, name+".json")}, dir: s.dir, env: s.env,
 		}
 	}
-	a := shared(authzd)
-	a["browser_base"], a["mtls_base"] = s.pages, s.mtls
-	a["listen_protocol"], a["listen_browser"], a["listen_mtls"] = listen(authzd), listen("pages"), listen("mtls")
-	a["signing_keys_file"], a["seal_keys_file"], a["subject_key_file"] = keys("signing-keys.json"), keys("seal-keys.json"), keys("subject-key.json")
-	a["outbound_ca_file"], a["outbound_allow"], a["outbound_ports"] = s.dev.CAFile, []string{"127.0.0.0/8", "::1/128"}, []string{s.sink.port}
-	write(authzd, a)
+	for name, suffix := range map[string]string{authzd: "", authzdB: "-b"} {
+		a := shared(name)
+		a["browser_base"], a["mtls_base"] = s.pages, s.mtls
+		a["listen_protocol"], a["listen_browser"], a["listen_mtls"] = listen(name), listen("pages"+suffix), listen("mtls"+suffix)
+		a["signing_keys_file"], a["seal_keys_file"], a["subject_key_file"] = keys("signing-keys.json"), keys("seal-keys.json"), keys("subject-key.json")
+		a["outbound_ca_file"], a["outbound_allow"], a["outbound_ports"] = s.dev.CAFile, []string{"127.0.0.0/8", "::1/128"}, []string{s.sink.port}
+		write(name, a)
+	}
 	for _, name := range []string{gatewayA, gatewayB} {
 		g := shared(name)
 		g["public"], g["listen"], g["instance"], g["page_keys_file"] = s.public, listen(name), name, keys("page-keys.json")
