@@ -23,6 +23,7 @@ import (
 	"github.com/headgate/headgate/internal/apidocs"
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/journal"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/redis"
 	"github.com/headgate/headgate/internal/token"
@@ -57,6 +58,7 @@ type Config struct {
 	TracePercent    int           `json:"trace_percent" default:"100" help:"percent of the requests that are traced, 0 to 100; used with otlp_endpoint"`
 	BankName        string        `json:"bank_name" default:"" help:"how the bank calls itself in notifications, as at authzd; empty serves no notification endpoints"`
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, in notifications"`
+	JournalDir      string        `json:"journal_dir" default:"" help:"folder in which authzd notes every change of a consent; the process refuses to serve a database that is older, and waits for it at the start; empty compares nothing"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -68,7 +70,9 @@ type Process struct {
 	watch    *telemetry.Telemetry
 	health   *web.Health
 	lameDuck time.Duration
-	closers  []func()
+	// older returns an error when the database is older than the journal.
+	older   func(context.Context) error
+	closers []func()
 }
 
 // New wires the process. It reads files and opens pools, but needs neither
@@ -97,6 +101,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	p.closers = append(p.closers, db.Close)
+	p.older = func(ctx context.Context) error { return journal.Await(ctx, c.JournalDir, db.Grants()) }
 	p.watch.Postgres(db)
 	gate := postgres.NewGate(db, postgres.GateConfig{Lanes: c.GateLanes, Observe: p.watch.Gate()})
 	p.closers = append(p.closers, gate.Close)
@@ -215,6 +220,9 @@ func Serve(ctx context.Context, c Config, log *slog.Logger) error {
 
 // Run serves the socket until ctx ends, then drains.
 func (p *Process) Run(ctx context.Context, socket net.Listener) error {
+	if err := p.older(ctx); err != nil {
+		return err
+	}
 	house, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var kept sync.WaitGroup
 	kept.Go(func() { p.gateway.Run(house) })
