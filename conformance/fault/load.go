@@ -81,11 +81,17 @@ func (d *driver) take() *grant {
 // gateway.
 const fetchers = 6
 
-// races runs race after race until ctx ends or no grant is left.
-func (d *driver) races(ctx context.Context, every time.Duration) {
+// races runs race after race until ctx ends or only so many grants are left.
+func (d *driver) races(ctx context.Context, every time.Duration, keep int) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for n := 0; ; n++ {
+		d.mu.Lock()
+		left := len(d.spare)
+		d.mu.Unlock()
+		if left <= keep {
+			return
+		}
 		g := d.take()
 		if g == nil {
 			return
@@ -123,9 +129,13 @@ func (d *driver) race(ctx context.Context, g *grant, n int) {
 		})
 	}
 	wg.Go(func() {
-		for !stopped.Load() {
+		// Longer than the readers: what is filled in late is found later.
+		for after := 0; after < 8; {
+			if stopped.Load() {
+				after++
+			}
 			d.history.add(d.introspect(ctx, g))
-			time.Sleep(time.Duration(rand.IntN(10)) * time.Millisecond)
+			time.Sleep(time.Duration(rand.IntN(40)) * time.Millisecond)
 		}
 	})
 	time.Sleep(time.Duration(rand.IntN(15)) * time.Millisecond)

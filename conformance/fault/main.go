@@ -36,8 +36,10 @@ type config struct {
 	steady int
 	// restarts and requests are what D1 takes at least.
 	restarts, requests int
+	stops int // stopped after the backup of B1
 	// mutants runs the faults of package broken in place of a plan.
 	mutants bool
+	calm    bool // nothing is stopped
 }
 
 func main() {
@@ -64,6 +66,7 @@ func run() error {
 	flag.IntVar(&c.steady, "steady", 60, "consents under load; the others are stopped in races")
 	flag.IntVar(&c.restarts, "restarts", 4, "instances restarted in turn, at least")
 	flag.IntVar(&c.requests, "requests", 0, "requests meanwhile, at least")
+	flag.IntVar(&c.stops, "stops", 20, "consents stopped between a backup and its restoration")
 	flag.BoolVar(&c.mutants, "mutants", false, "bin was built with the faults of package broken: show that each is noticed")
 	flag.Parse()
 	var err error
@@ -141,7 +144,12 @@ func test(ctx context.Context, c config) ([]finding, error) {
 	}
 	say("checking")
 	list, err := d.check(ctx, plan, time.Minute)
-	return append(list, drained), err
+	if err != nil {
+		return nil, err
+	}
+	say("restoring a backup")
+	restored, err := d.restore(ctx, c.stops)
+	return append(list, drained, restored), err
 }
 
 // exercise gives load while the plan happens, after a quiet time.
@@ -154,13 +162,15 @@ func (d *driver) exercise(ctx context.Context, c config, plan []fault, quiet tim
 	for _, f := range plan {
 		total += max(f.hold, c.hold) + c.gap + 500*time.Millisecond
 	}
-	every := total / time.Duration(len(d.spare)+1)
+	every := total / time.Duration(max(len(d.spare)-c.stops, 0)+1)
 	if c.mutants {
-		every = 0
+		every = 400 * time.Millisecond
 	}
 	wg.Go(func() { d.load(loaded, c.rate) })
 	wg.Go(func() { d.watch(loaded, 250*time.Millisecond) })
-	wg.Go(func() { d.races(loaded, max(every, 300*time.Millisecond)) })
+	if !c.calm {
+		wg.Go(func() { d.races(loaded, max(every, 300*time.Millisecond), c.stops) })
+	}
 	wg.Go(func() { d.repeat(loaded, 700*time.Millisecond) })
 	for _, name := range []string{"warm-up", calm} {
 		d.history.mark(name, began)
@@ -346,6 +356,9 @@ func tell(c config, findings []finding) error {
 			verdict = "NOT RUN: " + f.NotRun
 		case f.Trials == 0:
 			verdict = "NOT TRIED"
+			if c.only.String() == "" {
+				failed++
+			}
 		case len(f.Bad) > 0:
 			verdict = "BROKEN"
 			failed++

@@ -131,12 +131,15 @@ func (s *stack) certificate() (cert, key string) {
 	return filepath.Join(s.home, "ca", "server.pem"), filepath.Join(s.home, "ca", "server-key.pem")
 }
 
+// journal is the folder in which changes of consents are noted.
+func (s *stack) journal() string { return filepath.Join(s.dir, "journal") }
+
 // configure writes the configuration files of all processes.
 func (s *stack) configure() error {
 	keys := func(name string) string { return filepath.Join(s.home, "keys", name) }
 	cert, key := s.certificate()
 	bank := filepath.Join(s.dir, "bank.dsn")
-	faults := []error{os.WriteFile(bank, []byte(s.postgres.dsn("")), 0o600)}
+	faults := []error{os.MkdirAll(s.journal(), 0o700), os.WriteFile(bank, []byte(s.postgres.dsn("")), 0o600)}
 	listen := func(name string) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.ports[name])) }
 	shared := func(name string) map[string]any {
 		dsn, url := filepath.Join(s.dir, name+".dsn"), filepath.Join(s.dir, name+".redis")
@@ -146,7 +149,7 @@ func (s *stack) configure() error {
 		return map[string]any{
 			"tls_cert_file": cert, "tls_key_file": key, "client_ca_file": s.dev.CAFile, "postgres_dsn_file": dsn, "postgres_conns": 12,
 			"redis_url_file": url, "hash_keys_file": keys("hash-keys.json"), "bank_dsn_file": bank, "bank_name": "Meadow Bank",
-			"lame_duck": s.lameDuck.String(), "issuer": s.issuer,
+			"lame_duck": s.lameDuck.String(), "issuer": s.issuer, "journal_dir": s.journal(),
 		}
 	}
 	write := func(name string, c map[string]any) {

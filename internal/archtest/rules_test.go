@@ -68,6 +68,7 @@ var rows = []row{
 	{"internal/redis", 4, nil},
 	{"internal/outbox", 4, nil},
 	{"internal/mail", 4, nil},
+	{"internal/journal", 4, nil},
 
 	// They watch, and know nothing of what they watch.
 	{"internal/metrics", 4, nil},
