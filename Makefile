@@ -17,7 +17,7 @@ GOTEST = $(GO) test $(TAGS) -count=1 -timeout 20m
 HEADGATE = .cache/bin/headgate
 BUILD_HEADGATE = $(GO) build $(TAGS) -o $(HEADGATE) ./cmd/headgate
 
-.PHONY: help demo dev test race integration fuzz bench load interop pages lint vuln generate verify build services cover clean
+.PHONY: help demo dev test race integration fuzz bench load fault interop pages lint vuln generate verify build services cover clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [PKGS=./authz/...] [ARGS="--home DIR"] [FUZZTIME=10s] [VULNDB=file:///DIR]'
@@ -65,6 +65,10 @@ load: ## read a bank at a constant rate, 150 reads/s for 60 s unless ARGS says o
 	@deploy/services.sh postgres redis
 	$(BUILD_HEADGATE)
 	$(HEADGATE) bench load $(ARGS)
+
+fault: ## break things under load and see which promises are kept (SEED=n, FAULT=nightly, MUTANTS=1)
+	@deploy/services.sh postgres redis
+	GO='$(GO)' TAGS='$(TAGS)' conformance/fault/run.sh $(ARGS)
 
 interop: ## walk the stack with a client library of another ecosystem (needs Node 20 or later)
 	@command -v node npm >/dev/null || { echo 'make interop: needs node and npm' >&2; exit 1; }

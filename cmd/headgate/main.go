@@ -33,6 +33,7 @@ type cli struct {
 	Receipt     receiptCmd     `cmd:"" help:"Check receipts that people were given."`
 	Conformance conformanceCmd `cmd:"" help:"Prove from the outside that a deployment does what FAPI 2.0 and FDX ask."`
 	Policy      policyCmd      `cmd:"" help:"Look at policy packs, and at whom a new version would affect."`
+	Journal     journalCmd     `cmd:"" help:"Bring a restored database up to the stops that came after its backup."`
 }
 
 // The exit codes besides 0 and 1, so that scripts can tell what to do next.

@@ -31,6 +31,7 @@ import (
 	"github.com/headgate/headgate/consent/portal"
 	"github.com/headgate/headgate/consent/receipt"
 	"github.com/headgate/headgate/internal/dpop"
+	"github.com/headgate/headgate/internal/journal"
 	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/internal/mail"
 	"github.com/headgate/headgate/internal/outbound"
@@ -99,6 +100,7 @@ type Config struct {
 	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most requests of clients at a time, and as many revocations; further ones are answered 503 at once; 0 has no bound"`
 	Instances       int           `json:"instances" default:"1" help:"how many authorization servers there are: each lets its part of a quota through"`
 	Proxies         []string      `json:"proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
+	JournalDir      string        `json:"journal_dir" default:"" help:"folder, not on the machines of the database, in which every change of a consent is noted within a second, for a restored database (docs/operations.md); the process refuses to serve a database that is older; empty notes nothing"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -111,7 +113,9 @@ type Process struct {
 	lameDuck          time.Duration
 	db                *postgres.DB
 	keys              *certs.Rotator
-	told              consent.Cache               // nil without Redis
+	told              consent.Cache   // nil without Redis
+	journal           *journal.Writer // nil without journal_dir
+	journalDir        string
 	notify            func(context.Context) error // nil when this instance carries no notifications
 	log               *slog.Logger
 	watch             *telemetry.Telemetry
@@ -153,6 +157,13 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	}
 	p.closers = append(p.closers, p.db.Close)
 	p.watch.Postgres(p.db)
+	if c.JournalDir != "" {
+		p.journalDir = c.JournalDir
+		if p.journal, err = journal.NewWriter(journal.Config{Dir: c.JournalDir, Name: config.Instance("authzd")}); err != nil {
+			return nil, fmt.Errorf("journal_dir: %w", err)
+		}
+		p.closers = append(p.closers, func() { _ = p.journal.Close() })
+	}
 	var cache cache
 	if c.RedisURLFile != "" {
 		address, err := config.Secret(c.RedisURLFile)
@@ -518,9 +529,15 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 	if p.mtls != nil {
 		listeners = append(listeners, web.Listener{Server: p.mtls, Socket: mtls})
 	}
+	if err := journal.Await(ctx, p.journalDir, p.db.Grants()); err != nil {
+		return err
+	}
 	house, stop := context.WithCancel(ctx)
 	var kept sync.WaitGroup
 	kept.Go(func() { p.sweep(house) })
+	if p.journal != nil {
+		kept.Go(func() { p.note(house) })
+	}
 	kept.Go(func() { p.keys.Run(house) })
 	if p.told != nil {
 		kept.Go(func() { p.repeat(house) })
@@ -568,6 +585,27 @@ func (p *Process) sweep(ctx context.Context) {
 			if _, err := p.db.Sweep(ctx, sweepLimit); err != nil && !errors.Is(err, context.Canceled) {
 				p.watch.Alarm("sweep")
 				p.log.Warn("sweep", slog.String("cause", err.Error()))
+			}
+		}
+	}
+}
+
+// noteEvery is how often what changed is written to the journal.
+const noteEvery = time.Second
+
+// note writes the journal. While it cannot be written, stops go on and an
+// alarm says that a restored database would not know them.
+func (p *Process) note(ctx context.Context) {
+	tick := time.NewTicker(noteEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := p.journal.Add(ctx, p.db.Grants()); err != nil && ctx.Err() == nil {
+				p.watch.Alarm("journal")
+				p.log.Warn("journal", slog.String("cause", err.Error()))
 			}
 		}
 	}

@@ -25,6 +25,7 @@ import (
 	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/fdxhttp"
+	"github.com/headgate/headgate/internal/journal"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/redis"
 	"github.com/headgate/headgate/internal/token"
@@ -67,6 +68,7 @@ type Config struct {
 	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most reads at a time, and as many requests about consents, and as many ends of consents; further ones are answered 503 at once; 0 has no bound"`
 	Instances       int           `json:"instances" default:"1" help:"how many gateways there are: without Redis each lets its part of a quota through"`
 	Proxies         []string      `json:"proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
+	JournalDir      string        `json:"journal_dir" default:"" help:"folder in which authzd notes every change of a consent; the process refuses to serve a database that is older, and waits for it at the start; empty compares nothing"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -78,7 +80,9 @@ type Process struct {
 	watch    *telemetry.Telemetry
 	health   *web.Health
 	lameDuck time.Duration
-	closers  []func()
+	// older returns an error when the database is older than the journal.
+	older   func(context.Context) error
+	closers []func()
 }
 
 // New wires the process. It reads files and opens pools, but needs neither
@@ -107,6 +111,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	p.closers = append(p.closers, db.Close)
+	p.older = func(ctx context.Context) error { return journal.Await(ctx, c.JournalDir, db.Grants()) }
 	p.watch.Postgres(db)
 	gate := postgres.NewGate(db, postgres.GateConfig{Lanes: c.GateLanes, Observe: p.watch.Gate()})
 	p.closers = append(p.closers, gate.Close)
@@ -165,7 +170,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 			return nil, err
 		}
 		p.closers = append(p.closers, own.Close)
-		if stops, err = newConsents(rc, own, told, newNotices(c, own)); err != nil {
+		if stops, err = newConsents(rc, own, told, newNotices(c, own), p.watch); err != nil {
 			return nil, err
 		}
 	}
@@ -253,6 +258,9 @@ func Serve(ctx context.Context, c Config, log *slog.Logger) error {
 
 // Run serves the socket until ctx ends, then drains.
 func (p *Process) Run(ctx context.Context, socket net.Listener) error {
+	if err := p.older(ctx); err != nil {
+		return err
+	}
 	house, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var kept sync.WaitGroup
 	kept.Go(func() { p.gateway.Run(house) })

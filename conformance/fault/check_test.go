@@ -1,0 +1,209 @@
+package main
+
+import (
+	"errors"
+	"slices"
+	"strings"
+	"testing"
+	"time"
+)
+
+const ms = time.Millisecond
+
+// A check is shown a history that keeps the promise and then, one by one, what
+// breaks it.
+func TestCheckRevoke(t *testing.T) {
+	t.Parallel()
+	stop := op{Kind: opRevoke, Consent: "c", Start: 5, End: 10, Status: 204, How: byGrantManagement}
+	for name, c := range map[string]struct {
+		op   op
+		want int
+	}{
+		"given before":                      {op{Kind: opRead, Consent: "c", Start: 1, End: 4, Status: 200, Yes: true}, 0},
+		"begun before and given after":      {op{Kind: opRead, Consent: "c", Start: 9, End: 15, Status: 200, Yes: true}, 0},
+		"begun at the instant":              {op{Kind: opRead, Consent: "c", Start: 10, End: 15, Status: 200, Yes: true}, 0},
+		"begun after and given":             {op{Kind: opRead, Consent: "c", Start: 11, End: 15, Status: 200, Yes: true}, 1},
+		"active after":                      {op{Kind: opIntrospect, Consent: "c", Start: 11, End: 15, Status: 200, Yes: true}, 1},
+		"a token after":                     {op{Kind: opRefresh, Consent: "c", Start: 11, End: 15, Status: 200, Yes: true}, 1},
+		"refused after":                     {op{Kind: opRead, Consent: "c", Start: 11, End: 15, Status: 401}, 0},
+		"another consent":                   {op{Kind: opRead, Consent: "d", Start: 11, End: 15, Status: 200, Yes: true}, 0},
+		"an earlier stop whose answer came": {op{Kind: opRevoke, Consent: "c", Start: 1, End: 3, Status: 409}, 1},
+		"a stop that did not answer":        {op{Kind: opRevoke, Consent: "e", Start: 1, End: 3, Status: 503}, 0},
+	} {
+		late := op{Kind: opRead, Consent: "c", Start: 4, End: 6, Status: 200, Yes: true}
+		if f := checkRevoke([]op{stop, late, c.op}, nil); len(f.Bad) != c.want {
+			t.Errorf("%s: got %v", name, f.Bad)
+		}
+	}
+	if f := checkRevoke(nil, nil); f.ok() {
+		t.Error("a run without a stop passes")
+	}
+}
+
+func TestCheckAudit(t *testing.T) {
+	t.Parallel()
+	good := op{
+		Kind: opRead, Consent: "c", Recipient: "r", Instance: "a", Status: 200, RequestID: "1", Interaction: "I1", Operation: "searchForAccounts",
+		Accounts: []string{"x", "y"}, From: "2026-01-01", To: "2026-01-02", Count: 2, Bytes: 9, BodyHash: "h",
+	}
+	row := record{
+		RequestID: "1", Recipient: "r", Grant: "c", Operation: "searchForAccounts", Accounts: []string{"y", "x"}, Clusters: []string{"ACCOUNT_BASIC"},
+		From: "2026-01-01", To: "2026-01-02", Count: 2, Bytes: 9, BodyHash: "h", Outcome: "given", Interaction: "I1", Instance: "a",
+	}
+	lost := op{Kind: opRead, Consent: "c", Interaction: "I2", Err: "reset"}
+	over := record{RequestID: "2", Interaction: "I2", Outcome: "given"}
+	if f := checkAudit([]op{good, lost}, []record{row, over}); !f.ok() {
+		t.Fatal("a good history:", f.Bad)
+	}
+	for name, c := range map[string]func(o *op, list *[]record){
+		"no record":             func(_ *op, l *[]record) { *l = (*l)[1:] },
+		"two records":           func(_ *op, l *[]record) { *l = append(*l, (*l)[0]) },
+		"another record":        func(_ *op, l *[]record) { *l = append(*l, record{RequestID: "3", Interaction: "I1", Outcome: "given"}) },
+		"a record unasked for":  func(_ *op, l *[]record) { *l = append(*l, record{RequestID: "3", Interaction: "I3", Outcome: "given"}) },
+		"given after a refusal": func(o *op, _ *[]record) { o.Status = 401 },
+		"refused and given":     func(_ *op, l *[]record) { (*l)[0].Outcome = "refused" },
+		"grant":                 func(_ *op, l *[]record) { (*l)[0].Grant = "d" },
+		"recipient":             func(_ *op, l *[]record) { (*l)[0].Recipient = "s" },
+		"operation":             func(_ *op, l *[]record) { (*l)[0].Operation = "p" },
+		"accounts":              func(_ *op, l *[]record) { (*l)[0].Accounts = []string{"x"} },
+		"clusters":              func(_ *op, l *[]record) { (*l)[0].Clusters = nil },
+		"window":                func(_ *op, l *[]record) { (*l)[0].From = "2026-01-02" },
+		"count":                 func(_ *op, l *[]record) { (*l)[0].Count = 3 },
+		"bytes":                 func(_ *op, l *[]record) { (*l)[0].Bytes = 3 },
+		"body hash":             func(_ *op, l *[]record) { (*l)[0].BodyHash = "i" },
+		"instance":              func(_ *op, l *[]record) { (*l)[0].Instance = "b" },
+	} {
+		o, list := good, []record{row, over}
+		c(&o, &list)
+		if f := checkAudit([]op{o, lost}, list); len(f.Bad) == 0 {
+			t.Errorf("%s: nothing found", name)
+		}
+	}
+}
+
+func TestCheckDark(t *testing.T) {
+	t.Parallel()
+	w := []dark{{span{"pg", 1000 * ms, 5000 * ms}, 5050 * ms, false, []string{"a"}}}
+	back := op{Kind: opRead, Instance: "a", Start: 5100 * ms, End: 5200 * ms, Status: 200}
+	no := op{Kind: opRead, Instance: "a", Start: 2000 * ms, End: 2100 * ms, Status: 503, Retry: true, Shaped: true}
+	if f := checkDark([]op{no, back}, w); !f.ok() {
+		t.Fatal(f.Bad)
+	}
+	for name, change := range map[string]func(o, b *op){
+		"data":            func(o, _ *op) { o.Status = 200 },
+		"another status":  func(o, _ *op) { o.Status = 500 },
+		"no answer":       func(o, _ *op) { o.Status = 0 },
+		"no Retry-After":  func(o, _ *op) { o.Retry = false },
+		"no body":         func(o, _ *op) { o.Shaped = false },
+		"too late":        func(o, _ *op) { o.End = o.Start + 3600*ms },
+		"late recovery":   func(_, b *op) { b.Start, b.End = 10000*ms, 10100*ms },
+		"never recovered": func(_, b *op) { b.Status = 503 },
+	} {
+		o, b := no, back
+		change(&o, &b)
+		if f := checkDark([]op{o, b}, w); len(f.Bad) == 0 {
+			t.Errorf("%s: nothing found", name)
+		}
+	}
+	bank := no
+	bank.Status = 504
+	if f := checkDark([]op{bank, back}, w); len(f.Bad) != 1 {
+		t.Error("a 504 without the bank being away:", f.Bad)
+	}
+	w[0].bank = true
+	if f := checkDark([]op{bank, back}, w); !f.ok() {
+		t.Error("a 504 with the bank away:", f.Bad)
+	}
+	other := no
+	other.Instance, other.Status = "b", 200
+	if f := checkDark([]op{no, back, other}, w); !f.ok() {
+		t.Error("the other instance:", f.Bad)
+	}
+}
+
+func TestCheckCacheDown(t *testing.T) {
+	t.Parallel()
+	w := []span{{"redis", 1000 * ms, 9000 * ms}}
+	read := func(start time.Duration, status int) op {
+		return op{Kind: opRead, Start: start, End: start + 5*ms, Status: status}
+	}
+	if f := checkCacheDown([]op{read(2000*ms, 200), read(1500*ms, 503)}, w, nil); !f.ok() {
+		t.Error(f.Bad)
+	}
+	if f := checkCacheDown([]op{read(2000*ms, 200), read(4000*ms, 503)}, w, nil); len(f.Bad) != 1 {
+		t.Error("a read lost late:", f.Bad)
+	}
+	slow := read(2000*ms, 200)
+	slow.End += 130 * ms
+	if f := checkCacheDown([]op{slow, read(50*ms, 200)}, w, []span{{"calm", 0, 900 * ms}}); len(f.Bad) != 1 {
+		t.Error("slow reads:", f.Bad)
+	}
+	if f := checkCacheDown([]op{read(1500*ms, 503), read(1500*ms, 0)}, w, nil); len(f.Bad) != 1 {
+		t.Error("two reads lost early:", f.Bad)
+	}
+}
+
+func TestCheckHealth(t *testing.T) {
+	t.Parallel()
+	o := op{Kind: opHealth, Instance: "a", Operation: "/livez", Start: 10, End: 11, Status: 503}
+	if f := checkHealth([]op{o}, nil); len(f.Bad) != 1 {
+		t.Error("not healthy:", f.Bad)
+	}
+	if f := checkHealth([]op{o}, map[string][]span{"a": {{"kill", 5, 20}}}); len(f.Bad) != 0 {
+		t.Error("killed:", f.Bad)
+	}
+}
+
+func TestCheckNotify(t *testing.T) {
+	t.Parallel()
+	stops := []toldStop{{"c", time.Second, true}}
+	good := told{ID: "1", Consent: "c", Recipient: "r", At: 2 * time.Second, Taken: true}
+	if f := checkNotify(stops, []told{good, good}); !f.ok() {
+		t.Error(f.Bad)
+	}
+	second, fake, late, refused := good, good, good, good
+	second.ID = "2"
+	fake.Genuine = errors.New("no signature")
+	late.At = 7 * time.Second
+	refused.Taken = false
+	for name, got := range map[string][]told{
+		"not told": nil, "two ids": {good, second}, "false": {good, fake}, "late": {late}, "refused": {refused},
+	} {
+		if f := checkNotify(stops, got); len(f.Bad) == 0 {
+			t.Errorf("%s: nothing found", name)
+		}
+	}
+}
+
+func TestCheckOnce(t *testing.T) {
+	t.Parallel()
+	use := func(yes bool, status int) op {
+		return op{Kind: opOnce, Operation: "code", Token: "t", Start: 10, End: 20, Yes: yes, Status: status}
+	}
+	fault := []span{{"kill", 5, 30}}
+	for name, c := range map[string]struct {
+		ops  []op
+		near []span
+		want int
+	}{
+		"one of three":          {[]op{use(true, 200), use(false, 400), use(false, 400)}, nil, 0},
+		"two":                   {[]op{use(true, 200), use(true, 200)}, nil, 1},
+		"two in a fault":        {[]op{use(true, 200), use(true, 200)}, fault, 1},
+		"none":                  {[]op{use(false, 400), use(false, 400)}, nil, 1},
+		"none in a fault":       {[]op{use(false, 503), use(false, 400)}, fault, 0},
+		"a loser is told a 500": {[]op{use(true, 200), use(false, 500)}, nil, 1},
+	} {
+		if f := checkOnce(c.ops, c.near); len(f.Bad) != c.want {
+			t.Errorf("%s: %s", name, strings.Join(f.Bad, "; "))
+		}
+	}
+}
+
+func TestSpans(t *testing.T) {
+	t.Parallel()
+	got := spans([]mark{{1, "x", began}, {2, "y", began}, {2, "y", healed}, {3, "x", ending}, {4, "x", began}}, began, ending)
+	want := []span{{"x", 1, 3}, {"y", 2, forever}, {"x", 4, forever}}
+	if !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+}

@@ -1,0 +1,167 @@
+package main
+
+import (
+	"context"
+	"fmt"
+	"net/http"
+	"sync"
+	"sync/atomic"
+	"syscall"
+	"time"
+
+	"github.com/headgate/headgate/conformance/recipient"
+)
+
+// balancer chooses among instances that say that they want traffic, as a load
+// balancer with health checks does.
+type balancer struct {
+	instances []string
+	ready     []atomic.Bool
+	turn      atomic.Int64
+}
+
+// healthEvery is the interval of the health checks, a tenth of the lame duck.
+const healthEvery = 200 * time.Millisecond
+
+func newBalancer(instances ...string) *balancer {
+	b := &balancer{instances: instances, ready: make([]atomic.Bool, len(instances))}
+	for i := range b.ready {
+		b.ready[i].Store(true)
+	}
+	return b
+}
+
+// choose returns an instance that was ready at the last look; any of them when
+// none was.
+func (b *balancer) choose() string {
+	n := int(b.turn.Add(1))
+	for i := range b.instances {
+		if k := (n + i) % len(b.instances); b.ready[k].Load() {
+			return b.instances[k]
+		}
+	}
+	return b.instances[n%len(b.instances)]
+}
+
+// watch looks at /readyz until ctx ends.
+func (b *balancer) watch(ctx context.Context, d *driver) {
+	tick := time.NewTicker(healthEvery)
+	defer tick.Stop()
+	for {
+		for i, instance := range b.instances {
+			base := d.stack.public
+			if instance == authzd || instance == authzdB {
+				base = d.stack.issuer
+			}
+			o := op{Instance: instance}
+			d.send(ctx, &o, nil, &recipient.Request{Method: http.MethodGet, URL: base + "/readyz"})
+			b.ready[i].Store(o.Status == http.StatusOK)
+		}
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+		}
+	}
+}
+
+// drain restarts all instances in turn, each by SIGTERM, while callers go
+// through a balancer: D1. It goes on until at least so many restarts and
+// requests have been.
+func (d *driver) drain(ctx context.Context, restarts, requests int) (finding, error) {
+	f := finding{ID: "D1", What: "no request fails while instances are restarted in turn"}
+	s := d.stack
+	if err := s.bring(authzdB); err != nil {
+		return f, err
+	}
+	data, protocol := newBalancer(gatewayA, gatewayB), newBalancer(authzd, authzdB)
+	var wg sync.WaitGroup
+	watched, endWatch := context.WithCancel(ctx)
+	loaded, endLoad := context.WithCancel(ctx)
+	defer func() { endLoad(); endWatch(); wg.Wait() }()
+	wg.Go(func() { data.watch(watched, d) })
+	wg.Go(func() { protocol.watch(watched, d) })
+	var sent atomic.Int64
+	var mu sync.Mutex
+	bad := func(o op) {
+		mu.Lock()
+		defer mu.Unlock()
+		f.bad("%s on %s was answered %d %s after %v", o.Kind, o.Instance, o.Status, o.Err, o.took())
+	}
+	var users sync.WaitGroup
+	for i := range 8 {
+		users.Go(func() {
+			for n := 0; loaded.Err() == nil; n++ {
+				d.mu.Lock()
+				g := d.steady[(i+8*n)%len(d.steady)]
+				d.mu.Unlock()
+				var o op
+				switch {
+				case n%25 == 7:
+					o = d.refreshAt(context.WithoutCancel(ctx), g, protocol.choose())
+				case i == 0 && n%60 == 30:
+					if g = d.take(); g == nil {
+						continue
+					}
+					o = d.revoke(context.WithoutCancel(ctx), g, byConsentAPI, data.choose())
+				default:
+					o = d.read(context.WithoutCancel(ctx), data.choose(), g, n%2 == 0)
+				}
+				o.Phase = "drain"
+				d.history.add(o)
+				sent.Add(1)
+				if !o.good() {
+					bad(o)
+				}
+			}
+		})
+	}
+	done, slowest := 0, time.Duration(0)
+	turn := []string{gatewayA, authzd, gatewayB, authzdB}
+	for ; (done < restarts || int(sent.Load()) < requests) && ctx.Err() == nil; done++ {
+		name := turn[done%len(turn)]
+		begin := time.Now()
+		if err := s.procs[name].end(syscall.SIGTERM, s.lameDuck+10*time.Second); err != nil {
+			mu.Lock()
+			f.bad("%v", err)
+			mu.Unlock()
+		}
+		slowest = max(slowest, time.Since(begin))
+		if code := s.procs[name].exit(); code != 0 {
+			mu.Lock()
+			f.bad("%s ended with exit code %d", name, code)
+			mu.Unlock()
+		}
+		if err := s.bring(name); err != nil {
+			return f, err
+		}
+		if err := rest(ctx, 4*healthEvery); err != nil {
+			return f, err
+		}
+	}
+	endLoad()
+	users.Wait()
+	s.procs[authzdB].kill()
+	f.Trials = int(sent.Load())
+	f.note("%d requests over %d restarts of two gateways and two authorization servers; slowest exit %v with a lame duck of %v", f.Trials, done, slowest.Round(time.Millisecond), s.lameDuck)
+	if f.Trials < 10_000 {
+		f.note("fewer than the 10,000 of the promise: FAULT=nightly has them")
+	}
+	return f, nil
+}
+
+// instanceAddress translates an address for an instance, as a balancer would.
+func (s *stack) instanceAddress(instance, address string) string {
+	local := func(name string) string { return fmt.Sprintf("127.0.0.1:%d", s.ports[name]) }
+	switch instance {
+	case authzd:
+		return address
+	case authzdB:
+		if address == fmt.Sprintf("localhost:%d", s.ports["mtls"]) {
+			return local("mtls-b")
+		}
+		return local(authzdB)
+	default:
+		return local(instance)
+	}
+}

@@ -1,0 +1,391 @@
+package main
+
+import (
+	"context"
+	"encoding/json"
+	"errors"
+	"flag"
+	"fmt"
+	"math/rand/v2"
+	"os"
+	"os/signal"
+	"path/filepath"
+	"regexp"
+	"slices"
+	"strings"
+	"sync"
+	"syscall"
+	"time"
+
+	"github.com/headgate/headgate/conformance/recipient"
+)
+
+// config is what a run is told.
+type config struct {
+	bin    string // folder with authzd, gatewayd and headgate
+	work   string // folder for everything that the run makes; it must be empty
+	report string // file of the report; "" for none
+	seed   uint64
+	rate   float64 // operations a second
+	hold   time.Duration
+	gap    time.Duration // after each fault
+	rounds int           // how often each fault happens
+	only   *regexp.Regexp
+	apps   int
+	people int
+	steady int
+	// restarts and requests are what D1 takes at least.
+	restarts, requests int
+	stops int // stopped after the backup of B1
+	// mutants runs the faults of package broken in place of a plan.
+	mutants bool
+	calm    bool // nothing is stopped
+}
+
+func main() {
+	if err := run(); err != nil {
+		fmt.Fprintln(os.Stderr, "fault:", err)
+		os.Exit(1)
+	}
+}
+
+func run() error {
+	var c config
+	var only string
+	flag.StringVar(&c.bin, "bin", "", "folder with the programs of the product")
+	flag.StringVar(&c.work, "work", "", "folder for what the run makes; empty takes a temporary one, deleted at a good end")
+	flag.StringVar(&c.report, "report", "", "file for the report, as JSON")
+	flag.Uint64Var(&c.seed, "seed", 0, "order of the faults; 0 takes a fresh one")
+	flag.Float64Var(&c.rate, "rate", 50, "operations a second")
+	flag.DurationVar(&c.hold, "hold", 3*time.Second, "how long each fault lasts")
+	flag.DurationVar(&c.gap, "gap", 1700*time.Millisecond, "how long to wait after each")
+	flag.IntVar(&c.rounds, "rounds", 1, "how often each fault happens")
+	flag.StringVar(&only, "only", "", "regular expression: only faults whose name it matches")
+	flag.IntVar(&c.apps, "apps", 10, "recipients")
+	flag.IntVar(&c.people, "people", 24, "customers")
+	flag.IntVar(&c.steady, "steady", 60, "consents under load; the others are stopped in races")
+	flag.IntVar(&c.restarts, "restarts", 4, "instances restarted in turn, at least")
+	flag.IntVar(&c.requests, "requests", 0, "requests meanwhile, at least")
+	flag.IntVar(&c.stops, "stops", 20, "consents stopped between a backup and its restoration")
+	flag.BoolVar(&c.mutants, "mutants", false, "bin was built with the faults of package broken: show that each is noticed")
+	flag.Parse()
+	var err error
+	if c.only, err = regexp.Compile(only); err != nil {
+		return err
+	}
+	if c.bin, err = filepath.Abs(c.bin); err != nil {
+		return err
+	}
+	if c.seed == 0 {
+		c.seed = uint64(time.Now().UnixNano()) % 1_000_000
+	}
+	temporary := c.work == ""
+	if temporary {
+		if c.work, err = os.MkdirTemp("", "headgate-fault-"); err != nil {
+			return err
+		}
+	}
+	if c.work, err = filepath.Abs(c.work); err != nil {
+		return err
+	}
+	// PostgreSQL has to get through it as a user of its own.
+	if err := errors.Join(os.MkdirAll(c.work, 0o755), os.Chmod(c.work, 0o755)); err != nil {
+		return err
+	}
+	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
+	defer stop()
+	fmt.Printf("SEED=%d\n", c.seed)
+	findings, err := test(ctx, c)
+	if err == nil {
+		err = tell(c, findings)
+	}
+	if err != nil {
+		return fmt.Errorf("%w (SEED=%d; logs and history are in %s)", err, c.seed, c.work)
+	}
+	if temporary {
+		return os.RemoveAll(c.work)
+	}
+	return nil
+}
+
+// test runs everything and checks it.
+func test(ctx context.Context, c config) ([]finding, error) {
+	begin := time.Now()
+	say := func(format string, args ...any) {
+		fmt.Printf("%6.1f s  %s\n", time.Since(begin).Seconds(), fmt.Sprintf(format, args...))
+	}
+	say("starting")
+	s, err := deploy(ctx, c)
+	if err != nil {
+		return nil, err
+	}
+	defer s.close()
+	d, err := newDriver(ctx, s, c)
+	if err != nil {
+		return nil, err
+	}
+	say("%d recipients, %d customers; making consents", len(d.apps), len(d.people))
+	if err := d.prepare(ctx, c.steady, c.apps*c.people*4/5-c.steady); err != nil {
+		return nil, fmt.Errorf("make consents: %w", err)
+	}
+	say("%d consents under load, %d to be stopped", len(d.steady), len(d.spare))
+
+	if c.mutants {
+		return d.mutants(ctx, c, say)
+	}
+	plan := order(s.faults(), c)
+	if err := d.exercise(ctx, c, plan, 6*time.Second, say); err != nil {
+		return nil, err
+	}
+	say("restarting in turn")
+	drained, err := d.drain(ctx, c.restarts, c.requests)
+	if err != nil {
+		return nil, err
+	}
+	say("checking")
+	list, err := d.check(ctx, plan, time.Minute)
+	if err != nil {
+		return nil, err
+	}
+	say("restoring a backup")
+	restored, err := d.restore(ctx, c.stops)
+	return append(list, drained, restored), err
+}
+
+// exercise gives load while the plan happens, after a quiet time.
+func (d *driver) exercise(ctx context.Context, c config, plan []fault, quiet time.Duration, say func(string, ...any)) error {
+	loaded, endLoad := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	defer wg.Wait()
+	defer endLoad()
+	total := 2 * quiet
+	for _, f := range plan {
+		total += max(f.hold, c.hold) + c.gap + 500*time.Millisecond
+	}
+	every := total / time.Duration(max(len(d.spare)-c.stops, 0)+1)
+	if c.mutants {
+		every = 400 * time.Millisecond
+	}
+	wg.Go(func() { d.load(loaded, c.rate) })
+	wg.Go(func() { d.watch(loaded, 250*time.Millisecond) })
+	if !c.calm {
+		wg.Go(func() { d.races(loaded, max(every, 300*time.Millisecond), c.stops) })
+	}
+	wg.Go(func() { d.repeat(loaded, 700*time.Millisecond) })
+	for _, name := range []string{"warm-up", calm} {
+		d.history.mark(name, began)
+		if err := rest(ctx, quiet); err != nil {
+			return err
+		}
+		d.history.mark(name, ending)
+	}
+	for _, f := range plan {
+		say("%s", f.name)
+		if err := d.stack.play(ctx, d.history, f, c.hold); err != nil {
+			return err
+		}
+		if err := rest(ctx, c.gap); err != nil {
+			return err
+		}
+	}
+	return nil
+}
+
+// calm is the time by which others are measured.
+const calm = "calm"
+
+func rest(ctx context.Context, t time.Duration) error {
+	select {
+	case <-ctx.Done():
+		return ctx.Err()
+	case <-time.After(t):
+		return nil
+	}
+}
+
+// order is the plan: every fault so often, in an order of the seed.
+func order(all []fault, c config) []fault {
+	all = slices.DeleteFunc(all, func(f fault) bool { return !c.only.MatchString(f.name) })
+	r := rand.New(rand.NewPCG(c.seed, 1))
+	var plan []fault
+	for range c.rounds {
+		r.Shuffle(len(all), func(i, j int) { all[i], all[j] = all[j], all[i] })
+		plan = append(plan, all...)
+	}
+	return plan
+}
+
+func newDriver(ctx context.Context, s *stack, c config) (*driver, error) {
+	d := &driver{stack: s, history: newHistory()}
+	s.sink.begin(d.history.began)
+	var err error
+	if d.apps, err = s.register(ctx, c.apps); err != nil {
+		return nil, fmt.Errorf("register recipients: %w", err)
+	}
+	if d.people, err = s.enlist(c.people); err != nil {
+		return nil, fmt.Errorf("enlist customers: %w", err)
+	}
+	dev := s.dev
+	dev.Issuer, dev.GatewayBase = s.issuer, s.public
+	core, err := dev.ResourceServer(0)
+	if err != nil {
+		return nil, err
+	}
+	d.core, err = recipient.Connect(ctx, core)
+	return d, err
+}
+
+// check gathers what happened and checks it.
+func (d *driver) check(ctx context.Context, plan []fault, patience time.Duration) ([]finding, error) {
+	// What has to be told yet is told within a minute.
+	var stored *rows
+	var err error
+	for end := time.Now().Add(patience); ; time.Sleep(500 * time.Millisecond) {
+		if stored, err = readRows(ctx, d.stack.postgres, d.history); err != nil {
+			return nil, err
+		}
+		got := map[string]bool{}
+		for _, n := range d.stack.sink.deliveries() {
+			if n.Taken {
+				got[consentOf(n.Body)] = true
+			}
+		}
+		missing := slices.ContainsFunc(stored.Stops, func(s stopped) bool { return !got[s.Consent] })
+		if !missing || time.Now().After(end) {
+			break
+		}
+	}
+	if err := d.history.write(filepath.Join(d.stack.dir, "history.jsonl")); err != nil {
+		return nil, err
+	}
+	ops, marks := d.history.all()
+	by := map[string]fault{}
+	for _, f := range plan {
+		by[f.name] = f
+	}
+	troubled := slices.DeleteFunc(spans(marks, starting, healed), func(s span) bool { return s.fault == calm })
+	var darks []dark
+	effective, whole := spans(marks, began, ending), spans(marks, starting, healed)
+	var caches, calms []span
+	down := map[string][]span{}
+	for _, s := range effective {
+		f := by[s.fault]
+		if s.fault == calm {
+			calms = append(calms, s)
+		}
+		if f.cache {
+			caches = append(caches, s)
+		}
+		if f.dark != nil {
+			i := slices.IndexFunc(whole, func(w span) bool { return w.fault == s.fault && w.begin <= s.begin && w.end >= s.end })
+			darks = append(darks, dark{s, whole[i].end, f.bank, f.dark})
+		}
+	}
+	for _, s := range whole {
+		for _, name := range by[s.fault].down {
+			down[name] = append(down[name], s)
+		}
+	}
+	list := []finding{
+		checkRevoke(ops, troubled),
+		checkAudit(ops, stored.Records),
+		checkOnce(ops, troubled),
+		checkNotify(d.stops(stored, troubled), d.told(ctx)),
+		checkCacheDown(ops, caches, calms),
+		checkDark(ops, darks),
+		checkHealth(ops, down),
+	}
+	if d.lost > 0 {
+		return nil, fmt.Errorf("%d operations were not sent: the machine is too slow for this rate, and nothing is proven", d.lost)
+	}
+	return list, nil
+}
+
+func consentOf(body []byte) string {
+	var n recipient.Notification
+	if json.Unmarshal(body, &n) != nil {
+		return ""
+	}
+	return n.Payload.ID
+}
+
+// told reads what came to the callbacks.
+func (d *driver) told(ctx context.Context) []told {
+	by := map[string]*app{}
+	for _, a := range d.apps {
+		by[a.id] = a
+	}
+	var list []told
+	for _, x := range d.stack.sink.deliveries() {
+		t := told{At: x.At, Recipient: x.Recipient, Taken: x.Taken, Consent: consentOf(x.Body)}
+		if a := by[x.Recipient]; a == nil {
+			t.Genuine = errors.New("there is no such recipient")
+		} else if n, err := a.client.ReadNotification(ctx, x.Header, x.Body); err == nil {
+			t.ID = n.ID
+		} else if !strings.Contains(err.Error(), "iat is not now") { // it was: we are late
+			t.Genuine = err
+		} else {
+			var n recipient.Notification
+			_ = json.Unmarshal(x.Body, &n) // its signature is good
+			t.ID = n.ID
+		}
+		list = append(list, t)
+	}
+	return list
+}
+
+// stops are the stored stops by the clock of the history.
+func (d *driver) stops(stored *rows, faults []span) []toldStop {
+	var list []toldStop
+	for _, s := range stored.Stops {
+		at := s.At.Sub(stored.Began)
+		near := slices.ContainsFunc(faults, func(f span) bool { return at >= f.begin-6*time.Second && at <= f.end+3*time.Second })
+		list = append(list, toldStop{s.Consent, at, !near})
+	}
+	return list
+}
+
+// tell prints the findings and fails if there is a bad one.
+func tell(c config, findings []finding) error {
+	fmt.Println()
+	failed := 0
+	for _, f := range findings {
+		verdict := "kept"
+		switch {
+		case f.NotRun != "":
+			verdict = "NOT RUN: " + f.NotRun
+		case f.Trials == 0:
+			verdict = "NOT TRIED"
+			if c.only.String() == "" {
+				failed++
+			}
+		case len(f.Bad) > 0:
+			verdict = "BROKEN"
+			failed++
+		}
+		fmt.Printf("%-4s %s: %s (%d tried, %d bad)\n", f.ID, f.What, verdict, f.Trials, len(f.Bad))
+		for _, n := range f.Notes {
+			fmt.Println("       " + n)
+		}
+		for i, b := range f.Bad {
+			if i == 12 {
+				fmt.Printf("     ! and %d more\n", len(f.Bad)-i)
+				break
+			}
+			fmt.Println("     ! " + b)
+		}
+	}
+	if c.report != "" {
+		text, err := json.MarshalIndent(map[string]any{"seed": c.seed, "findings": findings}, "", "  ")
+		if err != nil {
+			return err
+		}
+		if err := os.WriteFile(c.report, append(text, '\n'), 0o644); err != nil {
+			return err
+		}
+	}
+	if failed > 0 {
+		return fmt.Errorf("%d promises were broken", failed)
+	}
+	return nil
+}
