@@ -28,6 +28,7 @@ type cli struct {
 	Provider  providerCmd  `cmd:"" help:"Check how a bank's data is connected."`
 	Login     loginCmd     `cmd:"" help:"Prepare the built-in sign-in for trials."`
 	Release   releaseCmd   `cmd:"" help:"Lift the hold that a consumer put on a grant."`
+	Audit     auditCmd     `cmd:"" help:"Verify the records of reads."`
 	Care      careCmd      `cmd:"" help:"See what somebody shares, on their behalf; they see that you did."`
 	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`
 	Receipt   receiptCmd   `cmd:"" help:"Check receipts that people were given."`

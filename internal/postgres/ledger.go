@@ -262,25 +262,27 @@ type leafRow struct {
 }
 
 // Leaves implements ledger.Nodes. One round trip.
-func (s Ledger) Leaves(ctx context.Context, from int64, limit int) ([]ledger.Hash, error) {
-	var rows []leafRow
-	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
-		rows, err = many[leafRow](ctx, c, sqlLeaves, from, limit)
+func (s Ledger) Leaves(ctx context.Context, from int64, limit int) (all []ledger.Hash, err error) {
+	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		all, err = loadLeaves(ctx, c, from, limit)
 		return err
 	})
-	var all []ledger.Hash
-	for i, r := range rows {
-		var h ledger.Hash
-		if h, err = treeHash(r.Hash); r.Index != from+int64(i) {
-			err = fmt.Errorf("%w: leaf %d is missing", ledger.ErrTree, from+int64(i))
-		}
-		if err != nil {
-			break
-		}
-		all = append(all, h)
-	}
+	return all, err
+}
+
+func loadLeaves(ctx context.Context, c querier, from int64, limit int) ([]ledger.Hash, error) {
+	rows, err := many[leafRow](ctx, c, sqlLeaves, from, limit)
 	if err != nil {
 		return nil, fmt.Errorf("load leaves: %w", err)
+	}
+	all := make([]ledger.Hash, len(rows))
+	for i, r := range rows {
+		if r.Index != from+int64(i) {
+			return nil, fmt.Errorf("load leaves: %w: leaf %d is missing", ledger.ErrTree, from+int64(i))
+		}
+		if all[i], err = treeHash(r.Hash); err != nil {
+			return nil, fmt.Errorf("load leaves: %w", err)
+		}
 	}
 	return all, nil
 }
@@ -289,19 +291,23 @@ const sqlNode = `SELECT hash FROM access_node WHERE level = $1 AND n = $2`
 
 // Node implements ledger.Nodes. One round trip.
 func (s Ledger) Node(ctx context.Context, level int, n int64) (h ledger.Hash, err error) {
+	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		h, err = loadNode(ctx, c, level, n)
+		return err
+	})
+	return h, err
+}
+
+func loadNode(ctx context.Context, c querier, level int, n int64) (h ledger.Hash, err error) {
 	type nodeRow struct {
 		Hash []byte `db:"hash"`
 	}
-	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
-		r, err := one[nodeRow](ctx, c, ledger.ErrTree, sqlNode, level, n)
-		if err != nil {
-			return err
-		}
+	r, err := one[nodeRow](ctx, c, ledger.ErrTree, sqlNode, level, n)
+	if err == nil {
 		h, err = treeHash(r.Hash)
-		return err
-	})
+	}
 	if err != nil {
-		return ledger.Hash{}, fmt.Errorf("load node %d of level %d: %w", n, level, err)
+		return h, fmt.Errorf("load subtree %d of level %d: %w", n, level, err)
 	}
 	return h, nil
 }
@@ -312,19 +318,24 @@ type noteRow struct {
 	Note string `db:"note"`
 }
 
-// Newest implements ledger.Store. One round trip.
+// Newest implements ledger.Prover. One round trip.
 func (s Ledger) Newest(ctx context.Context) (note []byte, err error) {
 	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
-		rows, err := many[noteRow](ctx, c, sqlNewestCheckpoint)
-		if len(rows) == 1 {
-			note = []byte(rows[0].Note)
-		}
+		note, err = newestCheckpoint(ctx, c)
 		return err
 	})
+	return note, err
+}
+
+func newestCheckpoint(ctx context.Context, c querier) ([]byte, error) {
+	rows, err := many[noteRow](ctx, c, sqlNewestCheckpoint)
 	if err != nil {
 		return nil, fmt.Errorf("load the newest checkpoint: %w", err)
 	}
-	return note, nil
+	if len(rows) == 0 {
+		return nil, nil
+	}
+	return []byte(rows[0].Note), nil
 }
 
 const sqlPutCheckpoint = `
@@ -369,40 +380,38 @@ func (s Ledger) Probe(ctx context.Context) (ledger.ID, error) {
 }
 
 const sqlFindRecord = `
-SELECT ` + ledgerColumns + `, l.leaf_index, l.hash
+SELECT ` + ledgerColumns + `, l.leaf_index
 FROM access_record r LEFT JOIN access_leaf l ON l.request_id = r.request_id
 WHERE r.request_id = $1`
 
-// Find implements ledger.Store. One round trip.
-func (s Ledger) Find(ctx context.Context, id ledger.ID) (r ledger.Record, index int64, leaf ledger.Hash, err error) {
+// Find implements ledger.Prover. One round trip.
+func (s Ledger) Find(ctx context.Context, id ledger.ID) (r ledger.Record, index int64, err error) {
 	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
-		rows, err := c.Query(ctx, sqlFindRecord, pgx.QueryResultFormats{pgx.BinaryFormatCode}, id)
-		if err != nil {
-			return err
-		}
-		defer rows.Close()
-		if !rows.Next() {
-			if err := rows.Err(); err != nil {
-				return err
-			}
-			return ledger.ErrNoRecord
-		}
+		r, index, err = findRecord(ctx, c, id)
+		return err
+	})
+	return r, index, err
+}
+
+func findRecord(ctx context.Context, c querier, id ledger.ID) (r ledger.Record, index int64, err error) {
+	rows, err := c.Query(ctx, sqlFindRecord, pgx.QueryResultFormats{pgx.BinaryFormatCode}, id)
+	if err != nil {
+		return r, -1, fmt.Errorf("load a record: %w", err)
+	}
+	defer rows.Close()
+	index, err = -1, ledger.ErrNoRecord
+	if rows.Next() {
 		v := rows.RawValues()
-		if r, err = ledgerRecord(v); err != nil {
-			return err
-		}
-		index = -1
-		if at := v[ledgerWidth]; at != nil {
-			index = int64(binary.BigEndian.Uint64(at))
-			if leaf, err = treeHash(v[ledgerWidth+1]); err != nil {
-				return err
-			}
+		if r, err = ledgerRecord(v); err == nil && v[ledgerWidth] != nil {
+			index = int64(binary.BigEndian.Uint64(v[ledgerWidth]))
 		}
 		rows.Close()
-		return rows.Err()
-	})
-	if err != nil {
-		return ledger.Record{}, -1, ledger.Hash{}, fmt.Errorf("load a record: %w", err)
 	}
-	return r, index, leaf, nil
+	if broken := rows.Err(); broken != nil {
+		err = broken
+	}
+	if err != nil {
+		return r, -1, fmt.Errorf("load a record: %w", err)
+	}
+	return r, index, nil
 }

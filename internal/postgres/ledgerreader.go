@@ -11,7 +11,7 @@ import (
 	"github.com/jackc/pgx/v5/pgtype"
 )
 
-// LedgerReader is the ledger.Source. It shows the moment at which it was
+// LedgerReader is the ledger.Source and a ledger.Prover. It shows the moment at which it was
 // opened, may read a standby, and never writes. It is not safe for concurrent
 // use. Close it after use.
 type LedgerReader struct {
@@ -19,7 +19,10 @@ type LedgerReader struct {
 	loose *pgx.Conn
 }
 
-var _ ledger.Source = (*LedgerReader)(nil)
+var (
+	_ ledger.Source = (*LedgerReader)(nil)
+	_ ledger.Prover = (*LedgerReader)(nil)
+)
 
 // OpenLedgerReader connects to the database with that DSN. Its statements may
 // take as long as ctx lets them.
@@ -68,26 +71,18 @@ func (r *LedgerReader) Head(ctx context.Context) (ledger.Head, error) {
 // LATERAL with OFFSET makes it a look-up for each leaf, whatever the planner
 // believes about the size of the tables.
 const sqlEntries = `
-SELECT ` + entryColumns + `
+SELECT r.request_id, r.at, r.recipient_id, r.grant_id, r.epoch, r.consumer_id, r.operation,
+    r.accounts, r.clusters, r.window_start, r.window_end, r.record_count, r.body_bytes,
+    r.body_hash, r.outcome, r.reason, r.attended, r.interaction_id, r.instance_id, r.lane, r.counter, r.transaction_id,
+    l.leaf_index, l.hash, l.request_id AS leaf_request_id
 FROM access_leaf l LEFT JOIN LATERAL (
     SELECT ` + ledgerColumns + ` FROM access_record r WHERE r.request_id = l.request_id OFFSET 0) r ON true
 WHERE l.leaf_index >= $1 AND l.leaf_index < $1 + $2
 ORDER BY l.leaf_index`
 
-// ledgerColumns once more, of a row that has them by name.
-const entryColumns = `
-    r.request_id, r.at, r.recipient_id, r.grant_id, r.epoch, r.consumer_id, r.operation,
-    r.accounts, r.clusters, r.window_start, r.window_end, r.record_count, r.body_bytes,
-    r.body_hash, r.outcome, r.reason, r.attended, r.interaction_id, r.instance_id, r.lane, r.counter, r.transaction_id,
-    l.leaf_index, l.hash, l.request_id AS leaf_request_id`
-
 // Entries implements ledger.Source.
 func (r *LedgerReader) Entries(ctx context.Context, from int64, limit int, f func(ledger.Entry) error) error {
-	return r.entries(ctx, f, sqlEntries, from, limit)
-}
-
-func (r *LedgerReader) entries(ctx context.Context, f func(ledger.Entry) error, sql string, args ...any) error {
-	rows, err := r.c.Query(ctx, sql, append([]any{pgx.QueryResultFormats{pgx.BinaryFormatCode}}, args...)...)
+	rows, err := r.c.Query(ctx, sqlEntries, pgx.QueryResultFormats{pgx.BinaryFormatCode}, from, limit)
 	if err != nil {
 		return fmt.Errorf("load records: %w", err)
 	}
@@ -107,11 +102,10 @@ func (r *LedgerReader) entries(ctx context.Context, f func(ledger.Entry) error, 
 	return nil
 }
 
-// ledgerEntry reads a row of entryColumns in the binary format. The index of a
-// record without a leaf is -1.
+// ledgerEntry reads a row of sqlEntries in the binary format.
 func ledgerEntry(v [][]byte) (ledger.Entry, error) {
-	e := ledger.Entry{Index: -1}
-	if len(v) < ledgerWidth+3 {
+	var e ledger.Entry
+	if len(v) != ledgerWidth+3 || len(v[ledgerWidth]) != 8 || len(v[ledgerWidth+2]) != len(e.RequestID) {
 		return e, errLedgerRow
 	}
 	if v[0] != nil {
@@ -119,29 +113,46 @@ func ledgerEntry(v [][]byte) (ledger.Entry, error) {
 		if err != nil {
 			return e, err
 		}
-		e.Record, e.RequestID = &rec, rec.RequestID
+		e.Record = &rec
 	}
-	if at := v[ledgerWidth]; at != nil {
-		var err error
-		if e.Leaf, err = treeHash(v[ledgerWidth+1]); err != nil || len(at) != 8 || len(v[ledgerWidth+2]) != len(e.RequestID) {
-			return e, errLedgerRow
-		}
-		e.Index = int64(binary.BigEndian.Uint64(at))
-		copy(e.RequestID[:], v[ledgerWidth+2])
-	}
-	return e, nil
+	var err error
+	e.Leaf, err = treeHash(v[ledgerWidth+1])
+	e.Index = int64(binary.BigEndian.Uint64(v[ledgerWidth]))
+	copy(e.RequestID[:], v[ledgerWidth+2])
+	return e, err
 }
 
-const sqlEntriesOf = `
-SELECT ` + entryColumns + `
-FROM (SELECT ` + ledgerColumns + ` FROM access_record r WHERE r.consumer_id = $1) r
-LEFT JOIN access_leaf l ON l.request_id = r.request_id
-ORDER BY l.leaf_index`
+const sqlRecordsOf = `
+SELECT r.request_id FROM access_record r WHERE r.consumer_id = $1 ORDER BY r.at, r.request_id`
 
-// Of calls f with the records of one consumer, in the order of the tree, those
-// without a leaf last. f must not keep the record.
-func (r *LedgerReader) Of(ctx context.Context, consumer string, f func(ledger.Entry) error) error {
-	return r.entries(ctx, f, sqlEntriesOf, consumer)
+// Of calls f with the request ids of one consumer's records, oldest first.
+func (r *LedgerReader) Of(ctx context.Context, consumer string, f func(ledger.ID) error) error {
+	var id ledger.ID
+	rows, _ := r.c.Query(ctx, sqlRecordsOf, consumer) // ForEachRow returns the error
+	if _, err := pgx.ForEachRow(rows, []any{&id}, func() error { return f(id) }); err != nil {
+		return fmt.Errorf("load records: %w", err)
+	}
+	return nil
+}
+
+// Find implements ledger.Prover.
+func (r *LedgerReader) Find(ctx context.Context, id ledger.ID) (ledger.Record, int64, error) {
+	return findRecord(ctx, r.c, id)
+}
+
+// Newest implements ledger.Prover.
+func (r *LedgerReader) Newest(ctx context.Context) ([]byte, error) {
+	return newestCheckpoint(ctx, r.c)
+}
+
+// Leaves implements ledger.Nodes.
+func (r *LedgerReader) Leaves(ctx context.Context, from int64, limit int) ([]ledger.Hash, error) {
+	return loadLeaves(ctx, r.c, from, limit)
+}
+
+// Node implements ledger.Nodes.
+func (r *LedgerReader) Node(ctx context.Context, level int, n int64) (ledger.Hash, error) {
+	return loadNode(ctx, r.c, level, n)
 }
 
 const sqlNodes = `SELECT level, n, hash FROM access_node`

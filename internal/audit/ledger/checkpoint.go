@@ -1,6 +1,7 @@
 package ledger
 
 import (
+	"crypto/ed25519"
 	"crypto/rand"
 	"encoding/base64"
 	"encoding/hex"
@@ -59,25 +60,53 @@ func parseCheckpoint(origin, body string) (Checkpoint, error) {
 	return c, nil
 }
 
-// NewKey makes a key: what signs checkpoints, to be kept secret, and what
-// verifies them, to be handed to whoever is to verify. Each is one line. The
-// name that both hold is a random one, so that no two deployments share it.
-func NewKey() (secret, public string, err error) {
+// NewKey makes a key that signs checkpoints, one line, to be kept secret. Its
+// name is a random one, so that no two deployments share it.
+func NewKey() (string, error) {
 	var name [6]byte
 	_, _ = rand.Read(name[:]) // never fails
-	return note.GenerateKey(rand.Reader, "headgate-audit-"+hex.EncodeToString(name[:]))
+	secret, _, err := note.GenerateKey(rand.Reader, "headgate-audit-"+hex.EncodeToString(name[:]))
+	return secret, err
 }
 
 // Signer signs checkpoints. It is safe for concurrent use.
-type Signer struct{ key note.Signer }
+type Signer struct {
+	key    note.Signer
+	public string
+}
+
+var errSecret = errors.New("ledger: not a key that signs checkpoints")
 
 // NewSigner reads a secret key as NewKey made it.
 func NewSigner(secret string) (Signer, error) {
-	key, err := note.NewSigner(strings.TrimSpace(secret))
+	secret = strings.TrimSpace(secret)
+	key, err := note.NewSigner(secret)
 	if err != nil {
-		return Signer{}, errors.New("ledger: not a key that signs checkpoints")
+		return Signer{}, errSecret
 	}
-	return Signer{key}, nil
+	// PRIVATE+KEY+name+hash+base64 of the algorithm, 1, and the seed.
+	seed, err := base64.StdEncoding.DecodeString(secret[max(0, len(secret)-base64Seed):])
+	if err != nil || len(seed) != 1+ed25519.SeedSize {
+		return Signer{}, errSecret
+	}
+	pair := ed25519.NewKeyFromSeed(seed[1:])
+	public, err := note.NewEd25519VerifierKey(key.Name(), pair.Public().(ed25519.PublicKey))
+	if err != nil {
+		return Signer{}, errSecret
+	}
+	return Signer{key, public}, nil
+}
+
+// base64Seed is the length of an algorithm and a seed in base64.
+const base64Seed = (1 + ed25519.SeedSize) / 3 * 4
+
+// Public returns the other half of the key, in one line.
+func (s Signer) Public() string { return s.public }
+
+// Verifier returns what opens what s signs.
+func (s Signer) Verifier() Verifier {
+	v, _ := NewVerifier(s.public) // made by NewSigner
+	return v
 }
 
 // Sign returns the checkpoint as a signed note.
@@ -88,7 +117,7 @@ func (s Signer) Sign(c Checkpoint) ([]byte, error) {
 // Verifier opens checkpoints. It is safe for concurrent use.
 type Verifier struct{ key note.Verifier }
 
-// NewVerifier reads a public key as NewKey made it.
+// NewVerifier reads a public key as Signer.Public gives it.
 func NewVerifier(public string) (Verifier, error) {
 	key, err := note.NewVerifier(strings.TrimSpace(public))
 	if err != nil {

@@ -26,7 +26,7 @@ type Appended struct {
 // concurrent use by any number of processes. An error that is none of those
 // named means that it cannot be reached.
 type Store interface {
-	Nodes
+	Prover
 	// Append gives records that have no leaf their place in the tree, at most
 	// limit, in one transaction. However many processes append at once, and in
 	// whatever order records are committed, each record gets exactly one leaf.
@@ -35,24 +35,15 @@ type Store interface {
 	Append(ctx context.Context, limit int) (Appended, error)
 	// Head returns the tree as it was last appended to.
 	Head(ctx context.Context) (Head, error)
-	// Newest returns the newest checkpoint that was put; nil when there is
-	// none.
-	Newest(ctx context.Context) ([]byte, error)
 	// Put stores a checkpoint. Of several for one size the first one stays.
 	Put(ctx context.Context, size int64, note []byte) error
 	// Probe stores a record of no read, that nobody is shown, and returns its
 	// id.
 	Probe(ctx context.Context) (ID, error)
-	// Find returns a record with its leaf: index -1 when it has none yet.
-	// ErrNoRecord when there is no such record.
-	Find(ctx context.Context, id ID) (record Record, index int64, leaf Hash, err error)
 }
 
-// Errors of a Store.
-var (
-	ErrBusy     = errors.New("ledger: another process is appending")
-	ErrNoRecord = errors.New("ledger: no such record")
-)
+// ErrBusy: another process is appending.
+var ErrBusy = errors.New("ledger: another process is appending")
 
 // ErrRolledBack: the tree lacks records, or has other ones, than a checkpoint
 // that was copied to the outside says: an older backup was restored, or the
@@ -76,9 +67,8 @@ const late = time.Minute
 
 // KeeperConfig is what NewKeeper needs.
 type KeeperConfig struct {
-	Store    Store    // required
-	Signer   Signer   // required
-	Verifier Verifier // of the same key; required
+	Store  Store  // required
+	Signer Signer // required
 	// Outside are the places that checkpoints are copied to.
 	Outside []Outside
 	// Alarm is told, by a fixed name, of what an operator should look at; nil
@@ -97,8 +87,9 @@ type KeeperConfig struct {
 // Any number of processes may keep one store; each copies to its own outside.
 type Keeper struct {
 	c       KeeperConfig
+	opens   Verifier
 	checked atomic.Bool // Check has succeeded
-	// The rest belongs to the goroutine of Run.
+	// The rest belongs to the goroutine of Run, and before that to Check's.
 	copied   []Checkpoint // by place: the newest that is there
 	probe    ID           // the probe on its way; zero when none is
 	probed   time.Time
@@ -108,11 +99,8 @@ type Keeper struct {
 
 // NewKeeper checks the configuration.
 func NewKeeper(c KeeperConfig) (*Keeper, error) {
-	if c.Store == nil || c.Signer.key == nil || c.Verifier.key == nil || c.Log == nil {
-		return nil, errors.New("ledger: Store, Signer, Verifier and Log are required")
-	}
-	if c.Signer.key.Name() != c.Verifier.key.Name() || c.Signer.key.KeyHash() != c.Verifier.key.KeyHash() {
-		return nil, errors.New("ledger: the two halves of the key do not belong together")
+	if c.Store == nil || c.Signer.key == nil || c.Log == nil {
+		return nil, errors.New("ledger: Store, Signer and Log are required")
 	}
 	if c.Alarm == nil {
 		c.Alarm = func(string) {}
@@ -128,7 +116,8 @@ func NewKeeper(c KeeperConfig) (*Keeper, error) {
 	if c.Now == nil {
 		c.Now = time.Now
 	}
-	return &Keeper{c: c, copied: make([]Checkpoint, len(c.Outside))}, nil
+	now := c.Now()
+	return &Keeper{c: c, opens: c.Signer.Verifier(), copied: make([]Checkpoint, len(c.Outside)), caughtUp: now, probed: now, signed: now}, nil
 }
 
 // Check compares the tree with the newest checkpoint of every place outside.
@@ -144,7 +133,7 @@ func (k *Keeper) Check(ctx context.Context) error {
 		if msg == nil {
 			continue
 		}
-		c, err := k.c.Verifier.Open(msg)
+		c, err := k.opens.Open(msg)
 		if err != nil {
 			return fmt.Errorf("newest checkpoint in %s: %w", place, err)
 		}
@@ -180,7 +169,6 @@ func (k *Keeper) covers(ctx context.Context, c Checkpoint) error {
 // returns nil, or ErrRolledBack or ErrCheckpoint as soon as one is found: the
 // process should not go on.
 func (k *Keeper) Run(ctx context.Context) error {
-	k.caughtUp, k.probed = k.c.Now(), k.c.Now()
 	tick := time.NewTicker(k.c.Every)
 	defer tick.Stop()
 	for {
@@ -204,7 +192,7 @@ func (k *Keeper) Run(ctx context.Context) error {
 // Round is what Run does each time. It must not run twice at once.
 func (k *Keeper) Round(ctx context.Context) error {
 	if !k.checked.Load() {
-		if err := k.Check(ctx); fatal(err) {
+		if err := k.Check(ctx); Refuses(err) {
 			k.c.Alarm(AlarmRolledBack)
 			return err
 		} else if err != nil {
@@ -223,7 +211,9 @@ func (k *Keeper) Round(ctx context.Context) error {
 	return nil
 }
 
-func fatal(err error) bool { return errors.Is(err, ErrRolledBack) || errors.Is(err, ErrCheckpoint) }
+// Refuses reports whether an error of Check means that the tree is not to be
+// gone on with, rather than that it could not be looked at.
+func Refuses(err error) bool { return errors.Is(err, ErrRolledBack) || errors.Is(err, ErrCheckpoint) }
 
 // failed tells of what could not be done, unless it is because we are ending.
 func (k *Keeper) failed(what, alarm string, err error) {
@@ -268,14 +258,14 @@ func (k *Keeper) sign(ctx context.Context) error {
 	if msg == nil {
 		return nil
 	}
-	c, err := k.c.Verifier.Open(msg)
+	c, err := k.opens.Open(msg)
 	if err != nil {
 		k.failed("a checkpoint in the database", AlarmRolledBack, err)
 		return nil
 	}
 	for i, place := range k.c.Outside {
 		if had := k.copied[i]; had.Size > 0 {
-			if err := k.covers(ctx, had); fatal(err) || c.Size < had.Size {
+			if err := k.covers(ctx, had); Refuses(err) || c.Size < had.Size {
 				k.c.Alarm(AlarmRolledBack)
 				return fmt.Errorf("checkpoint of %d records in %s: %w", had.Size, place, ErrRolledBack)
 			} else if err != nil {
@@ -307,7 +297,7 @@ func (k *Keeper) newest(ctx context.Context) ([]byte, error) {
 	}
 	if msg != nil {
 		// What does not open is dealt with by who asked.
-		if c, err := k.c.Verifier.Open(msg); err != nil || c.Size >= head.Size {
+		if c, err := k.opens.Open(msg); err != nil || c.Size >= head.Size {
 			return msg, nil
 		}
 	}
@@ -349,40 +339,8 @@ func (k *Keeper) lookAtProbe(ctx context.Context) {
 	}
 }
 
-var errNoCheckpoint = errors.New("ledger: no checkpoint covers the record yet")
-
 // proven checks a record as anybody outside could.
 func (k *Keeper) proven(ctx context.Context, id ID) error {
-	_, err := ProveRecord(ctx, k.c.Store, k.c.Verifier, id)
+	_, _, err := ProveRecord(ctx, k.c.Store, k.opens, id)
 	return err
-}
-
-// ProveRecord makes the proof of a stored record against the newest checkpoint
-// and checks it. It returns ErrNoRecord, ErrProof, ErrCheckpoint or ErrTree, or
-// another error when no checkpoint covers the record yet.
-func ProveRecord(ctx context.Context, s Store, v Verifier, id ID) (Proof, error) {
-	r, index, _, err := s.Find(ctx, id)
-	if err != nil {
-		return Proof{}, err
-	}
-	msg, err := s.Newest(ctx)
-	if err != nil {
-		return Proof{}, err
-	}
-	if index < 0 || msg == nil {
-		return Proof{}, errNoCheckpoint
-	}
-	c, err := v.Open(msg)
-	if err != nil {
-		return Proof{}, err
-	}
-	if index >= c.Size {
-		return Proof{}, errNoCheckpoint
-	}
-	p, err := Prove(ctx, s, index, c, msg)
-	if err != nil {
-		return Proof{}, err
-	}
-	_, err = p.Check(v, r.Leaf())
-	return p, err
 }

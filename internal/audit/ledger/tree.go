@@ -126,14 +126,57 @@ type Proof struct {
 	Path       []Hash
 }
 
-// Prove makes the proof for the leaf at index against a checkpoint.
-func Prove(ctx context.Context, nodes Nodes, index int64, c Checkpoint, note []byte) (Proof, error) {
-	path, err := tlog.ProveRecord(c.Size, index, reader(ctx, nodes))
-	return Proof{Index: index, Checkpoint: note, Path: path}, err
+// Prover is what proofs are made from.
+type Prover interface {
+	Nodes
+	// Find returns a record with the index of its leaf, -1 when it has none.
+	// ErrNoRecord when there is no such record.
+	Find(ctx context.Context, id ID) (record Record, index int64, err error)
+	// Newest returns the newest checkpoint that was put; nil when there is
+	// none.
+	Newest(ctx context.Context) ([]byte, error)
 }
 
-// ErrProof: the proof does not prove that the record is in the tree.
-var ErrProof = errors.New("ledger: the record is not proven to be in the tree")
+// Errors of proofs.
+var (
+	// ErrNoRecord: no record has that request id.
+	ErrNoRecord = errors.New("ledger: no such record")
+	// ErrNotCovered: no checkpoint covers the record yet.
+	ErrNotCovered = errors.New("ledger: no checkpoint covers the record yet")
+	// ErrProof: the proof does not prove that the record is in the tree.
+	ErrProof = errors.New("ledger: the record, as it is, is not in the tree of the checkpoint")
+)
+
+// ProveRecord makes the proof of a stored record against the newest checkpoint
+// and checks it as anybody could who has no more than the record, the proof and
+// the key. Errors are those of proofs, ErrCheckpoint and ErrTree.
+func ProveRecord(ctx context.Context, s Prover, v Verifier, id ID) (Proof, Record, error) {
+	r, index, err := s.Find(ctx, id)
+	if err != nil {
+		return Proof{}, r, err
+	}
+	msg, err := s.Newest(ctx)
+	if err != nil {
+		return Proof{}, r, err
+	}
+	if index < 0 || msg == nil {
+		return Proof{}, r, ErrNotCovered
+	}
+	c, err := v.Open(msg)
+	if err != nil {
+		return Proof{}, r, err
+	}
+	if index >= c.Size {
+		return Proof{}, r, ErrNotCovered
+	}
+	path, err := tlog.ProveRecord(c.Size, index, reader(ctx, s))
+	if err != nil {
+		return Proof{}, r, err
+	}
+	p := Proof{Index: index, Checkpoint: msg, Path: path}
+	_, err = p.Check(v, r.Leaf())
+	return p, r, err
+}
 
 // Check checks a proof for a leaf. It returns the checkpoint that covers it,
 // or ErrProof, ErrCheckpoint.
