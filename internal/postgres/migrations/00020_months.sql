@@ -4,7 +4,7 @@
 --
 -- Nothing is copied and nothing is locked for long, however many records there
 -- are: the long steps run beside reads and writes, and the table that was there
--- becomes the first partition. Every step may be repeated.
+-- becomes the first partition. Every step but the last may be repeated.
 
 -- +goose NO TRANSACTION
 -- +goose Up
@@ -17,52 +17,6 @@ BEGIN
     IF EXISTS (SELECT FROM pg_constraint WHERE conname = 'access_record_bound' AND conrelid = 'access_record'::regclass) THEN
         ALTER TABLE access_record VALIDATE CONSTRAINT access_record_bound;
     END IF;
-END
-$$;
--- +goose StatementEnd
-
--- +goose StatementBegin
-DO $$
-DECLARE
-    bound uuid;
-BEGIN
-    IF (SELECT relkind FROM pg_class WHERE oid = 'access_record'::regclass) = 'p' THEN
-        RETURN;
-    END IF;
-    SELECT until_id INTO STRICT bound FROM access_partition WHERE name = 'access_record_first';
-    ALTER TABLE access_record RENAME TO access_record_first;
-    ALTER INDEX access_record_pkey RENAME TO access_record_first_pkey;
-    ALTER INDEX access_record_consumer RENAME TO access_record_first_consumer;
-    ALTER INDEX access_record_last RENAME TO access_record_first_last;
-    ALTER INDEX access_record_sequence RENAME TO access_record_first_sequence;
-    ALTER TRIGGER access_record_append_only ON access_record_first RENAME TO access_record_first_append_only;
-
-    CREATE TABLE access_record (LIKE access_record_first INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PARTITION BY RANGE (request_id);
-    ALTER TABLE access_record DROP CONSTRAINT access_record_bound;
-    ALTER TABLE access_record ADD CONSTRAINT access_record_pkey PRIMARY KEY (request_id);
-    -- A consumer's history, newest first, by keyset.
-    CREATE INDEX access_record_consumer ON access_record (consumer_id, at DESC, request_id DESC);
-    -- The last read under each grant; refusals gave nothing.
-    CREATE INDEX access_record_last ON access_record (grant_id, at DESC, request_id DESC) WHERE outcome <> 'refused';
-    -- What the sequencer has not seen.
-    CREATE INDEX access_record_sequence ON access_record (transaction_id, request_id);
-    CREATE TRIGGER access_record_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON access_record
-        FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewrite();
-    -- The constraint spares a scan.
-    EXECUTE format('ALTER TABLE access_record ATTACH PARTITION access_record_first FOR VALUES FROM (MINVALUE) TO (%L)', bound);
-    ALTER TABLE access_record_first DROP CONSTRAINT access_record_bound;
-    ALTER TABLE access_record ATTACH PARTITION access_record_other DEFAULT;
-    -- The table has rights of its own: those that were given stay in force.
-    DECLARE
-        acl record;
-    BEGIN
-        FOR acl IN
-            SELECT a.privilege_type AS privilege, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
-            FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = 'access_record_first'::regclass AND a.grantee <> c.relowner
-        LOOP
-            EXECUTE format('GRANT %s ON access_record TO %s', acl.privilege, acl.grantee);
-        END LOOP;
-    END;
 END
 $$;
 -- +goose StatementEnd
@@ -104,4 +58,47 @@ END
 $$;
 -- +goose StatementEnd
 
-SELECT access_months(3);
+-- The last step, all or nothing.
+-- +goose StatementBegin
+DO $$
+DECLARE
+    bound uuid;
+BEGIN
+    SELECT until_id INTO STRICT bound FROM access_partition WHERE name = 'access_record_first';
+    ALTER TABLE access_record RENAME TO access_record_first;
+    ALTER INDEX access_record_pkey RENAME TO access_record_first_pkey;
+    ALTER INDEX access_record_consumer RENAME TO access_record_first_consumer;
+    ALTER INDEX access_record_last RENAME TO access_record_first_last;
+    ALTER INDEX access_record_sequence RENAME TO access_record_first_sequence;
+    ALTER TRIGGER access_record_append_only ON access_record_first RENAME TO access_record_first_append_only;
+
+    CREATE TABLE access_record (LIKE access_record_first INCLUDING DEFAULTS INCLUDING CONSTRAINTS) PARTITION BY RANGE (request_id);
+    ALTER TABLE access_record DROP CONSTRAINT access_record_bound;
+    ALTER TABLE access_record ADD CONSTRAINT access_record_pkey PRIMARY KEY (request_id);
+    -- A consumer's history, newest first, by keyset.
+    CREATE INDEX access_record_consumer ON access_record (consumer_id, at DESC, request_id DESC);
+    -- The last read under each grant; refusals gave nothing.
+    CREATE INDEX access_record_last ON access_record (grant_id, at DESC, request_id DESC) WHERE outcome <> 'refused';
+    -- What the sequencer has not seen.
+    CREATE INDEX access_record_sequence ON access_record (transaction_id, request_id);
+    CREATE TRIGGER access_record_append_only BEFORE UPDATE OR DELETE OR TRUNCATE ON access_record
+        FOR EACH STATEMENT EXECUTE FUNCTION refuse_rewrite();
+    -- The constraint spares a scan.
+    EXECUTE format('ALTER TABLE access_record ATTACH PARTITION access_record_first FOR VALUES FROM (MINVALUE) TO (%L)', bound);
+    ALTER TABLE access_record_first DROP CONSTRAINT access_record_bound;
+    ALTER TABLE access_record ATTACH PARTITION access_record_other DEFAULT;
+    -- The table has rights of its own: those that were given stay in force.
+    DECLARE
+        acl record;
+    BEGIN
+        FOR acl IN
+            SELECT a.privilege_type AS privilege, CASE WHEN a.grantee = 0 THEN 'PUBLIC' ELSE quote_ident(pg_get_userbyid(a.grantee)) END AS grantee
+            FROM pg_class c, aclexplode(c.relacl) a WHERE c.oid = 'access_record_first'::regclass AND a.grantee <> c.relowner
+        LOOP
+            EXECUTE format('GRANT %s ON access_record TO %s', acl.privilege, acl.grantee);
+        END LOOP;
+    END;
+    PERFORM access_months(3);
+END
+$$;
+-- +goose StatementEnd
