@@ -24,7 +24,7 @@ type keysCmd struct {
 }
 
 type keysNewCmd struct {
-	Dir string `arg:"" help:"Folder for hash-keys.json, signing-keys.json, page-keys.json, nonce-keys.json, seal-keys.json and subject-key.json. Back up the last two: what is sealed, and the names under which recipients know consumers, cannot be made again without them." type:"path"`
+	Dir string `arg:"" help:"Folder for hash-keys.json, signing-keys.json, page-keys.json, nonce-keys.json, seal-keys.json, subject-key.json and audit-key, with audit-key.pub for whoever verifies what it signs. Back up seal-keys.json and subject-key.json: what is sealed, and the names under which recipients know consumers, cannot be made again without them." type:"path"`
 }
 
 // Run makes what a deployment needs and has not.
@@ -38,7 +38,7 @@ func (c keysNewCmd) run(out io.Writer) error {
 	if err != nil {
 		return err
 	}
-	for _, path := range []string{files.HashKeys, files.SigningKeys, files.PageKeys, files.NonceKeys, files.SealKeys, files.SubjectKey} {
+	for _, path := range []string{files.HashKeys, files.SigningKeys, files.PageKeys, files.NonceKeys, files.SealKeys, files.SubjectKey, files.AuditKey, files.AuditPublic} {
 		fmt.Fprintln(out, path)
 	}
 	return nil

@@ -53,12 +53,16 @@ func TestKeysNew(t *testing.T) {
 		t.Fatal(err)
 	}
 	paths := strings.Fields(out.String())
-	if len(paths) != 6 {
+	if len(paths) != 8 {
 		t.Fatalf("made %v", paths)
 	}
 	before := make(map[string]string)
 	for _, path := range paths {
-		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != 0o600 {
+		want := os.FileMode(0o600)
+		if strings.HasSuffix(path, ".pub") {
+			want = 0o644
+		}
+		if info, err := os.Stat(path); err != nil || info.Mode().Perm() != want {
 			t.Errorf("%s: %v, %v", path, info, err)
 		}
 		before[path] = read(t, path)

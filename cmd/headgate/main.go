@@ -34,6 +34,7 @@ type cli struct {
 	Conformance conformanceCmd `cmd:"" help:"Prove from the outside that a deployment does what FAPI 2.0 and FDX ask."`
 	Policy      policyCmd      `cmd:"" help:"Look at policy packs, and at whom a new version would affect."`
 	Journal     journalCmd     `cmd:"" help:"Bring a restored database up to the stops that came after its backup."`
+	Audit       auditCmd       `cmd:"" help:"Verify the records of reads."`
 }
 
 // The exit codes besides 0 and 1, so that scripts can tell what to do next.

@@ -42,6 +42,7 @@ var rows = []row{
 	{"internal/bearer", 2, []string{"internal/token"}},
 	{"internal/fdxhttp", 2, []string{"internal/bearer"}},
 	{"internal/audit", 2, nil},
+	{"internal/audit/ledger", 2, nil},
 	{"internal/login", 2, nil},
 
 	// The parts that answer requests. Siblings do not import each other.
@@ -119,6 +120,7 @@ var dependencies = []dependency{
 	{path: "github.com/prometheus/client_golang", only: []string{"internal/metrics"}},
 	{path: "go.opentelemetry.io/otel/sdk", only: []string{"internal/trace"}},
 	{path: "go.opentelemetry.io/otel/exporters", only: []string{"internal/trace"}},
+	{path: "golang.org/x/mod", only: []string{"internal/audit/ledger"}},
 	{path: "github.com/exaring/otelpgx", only: []string{"internal/postgres"}},
 	{path: "github.com/redis/go-redis/extra", only: []string{"internal/redis"}},
 }

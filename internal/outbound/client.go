@@ -40,6 +40,8 @@ var (
 	ErrRedirect = errors.New("outbound: answered with a redirect")
 	// ErrStatus: the answer to Get is not 200.
 	ErrStatus = errors.New("outbound: answered with another status than 200")
+	// ErrMissing: what is wrapped with ErrStatus when that status is 404.
+	ErrMissing = errors.New("outbound: there is no such document")
 	// ErrTooLarge: the answer to Get has a larger body than Config.MaxBytes.
 	ErrTooLarge = errors.New("outbound: answer is too large")
 )
@@ -171,6 +173,9 @@ func (c *Client) Get(ctx context.Context, rawURL, accept string) (Answer, error)
 		return Answer{}, err
 	}
 	defer res.Body.Close()
+	if res.StatusCode == http.StatusNotFound {
+		return Answer{}, fmt.Errorf("%w: %w", ErrStatus, ErrMissing)
+	}
 	if res.StatusCode != http.StatusOK {
 		return Answer{}, fmt.Errorf("%w: %d", ErrStatus, res.StatusCode)
 	}
@@ -209,13 +214,22 @@ type Receipt struct {
 // ErrNoAnswer and ErrRedirect, with no receipt; after ErrNoAnswer the other
 // side may have the body or not.
 func (c *Client) Post(ctx context.Context, rawURL, contentType string, body []byte, header http.Header) (Receipt, error) {
+	return c.deliver(ctx, http.MethodPost, rawURL, contentType, body, header)
+}
+
+// Put is Post with the method that stores the body under the address.
+func (c *Client) Put(ctx context.Context, rawURL, contentType string, body []byte, header http.Header) (Receipt, error) {
+	return c.deliver(ctx, http.MethodPut, rawURL, contentType, body, header)
+}
+
+func (c *Client) deliver(ctx context.Context, method, rawURL, contentType string, body []byte, header http.Header) (Receipt, error) {
 	ctx, cancel := context.WithTimeout(ctx, c.timeout)
 	defer cancel()
 	if header = header.Clone(); header == nil {
 		header = http.Header{}
 	}
 	header.Set("Content-Type", contentType)
-	res, err := c.send(ctx, http.MethodPost, rawURL, header, body)
+	res, err := c.send(ctx, method, rawURL, header, body)
 	if err != nil {
 		return Receipt{}, err
 	}

@@ -95,6 +95,28 @@ DELETE FROM web_session WHERE token IN (
     SELECT token FROM web_session WHERE expires_at <= statement_timestamp()
     ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
 
+// The partitions of this month and of three months ahead.
+const sqlMonths = `SELECT access_months(3) AS failed`
+
+// errMonth: records of a month are where those of no month are, because nobody
+// swept when it began. They are as good there as anywhere, but cannot be
+// retired with their month.
+var errMonth = errors.New("the partition of a month cannot be made: the default one has records of it")
+
+// months makes the partitions of the records of reads that are missing.
+func (db *DB) months(ctx context.Context) error {
+	type row struct {
+		Failed int `db:"failed"`
+	}
+	return db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		r, err := one[row](ctx, c, errMonth, sqlMonths)
+		if err == nil && r.Failed > 0 {
+			err = errMonth
+		}
+		return err
+	})
+}
+
 // Swept counts what one Sweep did.
 type Swept struct {
 	Expired int64 // grants written down as EXPIRED
@@ -105,11 +127,11 @@ type Swept struct {
 }
 
 // Sweep writes down that grants whose time is over are EXPIRED, with event and
-// notification, and deletes proofs, pushed requests, decisions, codes, tokens,
+// notification, makes the partitions of the months to come, and deletes proofs, pushed requests, decisions, codes, tokens,
 // sessions and notifications that are over. Each kind is a transaction of its own of
 // at most limit rows. Any number of processes may sweep at once. Nothing
 // depends on when or whether it runs but disk space and the promptness of
-// notices. Twelve round trips, and one more when recipients are to be called.
+// notices. Thirteen round trips, and one more when recipients are to be called.
 func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 	if limit < 1 {
 		return Swept{}, errors.New("sweep: the limit must be at least 1")
@@ -141,6 +163,9 @@ func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 			return s, fmt.Errorf("sweep: %w", err)
 		}
 		s.Pruned += n
+	}
+	if err := db.months(ctx); err != nil {
+		return s, fmt.Errorf("sweep: %w", err)
 	}
 	return s, nil
 }

@@ -30,6 +30,7 @@ import (
 	"github.com/headgate/headgate/consent/policy"
 	"github.com/headgate/headgate/consent/portal"
 	"github.com/headgate/headgate/consent/receipt"
+	"github.com/headgate/headgate/internal/audit/ledger"
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/journal"
 	"github.com/headgate/headgate/internal/login"
@@ -84,6 +85,9 @@ type Config struct {
 	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
 	OTLPEndpoint    string        `json:"otlp_endpoint" default:"" help:"address of an OpenTelemetry collector (OTLP over HTTP), such as https://collector:4318; /v1/traces is added when there is no path; empty traces nothing"`
 	TracePercent    int           `json:"trace_percent" default:"100" help:"percent of the requests that are traced, 0 to 100; used with otlp_endpoint"`
+	AuditKeyFile    string        `json:"audit_key_file" default:"" help:"file with the key that signs checkpoints of the records of reads, the same for every instance; 'headgate keys new' makes it; empty keeps no tree over them"`
+	AuditDir        string        `json:"audit_checkpoints_dir" default:"" help:"folder that checkpoints are copied to, a file each; keep it where the administrators of the database cannot write"`
+	AuditURL        string        `json:"audit_checkpoints_url" default:"" help:"https address below which checkpoints are PUT, each under its size and the newest under newest; outbound_ca_file, outbound_allow and outbound_ports apply"`
 	Notify          bool          `json:"notify" default:"true" help:"carry notifications to recipients and notices to people; at least one instance must"`
 	NotifyWorkers   int           `json:"notify_workers" default:"8" help:"notifications on their way to recipients at a time"`
 	SMTPHost        string        `json:"smtp_host" default:"" help:"mail server that takes notices to people; empty sends no mail, and notices are in the inbox only"`
@@ -119,7 +123,8 @@ type Process struct {
 	notify            func(context.Context) error // nil when this instance carries no notifications
 	log               *slog.Logger
 	watch             *telemetry.Telemetry
-	mailbox           *mail.Mailbox // in development, in place of a mail server
+	audit             *ledger.Keeper // nil without audit_key_file
+	mailbox           *mail.Mailbox  // in development, in place of a mail server
 	closers           []func()
 }
 
@@ -205,6 +210,9 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	}
 	pages, sessions, err := newPortal(c, p.db, provider, stop, receipts, p.watch.Watch(), log)
 	if err != nil {
+		return nil, err
+	}
+	if err := p.keepAudit(ctx, c); err != nil {
 		return nil, err
 	}
 	if c.Notify {
@@ -522,7 +530,9 @@ func Serve(ctx context.Context, c Config, log *slog.Logger) error {
 	return p.Run(ctx, protocol, browser, mtls)
 }
 
-// Run serves the sockets until ctx ends, then drains. mtls is nil exactly
+// Run serves the sockets until ctx ends, then drains. It ends with
+// ledger.ErrRolledBack when the records of reads turn out to be older than a
+// checkpoint of them. mtls is nil exactly
 // when the configuration has no mtls_base.
 func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener) error {
 	listeners := append(p.watch.Listeners(), []web.Listener{{Server: p.protocol, Socket: protocol}, {Server: p.browser, Socket: browser}}...)
@@ -550,10 +560,21 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 			}
 		})
 	}
-	err := web.Serve(ctx, web.Drain{Health: p.health, LameDuck: p.lameDuck}, listeners...)
+	serving, end := context.WithCancel(ctx)
+	defer end()
+	var tampered error // set before end is called, or never
+	if p.audit != nil {
+		kept.Go(func() {
+			if tampered = p.audit.Run(house); tampered != nil {
+				p.log.Error("the records of reads", slog.String("cause", tampered.Error()))
+				end()
+			}
+		})
+	}
+	err := web.Serve(serving, web.Drain{Health: p.health, LameDuck: p.lameDuck}, listeners...)
 	stop()
 	kept.Wait()
-	return err
+	return errors.Join(err, tampered)
 }
 
 // MetricsAddress is where the metrics are; empty when they are off.

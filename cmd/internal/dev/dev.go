@@ -64,6 +64,13 @@ type Stack struct {
 	running   int
 }
 
+// CheckpointsDir is the folder, in the state folder, of the checkpoints of the
+// records of reads; PublicKeyFile is what verifies them.
+const (
+	CheckpointsDir = "checkpoints"
+	PublicKeyFile  = "keys/audit-key.pub"
+)
+
 // The offsets of the ports from the base.
 const (
 	portIssuer = iota
@@ -265,7 +272,8 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 		HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys, SubjectKeyFile: keys.SubjectKey,
 		NonceKeysFile: nonces,
-		BankName:      bankName, BankHomeURI: pages + "/portal", TimeZone: "UTC",
+		AuditKeyFile:  keys.AuditKey, AuditDir: filepath.Join(s.home, CheckpointsDir),
+		BankName: bankName, BankHomeURI: pages + "/portal", TimeZone: "UTC",
 		ListenMetrics: metrics,
 		Notify:        true, NotifyWorkers: 4,
 		OutboundCAFile: s.File.CAFile, OutboundAllow: []string{"127.0.0.0/8", "::1/128"}, OutboundPorts: []string{"443", callbackPort},

@@ -5,11 +5,13 @@ import (
 	"encoding/base64"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"io/fs"
 	"os"
 	"path/filepath"
 
 	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/internal/audit/ledger"
 	"github.com/headgate/headgate/internal/token"
 )
 
@@ -21,6 +23,8 @@ type KeyFiles struct {
 	NonceKeys   string // DPoP nonce secrets of both, in use when they are configured
 	SealKeys    string // keys under which authzd seals what it stores
 	SubjectKey  string // secret of pairwise subject identifiers; never changes
+	AuditKey    string // signs checkpoints of the records of reads
+	AuditPublic string // its public half, for whoever verifies them
 }
 
 // Keys makes the key files of a deployment in dir, each with mode 0600; files
@@ -44,6 +48,9 @@ func Keys(dir string) (KeyFiles, error) {
 		}
 	}
 	var err error
+	if files.AuditKey, files.AuditPublic, err = auditKey(dir); err != nil {
+		return KeyFiles{}, err
+	}
 	if files.HashKeys, err = secretFile(filepath.Join(dir, "hash-keys.json"), token.NewKeyFile); err != nil {
 		return KeyFiles{}, err
 	}
@@ -59,4 +66,26 @@ func newSecrets() ([]byte, error) {
 	secret := make([]byte, 32)
 	_, _ = rand.Read(secret) // never fails
 	return json.Marshal([]string{base64.StdEncoding.EncodeToString(secret)})
+}
+
+// auditKey makes the key of checkpoints; its public half is written anew from
+// the secret one, so that they always belong together.
+func auditKey(dir string) (secret, public string, err error) {
+	newKey := func() ([]byte, error) {
+		k, err := ledger.NewKey()
+		return []byte(k + "\n"), err
+	}
+	if secret, err = secretFile(filepath.Join(dir, "audit-key"), newKey); err != nil {
+		return "", "", err
+	}
+	text, err := certs.ReadPrivate(secret)
+	if err != nil {
+		return "", "", err
+	}
+	signer, err := ledger.NewSigner(string(text))
+	if err != nil {
+		return "", "", fmt.Errorf("%s: %w", secret, err)
+	}
+	public = secret + ".pub"
+	return secret, public, os.WriteFile(public, []byte(signer.Public()+"\n"), 0o644)
 }

@@ -41,7 +41,7 @@ func lockHome(home string) (*os.File, error) {
 // nothing else is in it.
 func removeState(home string) error {
 	var faults []error
-	for _, name := range []string{"ca", "keys", "log", "recipients", "postgres", "lock", "software-statement.jwt", FileName} {
+	for _, name := range []string{"ca", "keys", "log", "recipients", "postgres", CheckpointsDir, "lock", "software-statement.jwt", FileName} {
 		faults = append(faults, os.RemoveAll(filepath.Join(home, name)))
 	}
 	if err := os.Remove(home); err != nil && !errors.Is(err, fs.ErrNotExist) && !errors.Is(err, syscall.ENOTEMPTY) && !errors.Is(err, syscall.EEXIST) {

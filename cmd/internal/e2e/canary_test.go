@@ -52,7 +52,7 @@ var allowed = []struct {
 	{password, `file dev\.json`, "tells developers how to sign in"},
 	{password + "," + person, `output of (dev|bank import)`, "tells developers how to sign in"},
 	{person, `file dev\.json`, "user names of the personas"},
-	{private, `file (keys/(hash-keys|page-keys|nonce-keys|signing-keys|seal-keys|subject-key)\.json|recipients/[\w-]+\.jwks\.json|ca/[\w-]+-key\.pem)`, "where they are kept"},
+	{private, `file (keys/(hash-keys|page-keys|nonce-keys|signing-keys|seal-keys|subject-key)\.json|keys/audit-key|recipients/[\w-]+\.jwks\.json|ca/[\w-]+-key\.pem)`, "where they are kept"},
 	{serverPassword, `file (dev\.json|keys/postgres-dsn|keys/redis-url|postgres/password)`, "where they are kept"},
 }
 

@@ -373,12 +373,15 @@ func (d *deployment) grant(t *testing.T, id string) consent.Grant {
 	return g
 }
 
-// tables lists every table that is ours, with its schema.
+// tables lists every table that is ours, with its schema; a table that has
+// partitions stands for them.
 func tables(t testing.TB, db *sql.DB) []string {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), `
 		SELECT quote_ident(schemaname) || '.' || quote_ident(tablename) FROM pg_tables
-		WHERE schemaname NOT IN ('pg_catalog', 'information_schema') ORDER BY 1`)
+		WHERE schemaname NOT IN ('pg_catalog', 'information_schema')
+		  AND NOT EXISTS (SELECT FROM pg_class c WHERE c.relispartition AND c.oid = format('%I.%I', schemaname, tablename)::regclass)
+		ORDER BY 1`)
 	must(t, err)
 	defer rows.Close() //nolint:errcheck // read to its end
 	var all []string
