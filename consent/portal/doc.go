@@ -37,7 +37,9 @@
 // nth notice of the page, from 1, when it is new), notices_older,
 // notices_newest, notices_preferences; mail_<topic>, digest_each,
 // digest_weekly, digest_monthly, notice_language_<tag>, preferences_save,
-// preferences_saved, preferences_back.
+// preferences_saved, preferences_back. Of the record: record_copy on Data
+// sharing; record_<part> (grants, receipts, history, notices), record_json,
+// record_csv, record_print; record_back on the page to print.
 //
 // The page of an app links its reads as /portal/history?app={client id} and is
 // itself linked as /portal/grants/{id}; /portal/grants/{id}/hold is where

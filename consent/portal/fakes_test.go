@@ -124,7 +124,7 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 	w.portal, err = New(Config{
 		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
 		Grants: w, Stopper: w, Rests: w, Answers: w, Reads: w, Uses: w, Receipts: w.desk(), Now: w.clock,
-		Rules: w, Told: w, Inbox: (*post)(w), Base: "https://bank.example",
+		Rules: w, Told: w, Inbox: (*post)(w), Teller: (*post)(w), Base: "https://bank.example",
 		Log: slog.New(slog.NewTextHandler(w.logged, nil)),
 	})
 	if err != nil {

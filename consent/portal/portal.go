@@ -107,6 +107,9 @@ type Config struct {
 	Told Told
 	// Inbox has what people are told; nil offers no notices.
 	Inbox inbox.Inbox
+	// Teller tells people of what is about their whole record; nil tells
+	// nobody.
+	Teller inbox.Teller
 	// Base is the origin of the pages, without trailing slash: the only one
 	// that a letter links to. MailLanguage is the language of letters to
 	// people who have not chosen one; empty is English. Both are for Letter.
