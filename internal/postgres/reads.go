@@ -21,13 +21,13 @@ var _ audit.Reads = Reads{}
 func (db *DB) Reads() Reads { return Reads{db} }
 
 const recordColumns = `
-    request_id, at, recipient_id, grant_id, epoch, consumer_id, operation,
+    request_id, at, recipient_id, grant_id, epoch, ` + consumerID + `, operation,
     accounts, clusters, window_start, window_end, record_count, body_bytes,
     body_hash, outcome, reason, attended, interaction_id, instance_id`
 
 const sqlReads = `
 SELECT ` + recordColumns + ` FROM access_record
-WHERE consumer_id = $1 AND (at, request_id) < (coalesce($2::timestamptz, 'infinity'), $3::uuid)
+WHERE consumer_id = ` + pseudonymOf1 + ` AND (at, request_id) < (coalesce($2::timestamptz, 'infinity'), $3::uuid)
 ORDER BY at DESC, request_id DESC LIMIT $4`
 
 const sqlLastRead = `
