@@ -17,6 +17,7 @@ import (
 
 	"github.com/headgate/headgate/conformance/browser"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/erasure"
 	"github.com/headgate/headgate/consent/inbox"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
@@ -65,6 +66,8 @@ type world struct {
 	logged     *journal
 	notices    []inbox.Notice // newest first
 	prefer     map[consent.ConsumerID]inbox.Preferences
+	wish       map[consent.ConsumerID]erasure.Erasure
+	asked      []erasure.Request
 }
 
 type sessionRow struct {
@@ -100,6 +103,7 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 		down:   map[string]bool{},
 		logged: &journal{},
 		prefer: map[consent.ConsumerID]inbox.Preferences{},
+		wish:   map[consent.ConsumerID]erasure.Erasure{},
 	}
 	w.pending = &consent.Authorization{
 		Recipient: budgetBee, Pushed: "p-1",
@@ -124,7 +128,7 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 	w.portal, err = New(Config{
 		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
 		Grants: w, Stopper: w, Rests: w, Answers: w, Reads: w, Uses: w, Receipts: w.desk(), Now: w.clock,
-		Rules: w, Told: w, Inbox: (*post)(w), Teller: (*post)(w), Base: "https://bank.example",
+		Rules: w, Told: w, Inbox: (*post)(w), Teller: (*post)(w), Erasures: (*wishes)(w), Base: "https://bank.example",
 		Log: slog.New(slog.NewTextHandler(w.logged, nil)),
 	})
 	if err != nil {

@@ -130,7 +130,7 @@ func (p *Portal) getHome(v *visit) {
 		p.away(v, fmt.Errorf("list grants: %w", err))
 		return
 	}
-	h := homePage{page: page{text: v.t}, Title: v.t.T("home.title")}
+	h := homePage{page: page{text: v.t}, Title: v.t.T("home.title"), CanErase: p.c.Erasures != nil}
 	p.list(v, &h, grants, plain(v.Query("q"), maxName), v.Query("state"))
 	p.render(v, http.StatusOK, "home", h.Title, homePath, h)
 }

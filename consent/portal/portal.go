@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/erasure"
 	"github.com/headgate/headgate/consent/inbox"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/ui"
@@ -101,7 +102,8 @@ type Config struct {
 	Uses           audit.Uses
 	Receipts       Receipts
 	Log            *slog.Logger
-	// Rules are the bank's; nil allows a pause of at most 30 days.
+	// Rules are the bank's; nil allows a pause of at most 30 days, and keeps
+	// records for five years.
 	Rules Rules
 	// Told knows how far apps have been told; nil says that we tell them.
 	Told Told
@@ -110,6 +112,8 @@ type Config struct {
 	// Teller tells people of what is about their whole record; nil tells
 	// nobody.
 	Teller inbox.Teller
+	// Erasures keeps who wants their record erased; nil offers no such page.
+	Erasures erasure.Store
 	// Base is the origin of the pages, without trailing slash: the only one
 	// that a letter links to. MailLanguage is the language of letters to
 	// people who have not chosen one; empty is English. Both are for Letter.

@@ -26,12 +26,17 @@ type Rules interface {
 	// PauseDays is the longest pause in days, at most 30; 0 when sharing
 	// cannot be paused.
 	PauseDays() int
+	// RecordDays is for how many days after its end the record of a grant has
+	// to be kept.
+	RecordDays() int
 }
 
 // anyRules are the rules where none are set.
 type anyRules struct{}
 
 func (anyRules) PauseDays() int { return maxPauseDays }
+
+func (anyRules) RecordDays() int { return 5 * 365 }
 
 const maxPauseDays = int(consent.MaxPause / (24 * time.Hour))
 

@@ -91,6 +91,8 @@ func (w *world) Answer(_ context.Context, id consent.GrantID, a consent.StopAnsw
 
 func (w *world) PauseDays() int { w.mu.Lock(); defer w.mu.Unlock(); return w.pauseDays }
 
+func (w *world) RecordDays() int { return 1000 }
+
 func (w *world) Told(_ context.Context, id consent.GrantID, _ int64) (ToldState, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
