@@ -29,6 +29,7 @@ type cli struct {
 	Login     loginCmd     `cmd:"" help:"Prepare the built-in sign-in for trials."`
 	Release   releaseCmd   `cmd:"" help:"Lift the hold that a consumer put on a grant."`
 	Care      careCmd      `cmd:"" help:"See what somebody shares, on their behalf; they see that you did."`
+	Erasure   erasureCmd   `cmd:"" help:"See what apps were asked to erase, and write down their answers."`
 	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`
 	Receipt   receiptCmd   `cmd:"" help:"Check receipts that people were given."`
 	Policy    policyCmd    `cmd:"" help:"Look at policy packs, and at whom a new version would affect."`
