@@ -71,6 +71,7 @@ func (p *Portal) Handler() (http.Handler, error) {
 	p.receiptRoutes(e)
 	p.recordRoutes(e)
 	p.eraseRoutes(e)
+	p.changeRoutes(e)
 	if p.c.Inbox != nil {
 		e.GET(noticesPath, p.signedIn(p.getNotices))
 		e.POST(noticesPath, p.signedIn(p.postNotices))

@@ -102,8 +102,8 @@ type Config struct {
 	Uses           audit.Uses
 	Receipts       Receipts
 	Log            *slog.Logger
-	// Rules are the bank's; nil allows a pause of at most 30 days, and keeps
-	// records for five years.
+	// Rules are the bank's; nil allows a pause of at most 30 days, keeps
+	// records for five years, and lets people take out accounts and data.
 	Rules Rules
 	// Told knows how far apps have been told; nil says that we tell them.
 	Told Told
@@ -112,6 +112,9 @@ type Config struct {
 	// Teller tells people of what is about their whole record; nil tells
 	// nobody.
 	Teller inbox.Teller
+	// Shrinker takes out what people want to share no longer; nil offers no
+	// such page.
+	Shrinker Shrinker
 	// Erasures keeps who wants their record erased; nil offers no such page.
 	Erasures erasure.Store
 	// Base is the origin of the pages, without trailing slash: the only one

@@ -22,6 +22,13 @@ func (p pageRules) PauseDays() int {
 // RecordDays implements portal.Rules.
 func (p pageRules) RecordDays() int { return p.book.At(time.Now()).RecordDays }
 
+// TakeOut implements portal.Rules.
+func (p pageRules) TakeOut() (accounts, data bool) {
+	edit := p.book.At(time.Now()).BankEdit
+	data = edit == policy.EditShrinkAccountsAndClusters
+	return data || edit == policy.EditShrinkAccounts, data
+}
+
 // told knows how far apps have been told.
 type told struct{ notices postgres.Notices }
 
