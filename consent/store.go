@@ -41,6 +41,14 @@ type Store interface {
 	// the change. The time is the store's own clock; Until is taken as given.
 	Rest(ctx context.Context, c RestChange) (Grant, error)
 
+	// Shrink puts the resources and the disclosure into an ACTIVE grant and
+	// raises the epoch; a changed event and outbox rows go with it, tokens stay.
+	// ErrNotFound for an unknown grant, ErrEnded for one that is over, and
+	// ErrConflict when its epoch is another one; then nothing changes. It
+	// returns the grant as it is after the change. The caller sees to it that
+	// nothing is added (Grant.Without).
+	Shrink(ctx context.Context, s Shrinking) (Grant, error)
+
 	// Events returns a grant's history, oldest first; nil when unknown.
 	Events(ctx context.Context, id GrantID) ([]Event, error)
 }

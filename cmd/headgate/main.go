@@ -35,6 +35,7 @@ type cli struct {
 	Policy      policyCmd      `cmd:"" help:"Look at policy packs, and at whom a new version would affect."`
 	Journal     journalCmd     `cmd:"" help:"Bring a restored database up to the stops that came after its backup."`
 	Audit       auditCmd       `cmd:"" help:"Verify the records of reads."`
+	Erasure     erasureCmd     `cmd:"" help:"See what apps were asked to erase, and write down their answers."`
 }
 
 // The exit codes besides 0 and 1, so that scripts can tell what to do next.

@@ -169,6 +169,25 @@ async function renewal(v) {
   return counts[0] === 1 && counts[1] === 1 ? [] : [`${counts} sharings, not one and one`]
 }
 
+// erasing wants a record erased and takes that back. It is a walk of its own,
+// because it stops all that the person shares.
+async function erasing(v) {
+  const faults = []
+  await v.open('/portal/login')
+  await v.signIn('saver')
+  await v.open('/portal/erase')
+  await v.press('erase_ask_1')
+  faults.push(...await judge(v, 'erase-app-asked', {}))
+  await v.press('erase_confirm')
+  faults.push(...await judge(v, 'erase-not-ticked', {}))
+  await v.tick('erase_sure')
+  await v.press('erase_confirm')
+  faults.push(...await judge(v, 'erase-wanted', {}))
+  await v.press('erase_undo')
+  if (!await v.page.locator('#erase_confirm').count()) faults.push('the wish was not taken back')
+  return faults
+}
+
 try {
   // Two at a time: each waits for the server half of its time.
   const queue = [...languages]
@@ -180,6 +199,9 @@ try {
   }
   const v = await visitor(languages[0])
   say('renewal', await renewal(v).catch((error) => [`at ${v.path()}: ${error.message.split('\n')[0]}`]))
+  await v.open('/portal')
+  await v.press('sign_out')
+  say('erasing', await erasing(v).catch((error) => [`at ${v.path()}: ${error.message.split('\n')[0]}`]))
 } finally {
   clearTimeout(patience)
   await browser.close()

@@ -191,6 +191,29 @@ func (m *Memory) Rest(_ context.Context, c consent.RestChange) (consent.Grant, e
 	return cloneGrant(g), nil
 }
 
+// Shrink implements consent.Store.
+func (m *Memory) Shrink(_ context.Context, c consent.Shrinking) (consent.Grant, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	g, ok := m.grants[c.Grant]
+	if !ok {
+		return consent.Grant{}, consent.ErrNotFound
+	}
+	now := m.now().UTC()
+	switch {
+	case g.StatusAt(now) != consent.StatusActive:
+		return consent.Grant{}, consent.ErrEnded
+	case g.Epoch != c.Epoch:
+		return consent.Grant{}, consent.ErrConflict
+	}
+	g.Resources, g.Disclosure = slices.Clone(c.Resources), c.Disclosure
+	g.UpdatedAt = now
+	g.Epoch++
+	m.grants[g.ID] = g
+	m.note(g, consent.Event{Kind: consent.EventChanged, Actor: consent.ActorConsumer})
+	return cloneGrant(g), nil
+}
+
 // Events implements consent.Store.
 func (m *Memory) Events(_ context.Context, id consent.GrantID) ([]consent.Event, error) {
 	m.mu.Lock()

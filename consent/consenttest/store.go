@@ -35,6 +35,7 @@ func Store(t *testing.T, open func(*testing.T) consent.Store) {
 		"of many creations one creates":               createRace,
 	}
 	maps.Copy(cases, rests())
+	maps.Copy(cases, shrinks())
 	for name, run := range cases {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()

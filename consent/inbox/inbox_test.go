@@ -28,15 +28,15 @@ func TestEveryKindHasATopic(t *testing.T) {
 func TestWhatMattersCannotBeSwitchedOff(t *testing.T) {
 	t.Parallel()
 	p := inbox.Preferences{Off: append(inbox.Topics(), "made up"), Digest: inbox.Monthly}
-	if got := p.Allowed(); len(got.Off) != 4 || slices.ContainsFunc(got.Off, inbox.Topic.Fixed) {
+	if got := p.Allowed(); len(got.Off) != 3 || slices.ContainsFunc(got.Off, inbox.Topic.Fixed) {
 		t.Errorf("allowed to be off: %v", got.Off)
 	}
-	for _, k := range []inbox.Kind{inbox.Granted, inbox.Changed, inbox.Stopped, inbox.Held, inbox.Paused, inbox.Slowed, inbox.Browser, "made up"} {
+	for _, k := range []inbox.Kind{inbox.Granted, inbox.Changed, inbox.Stopped, inbox.Held, inbox.Paused, inbox.Slowed, inbox.Browser, inbox.Export, inbox.Erase, "made up"} {
 		if got := p.Way(k); got != inbox.Mailed {
 			t.Errorf("%s goes out as %s", k, got)
 		}
 	}
-	for _, k := range []inbox.Kind{inbox.Ending30, inbox.Ended, inbox.Unused, inbox.Policy, inbox.Export} {
+	for _, k := range []inbox.Kind{inbox.Ending30, inbox.Ended, inbox.Unused, inbox.Policy, inbox.Owner} {
 		if got := p.Way(k); got != inbox.Off {
 			t.Errorf("%s that is off goes out as %s", k, got)
 		}

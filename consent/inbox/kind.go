@@ -22,8 +22,8 @@ const (
 	Owner    Kind = "owner"  // the app has another owner
 	// Sign-ins and the person's own record; about no grant.
 	Browser Kind = "browser" // a sign-in from a browser not seen before
-	Export  Kind = "export"  // the export that was asked for is ready
-	Erased  Kind = "erased"  // the erasure that was asked for is done
+	Export  Kind = "export"  // a copy of the record was made
+	Erase   Kind = "erase"   // the record is to be erased
 )
 
 // UnusedDays is after how many days without a read a person is told.
@@ -33,7 +33,7 @@ const UnusedDays = 60
 func Kinds() []Kind {
 	return []Kind{
 		Granted, Changed, Stopped, Ended, Paused, Resumed, Held, Released, Slowed,
-		Ending30, Ending7, Ending1, Unused, Policy, Owner, Browser, Export, Erased,
+		Ending30, Ending7, Ending1, Unused, Policy, Owner, Browser, Export, Erase,
 	}
 }
 
@@ -63,22 +63,22 @@ const (
 	TopicStopped  Topic = "stopped"  // sharing stopped; fixed
 	TopicHeld     Topic = "held"     // paused, held, slowed, and back; fixed
 	TopicSecurity Topic = "security" // sign-ins; fixed
+	TopicRecord   Topic = "record"   // copies and erasure of the record; fixed
 	TopicEnding   Topic = "ending"   // sharing ends soon or has ended by time
 	TopicUnused   Topic = "unused"
-	TopicApp      Topic = "app"    // the app's policy or owner changed
-	TopicRecord   Topic = "record" // exports and erasures
+	TopicApp      Topic = "app" // the app's policy or owner changed
 )
 
 // Topics returns every topic, the fixed ones first.
 func Topics() []Topic {
-	return []Topic{TopicNew, TopicChanged, TopicStopped, TopicHeld, TopicSecurity, TopicEnding, TopicUnused, TopicApp, TopicRecord}
+	return []Topic{TopicNew, TopicChanged, TopicStopped, TopicHeld, TopicSecurity, TopicRecord, TopicEnding, TopicUnused, TopicApp}
 }
 
 // Fixed reports whether mail about the topic is always sent, and at once. An
 // unknown topic is fixed.
 func (t Topic) Fixed() bool {
 	switch t {
-	case TopicEnding, TopicUnused, TopicApp, TopicRecord:
+	case TopicEnding, TopicUnused, TopicApp:
 		return false
 	default:
 		return true
@@ -103,7 +103,7 @@ func (k Kind) Topic() Topic {
 		return TopicUnused
 	case Policy, Owner:
 		return TopicApp
-	case Export, Erased:
+	case Export, Erase:
 		return TopicRecord
 	default:
 		return TopicSecurity

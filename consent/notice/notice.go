@@ -34,6 +34,9 @@ const (
 	// FieldAccountRemoved has the id of an account that the bank no longer
 	// offers.
 	FieldAccountRemoved = "ACCOUNT_REMOVED"
+	// FieldErase has when a person asked that what the app got under the
+	// consent be erased, in RFC 3339.
+	FieldErase = "ERASURE_REQUESTED"
 	// FieldOutage has an interval of two RFC 3339 times with a slash between
 	// them, and after a space a sentence for people.
 	FieldOutage = "PLANNED_OUTAGE"
@@ -43,8 +46,8 @@ const (
 func revoked() Topic { return Topic{fdx.ConsentRevokedEvent, fdx.ConsentNotification} }
 func updated() Topic { return Topic{fdx.ConsentUpdatedEvent, fdx.ConsentNotification} }
 
-// Custom is the topic of expiring consents and removed accounts, for which FDX
-// has no type of its own.
+// Custom is the topic of expiring consents, removed accounts and wishes to be
+// erased, for which FDX has no type of its own.
 func Custom() Topic { return Topic{fdx.CustomEvent, fdx.ConsentNotification} }
 
 // Outage is the topic of planned outages.

@@ -37,7 +37,14 @@
 // nth notice of the page, from 1, when it is new), notices_older,
 // notices_newest, notices_preferences; mail_<topic>, digest_each,
 // digest_weekly, digest_monthly, notice_language_<tag>, preferences_save,
-// preferences_saved, preferences_back.
+// preferences_saved, preferences_back. Of the record: record_copy on Data
+// sharing; record_<part> (grants, receipts, history, notices), record_json,
+// record_csv, record_print; record_back on the page to print.
+// Of erasing: record_erase on Data sharing; erase_sure, erase_keep,
+// erase_confirm, erase_copy; erase_at and erase_undo while it is wanted;
+// erase_ask_<n> and erase_state_<n> for the nth app. Of sharing less:
+// change_sharing on the page of an app; account_<n>, data_<cluster>,
+// change_keep, change_confirm; changed on the page of the app afterwards.
 //
 // The page of an app links its reads as /portal/history?app={client id} and is
 // itself linked as /portal/grants/{id}; /portal/grants/{id}/hold is where

@@ -92,6 +92,15 @@ func (c *csvExport) begin() error {
 }
 
 func (c *csvExport) entry(e exported) error {
+	cells := e.cells()
+	for i := range cells {
+		cells[i] = harmless(cells[i])
+	}
+	return c.w.Write(cells)
+}
+
+// cells returns the entry in the order of csvColumns, not yet harmless.
+func (e exported) cells() []string {
 	cells := []string{
 		e.Time.Format(time.RFC3339Nano), e.LocalTime, e.Kind, e.App, strings.Join(e.Data, "; "), strings.Join(e.Accounts, "; "),
 		"", "", "", e.Answer, e.Why, e.Asked, "", e.Interaction,
@@ -100,10 +109,7 @@ func (c *csvExport) entry(e exported) error {
 		cells[6], cells[7] = strconv.Itoa(e.Records), strconv.Itoa(e.Bytes)
 		cells[8], cells[12] = strconv.FormatBool(e.Attended), e.RequestID.String()
 	}
-	for i := range cells {
-		cells[i] = harmless(cells[i])
-	}
-	return c.w.Write(cells)
+	return cells
 }
 
 // harmless keeps a spreadsheet from taking a cell for a formula: names of

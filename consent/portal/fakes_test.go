@@ -16,7 +16,9 @@ import (
 
 	"github.com/headgate/headgate/conformance/browser"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/erasure"
 	"github.com/headgate/headgate/consent/inbox"
+	"github.com/headgate/headgate/consent/policy"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/login"
@@ -64,6 +66,9 @@ type world struct {
 	logged     *journal
 	notices    []inbox.Notice // newest first
 	prefer     map[consent.ConsumerID]inbox.Preferences
+	wish       map[consent.ConsumerID]erasure.Erasure
+	asked      []erasure.Request
+	edit       policy.Edit
 }
 
 type sessionRow struct {
@@ -99,6 +104,8 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 		down:   map[string]bool{},
 		logged: &journal{},
 		prefer: map[consent.ConsumerID]inbox.Preferences{},
+		edit:   policy.EditShrinkAccountsAndClusters,
+		wish:   map[consent.ConsumerID]erasure.Erasure{},
 	}
 	w.pending = &consent.Authorization{
 		Recipient: budgetBee, Pushed: "p-1",
@@ -123,7 +130,7 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 	w.portal, err = New(Config{
 		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
 		Grants: w, Stopper: w, Rests: w, Answers: w, Reads: w, Uses: w, Receipts: w.desk(), Now: w.clock,
-		Rules: w, Told: w, Inbox: (*post)(w), Base: "https://bank.example",
+		Rules: w, Told: w, Inbox: (*post)(w), Teller: (*post)(w), Erasures: (*wishes)(w), Shrinker: w, Base: "https://bank.example",
 		Log: slog.New(slog.NewTextHandler(w.logged, nil)),
 	})
 	if err != nil {

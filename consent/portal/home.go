@@ -34,6 +34,7 @@ type homePage struct {
 	Query         string
 	States        []stateOption
 	Filtered      bool // a search is on
+	CanErase      bool // the record can be erased
 }
 
 // stateOption is one choice of what is listed.

@@ -69,6 +69,9 @@ func (p *Portal) Handler() (http.Handler, error) {
 	e.GET(languagePath+":lang", p.getLanguage)
 
 	p.receiptRoutes(e)
+	p.recordRoutes(e)
+	p.eraseRoutes(e)
+	p.changeRoutes(e)
 	if p.c.Inbox != nil {
 		e.GET(noticesPath, p.signedIn(p.getNotices))
 		e.POST(noticesPath, p.signedIn(p.postNotices))

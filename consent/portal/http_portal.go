@@ -130,7 +130,7 @@ func (p *Portal) getHome(v *visit) {
 		p.away(v, fmt.Errorf("list grants: %w", err))
 		return
 	}
-	h := homePage{page: page{text: v.t}, Title: v.t.T("home.title")}
+	h := homePage{page: page{text: v.t}, Title: v.t.T("home.title"), CanErase: p.c.Erasures != nil}
 	p.list(v, &h, grants, plain(v.Query("q"), maxName), v.Query("state"))
 	p.render(v, http.StatusOK, "home", h.Title, homePath, h)
 }
@@ -182,6 +182,8 @@ type grantPage struct {
 	Parties    []partyRow
 	Events     []eventRow
 	Disclosure consent.Disclosure
+	Change     string // address where less can be shared; empty when it cannot
+	Changed    bool   // less is shared since the last page
 	Pause      bool   // it can be paused
 	Reads      string // address of its reads
 	Receipt    string // address; empty when there is none
@@ -204,6 +206,10 @@ func (p *Portal) getGrant(v *visit) {
 		Parties:  partyRows(v.t, g.Parties), Events: eventRows(v.t, events, p.c.UI.Bank()), Disclosure: g.Disclosure,
 		Pause: p.lastPauseDay(g, p.c.Now()) > 0, Reads: readsOf(g.Recipient), Receipt: p.receipt(g),
 	}
+	if accounts, data := p.takeable(g); accounts != nil || data != nil {
+		d.Change = changePath(g.ID)
+	}
+	_, d.Changed = v.GetQuery("changed")
 	d.lastRead(p, v, g.ID)
 	uses, known := p.uses(v, []consent.GrantID{g.ID})
 	d.Data = useRows(v.t, g.Clusters(), uses[g.ID], known)

@@ -10,6 +10,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/erasure"
 	"github.com/headgate/headgate/consent/inbox"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/ui"
@@ -101,12 +102,21 @@ type Config struct {
 	Uses           audit.Uses
 	Receipts       Receipts
 	Log            *slog.Logger
-	// Rules are the bank's; nil allows a pause of at most 30 days.
+	// Rules are the bank's; nil allows a pause of at most 30 days, keeps
+	// records for five years, and lets people take out accounts and data.
 	Rules Rules
 	// Told knows how far apps have been told; nil says that we tell them.
 	Told Told
 	// Inbox has what people are told; nil offers no notices.
 	Inbox inbox.Inbox
+	// Teller tells people of what is about their whole record; nil tells
+	// nobody.
+	Teller inbox.Teller
+	// Shrinker takes out what people want to share no longer; nil offers no
+	// such page.
+	Shrinker Shrinker
+	// Erasures keeps who wants their record erased; nil offers no such page.
+	Erasures erasure.Store
 	// Base is the origin of the pages, without trailing slash: the only one
 	// that a letter links to. MailLanguage is the language of letters to
 	// people who have not chosen one; empty is English. Both are for Letter.

@@ -26,12 +26,22 @@ type Rules interface {
 	// PauseDays is the longest pause in days, at most 30; 0 when sharing
 	// cannot be paused.
 	PauseDays() int
+	// RecordDays is for how many days after its end the record of a grant has
+	// to be kept.
+	RecordDays() int
+	// TakeOut is whether people may take accounts, and data, out of what they
+	// share without the app asking.
+	TakeOut() (accounts, data bool)
 }
 
 // anyRules are the rules where none are set.
 type anyRules struct{}
 
 func (anyRules) PauseDays() int { return maxPauseDays }
+
+func (anyRules) TakeOut() (accounts, data bool) { return true, true }
+
+func (anyRules) RecordDays() int { return 5 * 365 }
 
 const maxPauseDays = int(consent.MaxPause / (24 * time.Hour))
 

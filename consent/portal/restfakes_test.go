@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/consent/policy"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
 )
@@ -90,6 +91,38 @@ func (w *world) Answer(_ context.Context, id consent.GrantID, a consent.StopAnsw
 }
 
 func (w *world) PauseDays() int { w.mu.Lock(); defer w.mu.Unlock(); return w.pauseDays }
+
+func (w *world) TakeOut() (accounts, data bool) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	return w.edit != policy.EditNone, w.edit == policy.EditShrinkAccountsAndClusters
+}
+
+func (w *world) ShrinkByConsumer(_ context.Context, who consent.ConsumerID, id consent.GrantID, epoch int64, accounts []fdx.AccountID, clusters fdx.Clusters, shown consent.Disclosure) (consent.Grant, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.isDown("shrink"); err != nil {
+		return consent.Grant{}, err
+	}
+	for i, g := range w.grants {
+		if g.ID != id || g.Consumer != who {
+			continue
+		}
+		if g.Epoch != epoch {
+			return g, consent.ErrConflict
+		}
+		left, err := g.Without(accounts, clusters)
+		if err != nil {
+			return consent.Grant{}, err
+		}
+		w.grants[i].Resources, w.grants[i].Disclosure, w.grants[i].Epoch = left, shown, epoch+1
+		w.events[id] = append(w.events[id], consent.Event{Grant: id, Epoch: epoch + 1, Kind: consent.EventChanged, Actor: consent.ActorConsumer, At: w.now})
+		return w.grants[i], nil
+	}
+	return consent.Grant{}, consent.ErrNotFound
+}
+
+func (w *world) RecordDays() int { return 1000 }
 
 func (w *world) Told(_ context.Context, id consent.GrantID, _ int64) (ToldState, error) {
 	w.mu.Lock()

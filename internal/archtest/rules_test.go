@@ -38,6 +38,7 @@ var rows = []row{
 	{"consent/receipt", 2, nil},
 	{"consent/policy", 2, nil},
 	{"consent/inbox", 2, nil},
+	{"consent/erasure", 2, []string{"consent/inbox"}},
 	{"internal/token", 2, nil},
 	{"internal/bearer", 2, []string{"internal/token"}},
 	{"internal/fdxhttp", 2, []string{"internal/bearer"}},

@@ -19,7 +19,8 @@ func (db *DB) Care() Care { return Care{db} }
 var ErrNoReason = errors.New("postgres: a look-up needs who looks and why")
 
 const sqlInsertLookUp = `
-INSERT INTO staff_lookup (consumer_id, staff, reason) VALUES ($1, $2, $3)`
+WITH ` + ensurePerson1 + `
+INSERT INTO staff_lookup (consumer_id, staff, reason) SELECT pseudonym, $2, $3 FROM who`
 
 // Show returns a person's grants in every state, newest first, and writes
 // down that staff looked, why and when. Both are one transaction: nothing is

@@ -647,6 +647,7 @@ func TestGateUsesIndexesOnly(t *testing.T) {
 		SELECT r.recipient_id || n, status, name, legal_name, home_uri, logo_uri, registry, registry_id,
 			auth_method, assertion_alg, jwks, redirect_uris, scopes, purposes, durations, max_days, lookback_days, dpop_bound
 		FROM recipient r, generate_series(1, 2000) n`)
+	exec(t, db, `INSERT INTO person (bank_id) SELECT 'other-' || n FROM generate_series(1, 20000) n`)
 	exec(t, db, "ANALYZE")
 	for _, n := range []int{1, 16, 256} {
 		var releases []resource.Release

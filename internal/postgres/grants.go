@@ -20,19 +20,24 @@ var _ consent.Store = Grants{}
 func (db *DB) Grants() Grants { return Grants{db} }
 
 const grantColumns = `
-    grant_id, recipient_id, consumer_id, status, epoch, purpose,
+    grant_id, recipient_id, ` + consumerID + `, status, epoch, purpose,
     duration_type, duration_days, lookback_days, resources, parties,
     disclosure_version, disclosure_locale, disclosure_text,
     created_at, updated_at, expires_at, ended_at, ended_by, end_reason,
     paused_until, held_at, hold_case`
 
+// A person who shares anew keeps their record after all.
 const sqlInsertGrant = `
+WITH who AS (
+    INSERT INTO person (bank_id) VALUES ($3)
+    ON CONFLICT (bank_id) DO UPDATE SET asked_at = NULL, erase_at = NULL
+    RETURNING pseudonym)
 INSERT INTO consent_grant (
     grant_id, recipient_id, consumer_id, status, epoch, purpose,
     duration_type, duration_days, lookback_days, resources, parties,
     disclosure_version, disclosure_locale, disclosure_text,
     created_at, expires_at)
-VALUES ($1, $2, $3, 'ACTIVE', 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14)`
+SELECT $1, $2, pseudonym, 'ACTIVE', 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM who`
 
 const sqlInsertEvent = `
 INSERT INTO consent_event (grant_id, epoch, kind, actor, initiator, reason, paused_until, hold_case, at)
@@ -56,7 +61,7 @@ const sqlGrant = `
 SELECT ` + grantColumns + ` FROM consent_grant WHERE grant_id = $1`
 
 const sqlGrantsOf = `
-SELECT ` + grantColumns + ` FROM consent_grant WHERE consumer_id = $1
+SELECT ` + grantColumns + ` FROM consent_grant WHERE consumer_id = ` + pseudonymOf1 + `
 ORDER BY created_at DESC, grant_id`
 
 // A grant whose time is over is EXPIRED, written down or not, and a state that
@@ -79,7 +84,7 @@ const sqlGrantsOfRecipient = grantsOfRecipient + newestFirst
 // One person's alone: a statement of its own, so that it can be found by the
 // person.
 const sqlGrantsOfOne = grantsOfRecipient + `
-  AND consumer_id = $7` + newestFirst
+  AND consumer_id = (SELECT p.pseudonym FROM person p WHERE p.bank_id = $7)` + newestFirst
 
 // A grant whose time is over has ended, written down or not: it cannot be
 // revoked any more.
@@ -140,7 +145,9 @@ func (r grantRow) grant() (consent.Grant, error) {
 		EndedAt: instant(r.EndedAt), EndedBy: consent.Actor(r.EndedBy), EndReason: consent.Reason(r.EndReason),
 		PausedUntil: instant(r.PausedUntil), HeldAt: instant(r.HeldAt), Case: r.HoldCase,
 	}
-	return g, errors.Join(decode(r.Resources, &g.Resources), decode(r.Parties, &g.Parties))
+	err := errors.Join(decode(r.Resources, &g.Resources), decode(r.Parties, &g.Parties))
+	g.Resources = named(g.Resources, g.Consumer)
+	return g, err
 }
 
 // Create implements consent.Store. One round trip.
@@ -167,7 +174,7 @@ func queueGrant(b *pgx.Batch, g consent.Grant) error {
 	if g.Status != consent.StatusActive || g.Epoch != 1 {
 		return errors.New("postgres: a new grant is ACTIVE in epoch 1")
 	}
-	resources, err := encode(g.Resources)
+	resources, err := encode(nameless(g.Resources, g.Consumer))
 	if err != nil {
 		return err
 	}

@@ -19,7 +19,7 @@ import (
 // filter.
 const sqlFindReads = `
 SELECT ` + recordColumns + ` FROM access_record
-WHERE consumer_id = $1 AND (at, request_id) < (coalesce($2::timestamptz, 'infinity'), $3::uuid)
+WHERE consumer_id = ` + pseudonymOf1 + ` AND (at, request_id) < (coalesce($2::timestamptz, 'infinity'), $3::uuid)
   AND at >= coalesce($4::timestamptz, '-infinity') AND at < coalesce($5::timestamptz, 'infinity')
   AND ($6::text = '' OR recipient_id = $6)
   AND ($7::text = '' OR $7 = ANY (accounts))
@@ -29,17 +29,17 @@ WHERE consumer_id = $1 AND (at, request_id) < (coalesce($2::timestamptz, 'infini
 ORDER BY at DESC, request_id DESC LIMIT $11`
 
 const sqlRead = `
-SELECT ` + recordColumns + ` FROM access_record WHERE request_id = $2 AND consumer_id = $1`
+SELECT ` + recordColumns + ` FROM access_record WHERE request_id = $2 AND consumer_id = ` + pseudonymOf1
 
 const sqlChanges = `
 SELECT e.grant_id, e.epoch, e.kind, e.actor, e.initiator, e.reason, e.paused_until, e.hold_case, e.at
 FROM consent_grant g JOIN consent_event e ON e.grant_id = g.grant_id
-WHERE g.consumer_id = $1 AND e.at <= coalesce($2::timestamptz, 'infinity')
+WHERE g.consumer_id = ` + pseudonymOf1 + ` AND e.at <= coalesce($2::timestamptz, 'infinity')
 ORDER BY e.at DESC, e.grant_id, e.epoch DESC LIMIT $3`
 
 const sqlLookUps = `
-SELECT lookup_id, consumer_id, at, staff, reason FROM staff_lookup
-WHERE consumer_id = $1 AND at <= coalesce($2::timestamptz, 'infinity')
+SELECT lookup_id, ` + consumerID + `, at, staff, reason FROM staff_lookup
+WHERE consumer_id = ` + pseudonymOf1 + ` AND at <= coalesce($2::timestamptz, 'infinity')
 ORDER BY at DESC, lookup_id DESC LIMIT $3`
 
 // The newest ids, not the newest time: a record that another statement
@@ -47,11 +47,11 @@ ORDER BY at DESC, lookup_id DESC LIMIT $3`
 const sqlPulse = `
 SELECT concat_ws('|',
     (SELECT string_agg(request_id::text, ',') FROM
-        (SELECT request_id FROM access_record WHERE consumer_id = $1 ORDER BY at DESC, request_id DESC LIMIT 40) r),
-    (SELECT sum(epoch) FROM consent_grant WHERE consumer_id = $1),
-    (SELECT count(grant_id) FROM consent_grant WHERE consumer_id = $1),
+        (SELECT request_id FROM access_record WHERE consumer_id = ` + pseudonymOf1 + ` ORDER BY at DESC, request_id DESC LIMIT 40) r),
+    (SELECT sum(epoch) FROM consent_grant WHERE consumer_id = ` + pseudonymOf1 + `),
+    (SELECT count(grant_id) FROM consent_grant WHERE consumer_id = ` + pseudonymOf1 + `),
     (SELECT string_agg(lookup_id::text, ',') FROM
-        (SELECT lookup_id FROM staff_lookup WHERE consumer_id = $1 ORDER BY at DESC, lookup_id DESC LIMIT 10) l)) AS pulse`
+        (SELECT lookup_id FROM staff_lookup WHERE consumer_id = ` + pseudonymOf1 + ` ORDER BY at DESC, lookup_id DESC LIMIT 10) l)) AS pulse`
 
 // Find implements audit.Reads. One round trip.
 func (s Reads) Find(ctx context.Context, who consent.ConsumerID, f audit.Filter, before audit.Cursor, limit int) ([]audit.Record, error) {
@@ -165,15 +165,16 @@ func (s Reads) Pulse(ctx context.Context, who consent.ConsumerID) (string, error
 }
 
 const sqlDaySums = `
-SELECT day, sums FROM access_day WHERE consumer_id = $1 AND zone = $2 AND day >= $3 ORDER BY day`
+SELECT day, sums FROM access_day WHERE consumer_id = ` + pseudonymOf1 + ` AND zone = $2 AND day >= $3 ORDER BY day`
 
 const sqlPutDaySums = `
 INSERT INTO access_day (consumer_id, zone, day, sums)
-SELECT $1, $2, a.day, a.sums FROM unnest($3::date[], $4::json[]) AS a (day, sums)
+SELECT p.pseudonym, $2, a.day, a.sums FROM person p CROSS JOIN unnest($3::date[], $4::json[]) AS a (day, sums)
+WHERE p.bank_id = $1
 ON CONFLICT (consumer_id, zone, day) DO NOTHING`
 
 const sqlForgetDaySums = `
-DELETE FROM access_day WHERE consumer_id = $1 AND (zone <> $2 OR day < $3)`
+DELETE FROM access_day WHERE consumer_id = ` + pseudonymOf1 + ` AND (zone <> $2 OR day < $3)`
 
 // One pass over a stretch of one person's records. A row has a count for a
 // grant, a set of clusters or an hour; the other two are NULL.
@@ -181,7 +182,7 @@ const sqlAddUp = `
 WITH given AS (
     SELECT grant_id, clusters, (at AT TIME ZONE 'UTC') + make_interval(secs => $4::integer) AS local
     FROM access_record
-    WHERE consumer_id = $1 AND at >= $2 AND at < $3 AND outcome <> 'refused'),
+    WHERE consumer_id = ` + pseudonymOf1 + ` AND at >= $2 AND at < $3 AND outcome <> 'refused'),
 placed AS (
     SELECT grant_id, clusters, local::date AS day, extract(hour FROM local)::integer AS hour FROM given)
 SELECT day, grant_id, clusters, hour, count(day) AS reads FROM placed

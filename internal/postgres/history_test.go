@@ -191,7 +191,7 @@ func put(t testing.TB, db *DB, who consent.ConsumerID, grant, outcome, when stri
 	exec(t, db, `INSERT INTO access_record (request_id, at, recipient_id, grant_id, epoch, consumer_id, operation, accounts, clusters,
 		record_count, body_bytes, body_hash, outcome, reason, attended, interaction_id, instance_id)
 		VALUES (gen_random_uuid(), $1, 'r', $2, 1, $3, 'getAccount', '{}', '{BALANCES,TRANSACTIONS}', 1, 1, $4, $5, '', false, '', '')`,
-		at(t, when), grant, string(who), make([]byte, 32), outcome)
+		at(t, when), grant, pseudonym(t, db, who), make([]byte, 32), outcome)
 }
 
 func TestUsageCountsLocalDays(t *testing.T) {
@@ -232,12 +232,12 @@ func TestUsageCountsLocalDays(t *testing.T) {
 			t.Errorf("got  %v, %v\nwant %v", got, err, want)
 		}
 	}
-	if n := count(t, db, "SELECT count(*) FROM access_day WHERE consumer_id = 'p' AND day >= '2026-10-26'"); n != 0 {
+	if n := count(t, db, "SELECT count(*) FROM access_day WHERE consumer_id = $1 AND day >= '2026-10-26'", pseudonym(t, db, "p")); n != 0 {
 		t.Error("a day that is not over is remembered")
 	}
 	// Days that are remembered are not counted again, and the present one is.
 	put(t, db, "p", "g-9", "given", "2026-10-26T11:00:00Z")
-	exec(t, db, "UPDATE access_day SET sums = '{\"grants\":{\"g-7\":70}}' WHERE consumer_id = 'p' AND day = '2026-10-25'")
+	exec(t, db, "UPDATE access_day SET sums = '{\"grants\":{\"g-7\":70}}' WHERE consumer_id = $1 AND day = '2026-10-25'", pseudonym(t, db, "p"))
 	got, err := db.Reads().Usage(ctx, "p", zone, at(t, "2026-10-26T12:00:00Z"), 90)
 	if err != nil || got[len(got)-2].Grants["g-7"] != 70 || got[len(got)-1].Grants["g-9"] != 1 {
 		t.Errorf("%v, %v", got, err)
@@ -253,7 +253,7 @@ func TestUsageCountsLocalDays(t *testing.T) {
 	if _, err := db.Reads().Usage(ctx, "late", zone, at(t, "2026-10-25T23:05:00Z"), 90); err != nil {
 		t.Fatal(err)
 	}
-	if n := count(t, db, "SELECT count(*) FROM access_day WHERE consumer_id = 'late' AND day >= '2026-10-25'"); n != 0 {
+	if n := count(t, db, "SELECT count(*) FROM access_day WHERE consumer_id = $1 AND day >= '2026-10-25'", pseudonym(t, db, "late")); n != 0 {
 		t.Error("a day is remembered five minutes after its end")
 	}
 }
@@ -262,7 +262,7 @@ func TestUsageByManyAtOnce(t *testing.T) {
 	t.Parallel()
 	db := openDB(t)
 	now := at(t, "2026-10-26T10:00:00Z")
-	fill(t, db, "p", make([]byte, 32), 2000, now, "80 days", 5)
+	fill(t, db, pseudonym(t, db, "p"), make([]byte, 32), 2000, now, "80 days", 5)
 	errs := make(chan error, 8)
 	for range 8 {
 		go func() {
@@ -300,7 +300,7 @@ func TestHistoryNeverReadsAWholeTable(t *testing.T) {
 	t.Parallel()
 	db := openDB(t)
 	now := time.Now()
-	fill(t, db, "p", make([]byte, 32), 20000, now, "90 days", 50)
+	fill(t, db, pseudonym(t, db, "p"), make([]byte, 32), 20000, now, "90 days", 50)
 	for i := range 10 {
 		exec(t, db, insertReads, fmt.Sprint("other-", i), make([]byte, 32), 2000, now, "90 days", 50)
 	}
@@ -331,7 +331,7 @@ func BenchmarkHistory(b *testing.B) {
 	const reads = 1_000_000
 	ctx, db := context.Background(), openDB(b)
 	now := time.Now()
-	fill(b, db, "p", make([]byte, 32), reads, now, "90 days", 50)
+	fill(b, db, pseudonym(b, db, "p"), make([]byte, 32), reads, now, "90 days", 50)
 	r := db.Reads()
 	b.Run("page", func(b *testing.B) {
 		for b.Loop() {

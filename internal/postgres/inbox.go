@@ -26,46 +26,52 @@ var (
 // Inbox returns the store of what people are told.
 func (db *DB) Inbox() Inbox { return Inbox{db} }
 
+// noticeConsumer is consumerID where two tables of a statement have one.
+const noticeConsumer = `coalesce((SELECT p.bank_id FROM person p WHERE p.pseudonym = n.consumer_id), n.consumer_id)`
+
 // The app is called as the person knows it: as in the grant.
 const sqlPersonNotices = `
-SELECT n.notice_id, n.consumer_id, n.kind, n.grant_id, n.actor, n.ends_at, n.at, n.read_at IS NOT NULL AS read,
+SELECT n.notice_id, ` + noticeConsumer + ` AS consumer_id, n.kind, n.grant_id, n.actor, n.ends_at, n.at, n.read_at IS NOT NULL AS read,
        coalesce((SELECT p->>'name' FROM jsonb_array_elements(g.parties) AS p WHERE p->>'type' = 'DATA_RECIPIENT' LIMIT 1), '') AS app
 FROM person_notice n LEFT JOIN consent_grant g ON g.grant_id = n.grant_id`
 
 const sqlNoticesOf = sqlPersonNotices + `
-WHERE n.consumer_id = $1 AND (n.at, n.notice_id) < ($2, $3)
+WHERE n.consumer_id = ` + pseudonymOf1 + ` AND (n.at, n.notice_id) < ($2, $3)
 ORDER BY n.at DESC, n.notice_id DESC LIMIT $4`
 
 const sqlUnread = `
 SELECT count(u.notice_id) FROM (
-    SELECT notice_id FROM person_notice WHERE consumer_id = $1 AND read_at IS NULL LIMIT $2) AS u`
+    SELECT notice_id FROM person_notice WHERE consumer_id = ` + pseudonymOf1 + ` AND read_at IS NULL LIMIT $2) AS u`
 
 const sqlMarkRead = `
 UPDATE person_notice SET read_at = coalesce(read_at, clock_timestamp())
-WHERE notice_id = $1 AND consumer_id = $2`
+WHERE notice_id = $1 AND consumer_id = (SELECT p.pseudonym FROM person p WHERE p.bank_id = $2)`
 
 const sqlMarkAllRead = `
 UPDATE person_notice SET read_at = clock_timestamp()
-WHERE consumer_id = $1 AND read_at IS NULL AND (at, notice_id) <= ($2, $3)`
+WHERE consumer_id = ` + pseudonymOf1 + ` AND read_at IS NULL AND (at, notice_id) <= ($2, $3)`
 
 const sqlPreferences = `
-SELECT locale, mail_off, digest FROM person_preference WHERE consumer_id = $1`
+SELECT locale, mail_off, digest FROM person_preference WHERE consumer_id = ` + pseudonymOf1
 
 // Another way to be told does not bring the next digest forward.
 const sqlSetPreferences = `
+WITH ` + ensurePerson1 + `
 INSERT INTO person_preference (consumer_id, locale, mail_off, digest, digest_at, updated_at)
-VALUES ($1, $2, $3, $4, clock_timestamp(), clock_timestamp())
+SELECT pseudonym, $2, $3, $4, clock_timestamp(), clock_timestamp() FROM who
 ON CONFLICT (consumer_id) DO UPDATE SET
     locale = EXCLUDED.locale, mail_off = EXCLUDED.mail_off, digest = EXCLUDED.digest, updated_at = EXCLUDED.updated_at`
 
 const sqlTellPerson = `
+WITH ` + ensurePerson1 + `
 INSERT INTO person_notice (consumer_id, kind, day, at)
-VALUES ($1, $2, (clock_timestamp() AT TIME ZONE 'UTC')::date, clock_timestamp())
+SELECT pseudonym, $2, (clock_timestamp() AT TIME ZONE 'UTC')::date, clock_timestamp() FROM who
 ON CONFLICT (consumer_id, kind, grant_id, day) DO NOTHING`
 
 const sqlMail = `
-SELECT m.mail_id, m.consumer_id, m.digest, m.attempts, m.since, coalesce(p.locale, '') AS locale
-FROM person_mail m LEFT JOIN person_preference p ON p.consumer_id = m.consumer_id
+SELECT m.mail_id, w.bank_id AS consumer_id, m.digest, m.attempts, m.since, coalesce(p.locale, '') AS locale
+FROM person_mail m JOIN person w ON w.pseudonym = m.consumer_id AND w.bank_id IS NOT NULL
+LEFT JOIN person_preference p ON p.consumer_id = m.consumer_id
 WHERE m.mail_id = $1 AND m.state = 'pending'`
 
 const sqlNoticesOfMail = sqlPersonNotices + `

@@ -172,9 +172,11 @@ func TestInboxPageByPage(t *testing.T) {
 	ctx, db := context.Background(), openDB(t)
 	const ada, bob = consent.ConsumerID("ada"), consent.ConsumerID("bob")
 	// Several at one moment, so that the id has to tell them apart.
+	pseudonym(t, db, ada)
+	pseudonym(t, db, bob)
 	exec(t, db, `INSERT INTO person_notice (consumer_id, kind, day, at)
-		SELECT w, 'browser', date '2026-01-01' + n, timestamptz '2026-01-01' + (n / 3) * interval '1 second'
-		FROM generate_series(1, 120) AS n, (VALUES ('ada'), ('bob')) AS who (w)`)
+		SELECT pseudonym, 'browser', date '2026-01-01' + n, timestamptz '2026-01-01' + (n / 3) * interval '1 second'
+		FROM generate_series(1, 120) AS n, person`)
 	in, seen, at := db.Inbox(), map[inbox.NoticeID]bool{}, inbox.Place{}
 	for {
 		page, err := in.Notices(ctx, ada, at, 50)
@@ -238,7 +240,7 @@ func TestPreferencesAreKept(t *testing.T) {
 	// Whatever a caller lets through, the fixed topics stay on.
 	prefer(t, db, "ada", inbox.Preferences{Locale: "sv", Off: append(inbox.Topics(), "made up"), Digest: inbox.Weekly})
 	p, err := in.Preferences(ctx, "ada")
-	if err != nil || p.Locale != "sv" || p.Digest != inbox.Weekly || !slices.Equal(p.Off, []inbox.Topic{inbox.TopicEnding, inbox.TopicUnused, inbox.TopicApp, inbox.TopicRecord}) {
+	if err != nil || p.Locale != "sv" || p.Digest != inbox.Weekly || !slices.Equal(p.Off, []inbox.Topic{inbox.TopicEnding, inbox.TopicUnused, inbox.TopicApp}) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	prefer(t, db, "ada", inbox.Preferences{Digest: "daily"})
@@ -288,7 +290,7 @@ func TestUnusedSharingIsToldOncePerTime(t *testing.T) {
 		exec(t, db, `INSERT INTO access_record (request_id, at, recipient_id, grant_id, epoch, consumer_id, operation, accounts, clusters,
 			record_count, body_bytes, body_hash, outcome, reason, attended, interaction_id, instance_id)
 			VALUES (gen_random_uuid(), clock_timestamp() - make_interval(days => $2), $3, $1, 1, $4, 'x', '{}', '{}', 0, 0, '', $5, '', false, '', '')`,
-			string(g.ID), days, string(g.Recipient), string(g.Consumer), outcome)
+			string(g.ID), days, string(g.Recipient), pseudonym(t, db, g.Consumer), outcome)
 	}
 	never, young, used, idle, asked := aged(61), aged(59), aged(200), aged(200), aged(200)
 	read(used, 59, "given")
@@ -358,9 +360,9 @@ func TestMailFollowsThePreferences(t *testing.T) {
 		prefer(t, db, who, p)
 	}
 	for _, who := range []consent.ConsumerID{"none", "off", "weekly"} {
-		exec(t, db, `INSERT INTO person_notice (consumer_id, kind, day, at) VALUES ($1, 'policy', '2026-01-01', clock_timestamp()), ($1, 'owner', '2026-01-01', clock_timestamp()), ($1, 'stopped', '2026-01-01', clock_timestamp())`, string(who))
+		exec(t, db, `INSERT INTO person_notice (consumer_id, kind, day, at) VALUES ($1, 'policy', '2026-01-01', clock_timestamp()), ($1, 'owner', '2026-01-01', clock_timestamp()), ($1, 'stopped', '2026-01-01', clock_timestamp())`, pseudonym(t, db, who))
 	}
-	exec(t, db, `INSERT INTO person_notice (consumer_id, kind, day, at) VALUES ('late', 'stopped', '2026-01-01', clock_timestamp() - interval '4 days')`)
+	exec(t, db, `INSERT INTO person_notice (consumer_id, kind, day, at) VALUES ($1, 'stopped', '2026-01-01', clock_timestamp() - interval '4 days')`, pseudonym(t, db, "late"))
 	for range 2 {
 		giveDue(t, db)
 		makeMail(t, db)

@@ -75,6 +75,15 @@ func exec(t testing.TB, db *DB, sql string, args ...any) {
 	}
 }
 
+// pseudonym returns the name of a person in the ledger; nobody has to be known.
+func pseudonym(t testing.TB, db *DB, who consent.ConsumerID) (name string) {
+	t.Helper()
+	if err := db.pool.QueryRow(context.Background(), "WITH "+ensurePerson1+" SELECT pseudonym FROM who", string(who)).Scan(&name); err != nil {
+		t.Fatal(err)
+	}
+	return name
+}
+
 // count returns the one number of a query.
 func count(t testing.TB, db *DB, sql string, args ...any) int {
 	t.Helper()

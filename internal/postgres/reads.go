@@ -18,7 +18,7 @@ var _ audit.Reads = Reads{}
 func (db *DB) Reads() Reads { return Reads{db} }
 
 const recordColumns = `
-    request_id, at, recipient_id, grant_id, epoch, consumer_id, operation,
+    request_id, at, recipient_id, grant_id, epoch, ` + consumerID + `, operation,
     accounts, clusters, window_start, window_end, record_count, body_bytes,
     body_hash, outcome, reason, attended, interaction_id, instance_id`
 

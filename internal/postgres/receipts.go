@@ -22,11 +22,12 @@ var _ receipt.Store = Receipts{}
 func (db *DB) Receipts() Receipts { return Receipts{db} }
 
 const versionColumns = `
-    v.grant_id, v.epoch, v.version, e.kind, e.actor, e.initiator, e.reason, e.at`
+    v.grant_id, v.epoch, v.version, coalesce(p.bank_id, p.pseudonym) AS consumer_id, e.kind, e.actor, e.initiator, e.reason, e.at`
 
 const sqlVersion = `
 SELECT ` + versionColumns + `, coalesce(r.jws, '') AS jws
 FROM grant_version v
+JOIN person p ON p.pseudonym = v.consumer_id
 JOIN consent_event e ON e.grant_id = v.grant_id AND e.epoch = v.epoch
 LEFT JOIN receipt r ON r.grant_id = v.grant_id AND r.epoch = v.epoch
 WHERE v.grant_id = $1 AND v.epoch = $2`
@@ -34,8 +35,9 @@ WHERE v.grant_id = $1 AND v.epoch = $2`
 const sqlVersions = `
 SELECT ` + versionColumns + `, '' AS jws
 FROM grant_version v
+JOIN person p ON p.pseudonym = v.consumer_id
 JOIN consent_event e ON e.grant_id = v.grant_id AND e.epoch = v.epoch
-WHERE v.consumer_id = $1 AND e.kind <> 'tokens_revoked'
+WHERE v.consumer_id = ` + pseudonymOf1 + ` AND e.kind <> 'tokens_revoked'
 ORDER BY v.at DESC, v.grant_id, v.epoch DESC LIMIT $2`
 
 const sqlKeepReceiptKey = `
@@ -55,6 +57,7 @@ SELECT jwk FROM receipt_key ORDER BY first_used, key_id`
 type versionRow struct {
 	GrantID   string    `db:"grant_id"`
 	Epoch     int64     `db:"epoch"`
+	Consumer  string    `db:"consumer_id"`
 	Version   []byte    `db:"version"`
 	Kind      string    `db:"kind"`
 	Actor     string    `db:"actor"`
@@ -65,11 +68,11 @@ type versionRow struct {
 }
 
 // keptGrant is a row of consent_grant as JSON, as it was when it was kept.
-// Columns that came later are missing in old ones.
+// Columns that came later are missing in old ones. Its consumer_id is the
+// pseudonym, and is not read: who that is may change when a person is erased.
 type keptGrant struct {
 	GrantID           string             `json:"grant_id"`
 	RecipientID       string             `json:"recipient_id"`
-	ConsumerID        string             `json:"consumer_id"`
 	Status            string             `json:"status"`
 	Epoch             int64              `json:"epoch"`
 	Purpose           string             `json:"purpose"`
@@ -101,9 +104,9 @@ func (r versionRow) version() (receipt.Version, error) {
 		},
 		Grant: consent.Grant{
 			ID: consent.GrantID(k.GrantID), Recipient: consent.RecipientID(k.RecipientID),
-			Consumer: consent.ConsumerID(k.ConsumerID), Status: consent.Status(k.Status), Epoch: k.Epoch,
+			Consumer: consent.ConsumerID(r.Consumer), Status: consent.Status(k.Status), Epoch: k.Epoch,
 			Purpose: k.Purpose, Duration: consent.DurationType(k.DurationType),
-			DurationDays: k.DurationDays, LookbackDays: k.LookbackDays, Resources: k.Resources, Parties: k.Parties,
+			DurationDays: k.DurationDays, LookbackDays: k.LookbackDays, Resources: named(k.Resources, consent.ConsumerID(r.Consumer)), Parties: k.Parties,
 			Disclosure: consent.Disclosure{Version: k.DisclosureVersion, Locale: k.DisclosureLocale, Text: k.DisclosureText},
 			CreatedAt:  k.CreatedAt.UTC(), UpdatedAt: instant(k.UpdatedAt), ExpiresAt: k.ExpiresAt.UTC(),
 			EndedAt: instant(k.EndedAt), EndedBy: consent.Actor(k.EndedBy), EndReason: consent.Reason(k.EndReason),

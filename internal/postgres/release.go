@@ -40,15 +40,16 @@ const (
 // The gate. One statement, so that finding the grant active, spending the
 // proof and storing the record cannot be told apart in time:
 //
-//   - readable: reads whose grant is active in their epoch, with its recipient,
-//     and does not rest;
+//   - readable: reads whose grant is active in their epoch, with its recipient
+//     and its person, who has not been erased, and does not rest;
 //   - spent: their proofs that nobody spent before. Of several rows with one
 //     proof the first wins, and the row remembers which one that was. Rows go
 //     in by key, so that statements of several lanes never wait for each
 //     other crosswise. A proof whose time is over is refused, see sqlSpend;
 //   - stored: the records of reads that are readable and own their proof or
 //     have none, and of refusals. A refusal gives nothing and so costs no
-//     proof.
+//     proof. A record names the person of the grant by the pseudonym, whoever
+//     the caller says it is.
 const sqlRelease = `
 WITH asked AS (
     SELECT request_id, recipient_id, grant_id, epoch, consumer_id, operation,
@@ -64,12 +65,13 @@ WITH asked AS (
             body_hash, outcome, reason, attended, interaction_id, instance_id,
             proof, proof_expires_at, ord)),
 readable AS (
-    SELECT a.request_id, a.proof, a.proof_expires_at, a.ord
+    SELECT a.request_id, a.proof, a.proof_expires_at, a.ord, p.pseudonym
     FROM asked a
     JOIN consent_grant g ON g.grant_id = a.grant_id
     JOIN recipient r ON r.recipient_id = g.recipient_id
+    JOIN person p ON p.pseudonym = g.consumer_id
     WHERE a.outcome IN ('given', 'clipped')
-      AND g.epoch = a.epoch AND g.recipient_id = a.recipient_id AND g.consumer_id = a.consumer_id
+      AND g.epoch = a.epoch AND g.recipient_id = a.recipient_id AND p.bank_id = a.consumer_id
       AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + `
       AND ` + notResting + `),
 spent AS (
@@ -85,13 +87,14 @@ stored AS (
         request_id, at, recipient_id, grant_id, epoch, consumer_id, operation,
         accounts, clusters, window_start, window_end, record_count, body_bytes,
         body_hash, outcome, reason, attended, interaction_id, instance_id)
-    SELECT request_id, clock_timestamp(), recipient_id, grant_id, epoch, consumer_id, operation,
-           accounts::text[], clusters::text[], window_start, window_end, record_count, body_bytes,
-           body_hash, outcome, reason, attended, interaction_id, instance_id
-    FROM asked
-    WHERE outcome = 'refused'
-       OR request_id IN (SELECT request_id FROM readable WHERE proof IS NULL)
-       OR request_id IN (SELECT request_id FROM spent)
+    SELECT a.request_id, clock_timestamp(), a.recipient_id, a.grant_id, a.epoch,
+           coalesce(r.pseudonym, (SELECT g.consumer_id FROM consent_grant g WHERE g.grant_id = a.grant_id), ''), a.operation,
+           a.accounts::text[], a.clusters::text[], a.window_start, a.window_end, a.record_count, a.body_bytes,
+           a.body_hash, a.outcome, a.reason, a.attended, a.interaction_id, a.instance_id
+    FROM asked a LEFT JOIN readable r ON r.request_id = a.request_id
+    WHERE a.outcome = 'refused'
+       OR r.request_id IS NOT NULL AND r.proof IS NULL
+       OR a.request_id IN (SELECT request_id FROM spent)
     ON CONFLICT (request_id) DO NOTHING
     RETURNING request_id)
 SELECT a.ord, CASE

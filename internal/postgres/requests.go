@@ -54,7 +54,7 @@ UPDATE consent_grant
 SET epoch = $4 + 1, purpose = $5, duration_type = $6, duration_days = $7, lookback_days = $8,
     resources = $9, parties = $10, disclosure_version = $11, disclosure_locale = $12, disclosure_text = $13,
     expires_at = $14, updated_at = clock_timestamp()
-WHERE grant_id = $1 AND recipient_id = $2 AND consumer_id = $3 AND epoch = $4
+WHERE grant_id = $1 AND recipient_id = $2 AND consumer_id = (SELECT p.pseudonym FROM person p WHERE p.bank_id = $3) AND epoch = $4
   AND status = 'ACTIVE' AND expires_at > clock_timestamp()`
 
 // A withdrawn code is like one whose time is over: it was not used, so that
@@ -207,7 +207,7 @@ func queueChange(b *pgx.Batch, g consent.Grant) (write func(context.Context, pgx
 	if g.Status != consent.StatusActive {
 		return nil, nil, errors.New("postgres: a changed grant is ACTIVE")
 	}
-	resources, err := encode(g.Resources)
+	resources, err := encode(nameless(g.Resources, g.Consumer))
 	if err != nil {
 		return nil, nil, err
 	}

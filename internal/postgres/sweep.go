@@ -120,6 +120,7 @@ func (db *DB) months(ctx context.Context) error {
 // Swept counts what one Sweep did.
 type Swept struct {
 	Expired int64 // grants written down as EXPIRED
+	Erased  int64 // persons erased, who had asked for it
 	Pruned  int64 // rows deleted of which nothing depends any more
 	// Full: some kind had as much to do as the limit allowed; sweep again
 	// soon.
@@ -127,11 +128,13 @@ type Swept struct {
 }
 
 // Sweep writes down that grants whose time is over are EXPIRED, with event and
-// notification, makes the partitions of the months to come, and deletes proofs, pushed requests, decisions, codes, tokens,
-// sessions and notifications that are over. Each kind is a transaction of its own of
-// at most limit rows. Any number of processes may sweep at once. Nothing
-// depends on when or whether it runs but disk space and the promptness of
-// notices. Thirteen round trips, and one more when recipients are to be called.
+// notification, makes the partitions of the months to come, erases persons
+// whose wish is due, and deletes proofs, pushed requests, decisions, codes,
+// tokens, sessions and notifications that are over. Each kind is a transaction
+// of its own of at most limit rows. Any number of processes may sweep at once.
+// Nothing depends on when or whether it runs but disk space and the promptness
+// of notices. Sixteen round trips, one more when recipients are to be called,
+// and one for each person who is erased.
 func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 	if limit < 1 {
 		return Swept{}, errors.New("sweep: the limit must be at least 1")
@@ -154,6 +157,12 @@ func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 		return s, fmt.Errorf("sweep: %w", err)
 	}
 	s.Full = s.Expired >= int64(limit)
+	// After the grants: whoever's last one has just ended is due now.
+	erased, err := db.Erasures().EraseDue(ctx, limit)
+	if err != nil {
+		return s, fmt.Errorf("sweep: %w", err)
+	}
+	s.Erased, s.Full = int64(erased), s.Full || erased >= limit
 	for _, sql := range []string{
 		sqlPruneProofs, sqlPrunePushed, sqlPruneAuthorizations, sqlPruneCodes,
 		sqlPruneAccess, sqlPruneClientAccess, sqlPruneRefresh, sqlPruneSessions, sqlPruneNotifications,

@@ -121,13 +121,14 @@ WHERE t.refresh_hash = $4 AND t.grant_id = $5 AND t.recipient_id = $6
 const sqlLive = `
 SELECT t.grant_id, t.recipient_id, t.request_id, t.scopes,
        t.resources AS token_resources, t.key_thumbprint, t.cert_thumbprint, t.issued_at, t.expires_at, t.revoked_at,
-       g.epoch, g.recipient_id AS grant_recipient_id, g.consumer_id,
+       g.epoch, g.recipient_id AS grant_recipient_id, coalesce(p.bank_id, p.pseudonym) AS consumer_id,
        CASE WHEN g.status = 'ACTIVE' AND NOT ` + mayRead + ` THEN 'REVOKED' ELSE g.status END AS grant_status,
        g.expires_at AS grant_expires_at, g.paused_until, g.held_at, g.lookback_days, g.resources,
        coalesce(r.profile ->> 'error_codes', '') AS error_codes
 FROM oauth_access t
 JOIN consent_grant g ON g.grant_id = t.grant_id
 JOIN recipient r ON r.recipient_id = g.recipient_id
+JOIN person p ON p.pseudonym = g.consumer_id
 WHERE t.access_hash = $1`
 
 // To withdraw is to lock the grant's row first, as to end it: no token is
@@ -405,6 +406,7 @@ func (s Tokens) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 	}
 	var within []consent.Resource
 	err = decode(r.Resources, &g.Resources)
+	g.Resources = named(g.Resources, g.Consumer)
 	if err == nil && r.TokenResources != nil {
 		err = decode(r.TokenResources, &within)
 	}

@@ -23,7 +23,7 @@ func readUnder(t testing.TB, db *DB, g consent.Grant, at time.Time, outcome audi
 		request_id, at, recipient_id, grant_id, epoch, consumer_id, operation, accounts, clusters,
 		record_count, body_bytes, body_hash, outcome, reason, attended, interaction_id, instance_id)
 		VALUES ($1, $2, $3, $4, 1, $5, 'getAccount', '{a}', $6, 1, 1, $7, $8, '', false, '', '')`,
-		uuid.NewString(), at, string(g.Recipient), string(g.ID), string(g.Consumer), append([]string{}, fdx.NewClusters(clusters...).Names()...),
+		uuid.NewString(), at, string(g.Recipient), string(g.ID), pseudonym(t, db, g.Consumer), append([]string{}, fdx.NewClusters(clusters...).Names()...),
 		make([]byte, 32), string(outcome))
 }
 

@@ -320,7 +320,7 @@ func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, r
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
 		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: watch,
-		Rules: pauses{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Base: c.BrowserBase, MailLanguage: c.MailLanguage,
+		Rules: pageRules{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Teller: db.Inbox(), Erasures: db.Erasures(), Shrinker: stop, Base: c.BrowserBase, MailLanguage: c.MailLanguage,
 	})
 	return pages, sessions, err
 }

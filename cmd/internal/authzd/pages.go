@@ -10,13 +10,23 @@ import (
 	"github.com/headgate/headgate/internal/postgres"
 )
 
-// pauses are the rules of a policy pack for the pages.
-type pauses struct{ book *policy.Book }
+// pageRules are the rules of a policy pack for the pages.
+type pageRules struct{ book *policy.Book }
 
 // PauseDays implements portal.Rules.
-func (p pauses) PauseDays() int {
+func (p pageRules) PauseDays() int {
 	const most = 30 // what the pages can offer
 	return min(p.book.At(time.Now()).Pause.MaxDays, most)
+}
+
+// RecordDays implements portal.Rules.
+func (p pageRules) RecordDays() int { return p.book.At(time.Now()).RecordDays }
+
+// TakeOut implements portal.Rules.
+func (p pageRules) TakeOut() (accounts, data bool) {
+	edit := p.book.At(time.Now()).BankEdit
+	data = edit == policy.EditShrinkAccountsAndClusters
+	return data || edit == policy.EditShrinkAccounts, data
 }
 
 // told knows how far apps have been told.

@@ -204,7 +204,7 @@ func (r reading) after(tok recipient.Token, g consent.Grant, sent *recipient.Req
 func stored(t *testing.T, db *sql.DB) []accessRecord {
 	t.Helper()
 	rows, err := db.QueryContext(t.Context(), `
-		SELECT request_id::text, recipient_id, grant_id, consumer_id, epoch, operation,
+		SELECT request_id::text, recipient_id, grant_id, (SELECT bank_id FROM person WHERE pseudonym = consumer_id), epoch, operation,
 		       (SELECT coalesce(string_agg(a, ',' ORDER BY a COLLATE "C"), '') FROM unnest(accounts) a),
 		       (SELECT coalesce(string_agg(c, ',' ORDER BY c COLLATE "C"), '') FROM unnest(clusters) c),
 		       coalesce(window_start::text || '/' || window_end::text, ''),

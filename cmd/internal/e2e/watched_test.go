@@ -74,7 +74,7 @@ func TestWatchersSeeNobody(t *testing.T) {
 	hash, err := d.hasher.Hash(token.KindAccess, string(tok.AccessToken))
 	must(t, err)
 	secrets["the hash of a token"] = hash.String()
-	rows, err := d.sql.QueryContext(t.Context(), "SELECT grant_id, consumer_id FROM consent_grant")
+	rows, err := d.sql.QueryContext(t.Context(), "SELECT g.grant_id, p.bank_id FROM consent_grant g JOIN person p ON p.pseudonym = g.consumer_id")
 	must(t, err)
 	defer rows.Close() //nolint:errcheck // read to its end
 	for rows.Next() {
