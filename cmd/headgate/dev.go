@@ -47,10 +47,11 @@ Headgate is ready.
   with certificates     %s
   gateway               %s/fdx/v6
   consumer pages        %s
+  one-time codes        %s
   certificate authority %s (curl --cacert; nothing was added to your system)
   everything for tools  %s
   logs                  %s
-`, f.Issuer, f.MTLSBase, f.GatewayBase, f.PortalURL, f.CAFile, filepath.Join(c.Home, dev.FileName), filepath.Join(c.Home, "log"))
+`, f.Issuer, f.MTLSBase, f.GatewayBase, f.PortalURL, f.MailboxURL, f.CAFile, filepath.Join(c.Home, dev.FileName), filepath.Join(c.Home, "log"))
 	for _, name := range slices.Sorted(maps.Keys(stack.Metrics)) {
 		fmt.Printf("  %-21s %s\n", "metrics of "+name, stack.Metrics[name])
 	}

@@ -23,6 +23,7 @@ type cli struct {
 	Recipient recipientCmd `cmd:"" help:"Register data recipients and resource servers, and say what they may do."`
 	Bank      bankCmd      `cmd:"" help:"Load bank files into the sandbox bank."`
 	Revoke    revokeCmd    `cmd:"" help:"End a grant on the bank's decision."`
+	Login     loginCmd     `cmd:"" help:"Say who can sign in at the built-in login."`
 	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`
 }
 

@@ -10,10 +10,13 @@
 // Element ids are a contract with everything that drives the pages:
 // username, password, login_submit, cancel; accounts_select_all,
 // accounts_select_none, account_<n> (the nth account that can be shared, from
-// 1), accounts_continue; consent_approve, consent_deny; oauth_error;
+// 1), accounts_continue; consent_approve, consent_deny; code,
+// step_up_continue, step_up_resend, step_up_reference (the letters that the
+// message with the code shows, too); oauth_error;
 // stop_sharing (on the page of one app, and for the first app on Data
 // sharing), stop_sharing_<n> for the nth app there from the second on;
-// stop_confirm, stop_keep; sign_out.
+// stop_confirm, stop_keep; sign_out; session_current, session_end_<n> (the nth
+// session that can be ended, from 1), sessions_end_others.
 //
 // Pages use no script. Words follow the copy rules that copy_test.go checks.
 //

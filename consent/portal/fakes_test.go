@@ -20,6 +20,7 @@ import (
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/login"
+	"github.com/headgate/headgate/internal/login/logintest"
 	"github.com/headgate/headgate/internal/ui"
 	"github.com/headgate/headgate/internal/web"
 )
@@ -52,17 +53,20 @@ type world struct {
 	grants     []consent.Grant // newest first
 	events     map[consent.GrantID][]consent.Event
 	reads      []audit.Record // newest first
-	rows       map[string]sessionRow
+	rows       map[string]storedSession
 	down       map[string]bool // parts that do not answer
 	sloppy     bool            // GrantsOf forgets to filter
 	replaced   int
 	stops      int
 	logged     *journal
+	codes      *logintest.Memory
+	post       []login.Message // codes on their way, oldest first
 }
 
-type sessionRow struct {
+type storedSession struct {
 	data   []byte
 	expiry time.Time
+	info   web.SessionInfo
 }
 
 // newWorld starts a bank with two customers, ada and bob, and one app that
@@ -88,9 +92,9 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 			"c-bob": {{ID: "b-1", Name: "Bob's account", Display: "•••• 9999", Category: "DEPOSIT_ACCOUNT"}},
 		},
 		events: map[consent.GrantID][]consent.Event{},
-		rows:   map[string]sessionRow{},
+		rows:   map[string]storedSession{},
 		down:   map[string]bool{},
-		logged: &journal{},
+		logged: &journal{}, codes: &logintest.Memory{},
 	}
 	w.pending = &consent.Authorization{
 		Recipient: budgetBee, Pushed: "p-1",
@@ -112,7 +116,12 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	codes, err := login.NewCodes(login.CodesConfig{Store: w.codes, Throttle: w.codes, Sender: w, Secret: []byte(strings.Repeat("s", 32)), Now: w.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.portal, err = New(Config{
+		Codes: codes, Devices: w, SignIns: w,
 		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
 		Grants: w, Stopper: w, Reads: w, Now: w.clock,
 		Log: slog.New(slog.NewTextHandler(w.logged, nil)),
@@ -324,7 +333,8 @@ func (w *world) LastRead(_ context.Context, id consent.GrantID) (audit.Record, b
 	return audit.Record{}, false, w.isDown("reads")
 }
 
-func (w *world) Authenticate(_ context.Context, username, password string) (consent.ConsumerID, error) {
+func (w *world) Authenticate(_ context.Context, a login.Attempt) (consent.ConsumerID, error) {
+	username, password := a.Username, a.Password
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.loginErr != nil {
@@ -337,6 +347,17 @@ func (w *world) Authenticate(_ context.Context, username, password string) (cons
 	return who, nil
 }
 
+// Send is the way by which codes reach people.
+func (w *world) Send(_ context.Context, m login.Message) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.isDown("post"); err != nil {
+		return err
+	}
+	w.post = append(w.post, m)
+	return nil
+}
+
 func (w *world) FindCtx(_ context.Context, token string) ([]byte, bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -344,11 +365,49 @@ func (w *world) FindCtx(_ context.Context, token string) ([]byte, bool, error) {
 	return row.data, ok, nil
 }
 
-func (w *world) CommitCtx(_ context.Context, token string, b []byte, expiry time.Time) error {
+func (w *world) CommitCtx(_ context.Context, token string, r web.SessionRecord) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.rows[token] = sessionRow{b, expiry}
+	if _, there := w.rows[token]; there || r.New {
+		w.rows[token] = storedSession{r.Data, r.Expiry, r.SessionInfo}
+	}
 	return nil
+}
+
+func (w *world) SessionsOf(_ context.Context, who consent.ConsumerID) ([]web.SessionInfo, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []web.SessionInfo
+	for _, r := range w.rows {
+		if r.info.Consumer == string(who) {
+			list = append(list, r.info)
+		}
+	}
+	slices.SortFunc(list, func(a, b web.SessionInfo) int { return cmp.Or(b.SeenAt.Compare(a.SeenAt), cmp.Compare(a.ID, b.ID)) })
+	return list, w.isDown("devices")
+}
+
+func (w *world) EndSession(_ context.Context, who consent.ConsumerID, id string) error {
+	return w.endSessions(who, func(other string) bool { return other == id })
+}
+
+func (w *world) EndOtherSessions(_ context.Context, who consent.ConsumerID, id string) error {
+	return w.endSessions(who, func(other string) bool { return other != id })
+}
+
+func (w *world) endSessions(who consent.ConsumerID, ends func(string) bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for token, r := range w.rows {
+		if r.info.Consumer == string(who) && ends(r.info.ID) {
+			delete(w.rows, token)
+		}
+	}
+	return w.isDown("devices")
+}
+
+func (w *world) SignIns(ctx context.Context, who consent.ConsumerID, limit int) ([]login.SignIn, error) {
+	return w.codes.SignIns(ctx, who, limit)
 }
 
 func (w *world) DeleteCtx(_ context.Context, token string) error {
@@ -366,7 +425,7 @@ func (w *world) tls() *tls.Config {
 
 func (w *world) browser(language ...string) *browser.Browser {
 	w.t.Helper()
-	c := browser.Config{Home: []string{w.server.URL}, TLS: w.tls()}
+	c := browser.Config{Home: []string{w.server.URL}, TLS: w.tls(), Codes: w.codeOf}
 	if len(language) > 0 {
 		c.Language = language[0]
 	}

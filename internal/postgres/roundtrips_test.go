@@ -213,7 +213,7 @@ func TestRoundTrips(t *testing.T) {
 		"ActiveGrants": {nothing, func() error { _, err := db.Registrations().ActiveGrants(ctx, "enrolled", "", 5); return err }, 1},
 		"Spend":        {nothing, func() error { return db.Guard().Spend(ctx, *newProof()) }, 1},
 		"Reads":        {nothing, func() error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 5); return err }, 1},
-		"Sweep":        {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 9},
+		"Sweep":        {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 12},
 		"Put": {nothing, func() error {
 			return db.Performance().Put(ctx, [16]byte(newRecord(consent.Grant{}).RequestID), []resource.Calls{{Hour: until.Truncate(time.Hour), Operation: "x"}})
 		}, 1},

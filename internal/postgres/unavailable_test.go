@@ -16,6 +16,7 @@ import (
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/testenv"
 	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/internal/web"
 	"github.com/headgate/headgate/resource"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -105,10 +106,12 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 		"Spend": func(ctx context.Context) error {
 			return db.Guard().Spend(ctx, token.Proof{ExpiresAt: time.Now().Add(time.Hour)})
 		},
-		"Reads":     func(ctx context.Context) error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 1); return err },
-		"LastRead":  func(ctx context.Context) error { _, _, err := db.Reads().LastRead(ctx, g.ID); return err },
-		"FindCtx":   func(ctx context.Context) error { _, _, err := db.Sessions().FindCtx(ctx, "t"); return err },
-		"CommitCtx": func(ctx context.Context) error { return db.Sessions().CommitCtx(ctx, "t", nil, time.Now()) },
+		"Reads":    func(ctx context.Context) error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 1); return err },
+		"LastRead": func(ctx context.Context) error { _, _, err := db.Reads().LastRead(ctx, g.ID); return err },
+		"FindCtx":  func(ctx context.Context) error { _, _, err := db.Sessions().FindCtx(ctx, "t"); return err },
+		"CommitCtx": func(ctx context.Context) error {
+			return db.Sessions().CommitCtx(ctx, "t", web.SessionRecord{New: true, Data: nil, Expiry: time.Now()})
+		},
 		"DeleteCtx": func(ctx context.Context) error { return db.Sessions().DeleteCtx(ctx, "t") },
 		"Sweep":     func(ctx context.Context) error { _, err := db.Sweep(ctx, 1); return err },
 		"Release": func(ctx context.Context) error {
@@ -272,7 +275,7 @@ func TestUnreplicatedCommitIsUnavailable(t *testing.T) {
 	if err := db.Grants().Create(ctx, consenttest.NewGrant("consumer", time.Now())); !errors.Is(err, consent.ErrUnavailable) {
 		t.Errorf("batch: got %v, want ErrUnavailable", err)
 	}
-	if err := db.Sessions().CommitCtx(ctx, "t", nil, time.Now()); !errors.Is(err, consent.ErrUnavailable) {
+	if err := db.Sessions().CommitCtx(ctx, "t", web.SessionRecord{New: true, Data: nil, Expiry: time.Now()}); !errors.Is(err, consent.ErrUnavailable) {
 		t.Errorf("single statement: got %v, want ErrUnavailable", err)
 	}
 	s := stores(db)

@@ -6,6 +6,8 @@ package authzd
 
 import (
 	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
 	"crypto/tls"
 	"errors"
 	"fmt"
@@ -68,6 +70,8 @@ type Config struct {
 	BankColour      string        `json:"bank_colour" default:"" help:"main colour of the pages as #rrggbb; empty is the built-in one"`
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, as party of each grant"`
 	HelpURI         string        `json:"help_uri" default:"" help:"https page behind the help link; empty shows none"`
+	TrustedProxies  []string      `json:"trusted_proxies" default:"" help:"address ranges of the proxies in front of the pages, such as 10.0.0.0/8, whose X-Forwarded-For tells where a sign-in comes from; empty believes none"`
+	ListenMailbox   string        `json:"listen_mailbox" default:"" help:"loopback address and port, such as 127.0.0.1:8025, on which one-time codes can be read instead of being sent: for development only; empty has none"`
 	TimeZone        string        `json:"time_zone" default:"UTC" help:"IANA time zone in which pages show times"`
 	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
 	OTLPEndpoint    string        `json:"otlp_endpoint" default:"" help:"address of an OpenTelemetry collector (OTLP over HTTP), such as https://collector:4318; /v1/traces is added when there is no path; empty traces nothing"`
@@ -86,6 +90,7 @@ type Process struct {
 	keys              *certs.Rotator
 	log               *slog.Logger
 	watch             *telemetry.Telemetry
+	mailbox           *mailbox // nil without listen_mailbox
 	closers           []func()
 }
 
@@ -160,7 +165,14 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, err
 	}
-	pages, sessions, err := newPortal(c, p.db, bank, stop, p.watch.Watch(), log)
+	if c.ListenMailbox != "" {
+		if p.mailbox, err = openMailbox(c.ListenMailbox, log); err != nil {
+			return nil, err
+		}
+		p.closers = append(p.closers, func() { _ = p.mailbox.socket.Close() })
+		log.Warn("one-time codes can be read on this machine", slog.String("mailbox", p.MailboxURL()))
+	}
+	pages, sessions, err := p.newPortal(c, bank, stop)
 	if err != nil {
 		return nil, err
 	}
@@ -203,7 +215,8 @@ type cache struct {
 	recent authz.Cache
 }
 
-func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, watch web.Watch, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
+func (p *Process) newPortal(c Config, bank *bank, stop *consent.Service) (*portal.Portal, *web.Sessions, error) {
+	db, log := p.db, p.log
 	zone, err := time.LoadLocation(c.TimeZone)
 	if err != nil {
 		return nil, nil, fmt.Errorf("time_zone: %w", err)
@@ -217,25 +230,67 @@ func newPortal(c Config, db *postgres.DB, bank *bank, stop *consent.Service, wat
 		Store: db.Sessions(),
 		Failed: func(w http.ResponseWriter, r *http.Request, cause error) {
 			log.Warn("session store", slog.String("cause", cause.Error()))
-			p := portal.Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "try again in a moment"}
+			pr := portal.Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "try again in a moment"}
 			if r.Method == http.MethodGet {
-				p.RetryURI = r.URL.RequestURI()
+				pr.RetryURI = r.URL.RequestURI()
 			}
-			pages.Problem(w, r, p)
+			pages.Problem(w, r, pr)
 		},
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	signIn, err := login.New(login.Config{Store: bank})
+	signIn, codes, err := p.newSignIn(c, bank)
+	if err != nil {
+		return nil, nil, err
+	}
+	proxies, err := prefixes("trusted_proxies", c.TrustedProxies)
 	if err != nil {
 		return nil, nil, err
 	}
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
-		Accounts: bank, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Log: log, Zone: zone, Watch: watch,
+		Accounts: bank, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Log: log, Zone: zone, Watch: p.watch.Watch(),
+		Codes: codes, Devices: db.Sessions(), SignIns: db.SignIns(), Proxies: proxies,
 	})
 	return pages, sessions, err
+}
+
+// newSignIn returns the built-in sign-in. What it stores is keyed by a secret
+// of its own, made from one that every instance has.
+func (p *Process) newSignIn(c Config, bank *bank) (*login.Login, *login.Codes, error) {
+	root, err := certs.LoadSecret(c.SubjectKeyFile)
+	if err != nil {
+		return nil, nil, fmt.Errorf("subject_key_file: %w", err)
+	}
+	secret, err := hkdf.Key(sha256.New, root, nil, "headgate sign-in", sha256.Size)
+	if err != nil {
+		return nil, nil, err
+	}
+	store := p.db.SignIns()
+	signIn, err := login.New(login.Config{Store: people{bank, store}, Throttle: store, Journal: store, Secret: secret})
+	if err != nil {
+		return nil, nil, err
+	}
+	var sender login.Sender = noSender{}
+	if p.mailbox != nil {
+		sender = p.mailbox
+	}
+	codes, err := login.NewCodes(login.CodesConfig{Store: store, Throttle: store, Sender: sender, Secret: secret})
+	return signIn, codes, err
+}
+
+// prefixes reads address ranges.
+func prefixes(setting string, list []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range list {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", setting, err)
+		}
+		all = append(all, prefix)
+	}
+	return all, nil
 }
 
 func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, watch web.Watch, log *slog.Logger) (*authz.Server, error) {
@@ -287,12 +342,8 @@ func newKeySets(c Config) (*outbound.KeySets, error) {
 		return nil, fmt.Errorf("outbound_ca_file: %w", err)
 	}
 	oc := outbound.Config{TLS: trust}
-	for _, text := range c.OutboundAllow {
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nil, fmt.Errorf("outbound_allow: %w", err)
-		}
-		oc.AllowPrivate = append(oc.AllowPrivate, prefix)
+	if oc.AllowPrivate, err = prefixes("outbound_allow", c.OutboundAllow); err != nil {
+		return nil, err
 	}
 	for _, text := range c.OutboundPorts {
 		port, err := strconv.ParseUint(text, 10, 16)
@@ -415,6 +466,9 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 	if p.mtls != nil {
 		listeners = append(listeners, web.Listener{Server: p.mtls, Socket: mtls})
 	}
+	if p.mailbox != nil {
+		listeners = append(listeners, p.mailbox.listener())
+	}
 	house, stop := context.WithCancel(ctx)
 	var kept sync.WaitGroup
 	kept.Go(func() { p.sweep(house) })
@@ -427,6 +481,14 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 
 // MetricsAddress is where the metrics are; empty when they are off.
 func (p *Process) MetricsAddress() string { return p.watch.Address() }
+
+// MailboxURL is where one-time codes can be read; empty when nowhere.
+func (p *Process) MailboxURL() string {
+	if p.mailbox == nil {
+		return ""
+	}
+	return "http://" + p.mailbox.socket.Addr().String() + "/"
+}
 
 // Close releases what New opened, last first. Call it after Run.
 func (p *Process) Close() {

@@ -265,12 +265,13 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys, SubjectKeyFile: keys.SubjectKey,
 		NonceKeysFile: nonces,
 		BankName:      bankName, BankHomeURI: pages + "/portal", TimeZone: "UTC",
-		ListenMetrics: metrics,
+		ListenMetrics: metrics, ListenMailbox: "127.0.0.1:0",
 	}, s.log("authzd"))
 	if err != nil {
 		return fmt.Errorf("authzd: %w", err)
 	}
 	s.closers = append(s.closers, a.Close)
+	s.File.MailboxURL = a.MailboxURL()
 	g, err := gatewayd.New(ctx, gatewayd.Config{
 		Public: s.File.GatewayBase, Issuer: s.File.Issuer,
 		TLSCertFile: server.CertFile, TLSKeyFile: server.KeyFile,

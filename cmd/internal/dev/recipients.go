@@ -64,6 +64,16 @@ var demos = []demo{
 		clusters:  []string{"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "TRANSACTIONS"},
 		more:      map[string]any{"require_signed_request_object": true, "response_modes": []string{"jwt"}},
 	},
+	{
+		// What it asks for takes a second proof of who decides.
+		id: "paypilot", name: "PayPilot", legal: "PayPilot Inc.", purpose: "payments",
+		label: "To pay your bills from the account you choose", alg: jose.ES256,
+		redirects: []string{"https://paypilot.example/callback"},
+		clusters:  []string{"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "PAYMENT_SUPPORT"},
+		more: map[string]any{
+			"scope": "openid fdx:accountbasic:read fdx:accountdetailed:read fdx:balances:read fdx:paymentsupport:read",
+		},
+	},
 }
 
 // core is the bank's own server that asks what tokens are worth.

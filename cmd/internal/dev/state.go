@@ -21,10 +21,13 @@ import (
 // File is the content of dev.json. Its presence means that the stack is
 // ready; paths are absolute.
 type File struct {
-	Issuer      string      `json:"issuer"`
-	MTLSBase    string      `json:"mtls_base"`
-	GatewayBase string      `json:"gateway_base"`
-	PortalURL   string      `json:"portal_url"`
+	Issuer      string `json:"issuer"`
+	MTLSBase    string `json:"mtls_base"`
+	GatewayBase string `json:"gateway_base"`
+	PortalURL   string `json:"portal_url"`
+	// MailboxURL is where the one-time codes are that people would be sent:
+	// below it, at the reference that the page shows, is the code.
+	MailboxURL  string      `json:"mailbox_url"`
 	CAFile      string      `json:"ca_file"`
 	PostgresDSN string      `json:"postgres_dsn"`
 	RedisURL    string      `json:"redis_url"`
