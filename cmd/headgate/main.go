@@ -26,7 +26,7 @@ type cli struct {
 	Revoke    revokeCmd    `cmd:"" help:"End a grant on the bank's decision."`
 	Notify    notifyCmd    `cmd:"" help:"Tell recipients of outages and removed accounts, and look after notifications that could not be delivered."`
 	Provider  providerCmd  `cmd:"" help:"Check how a bank's data is connected."`
-	Login     loginCmd     `cmd:"" help:"Prepare the built-in sign-in for trials."`
+	Login     loginCmd     `cmd:"" help:"Say who can sign in at the built-in sign-in."`
 	Release   releaseCmd   `cmd:"" help:"Lift the hold that a consumer put on a grant."`
 	Care      careCmd      `cmd:"" help:"See what somebody shares, on their behalf; they see that you did."`
 	Keys      keysCmd      `cmd:"" help:"Make and rotate the keys of a deployment."`

@@ -11,7 +11,9 @@
 // username, password, login_submit, cancel; accounts_select_all,
 // accounts_select_none, account_<n> (the nth account that can be shared, from
 // 1), accounts_continue, accounts_search and accounts_find (from nine accounts
-// on); consent_approve, consent_deny; oauth_error;
+// on); consent_approve, consent_deny; code, step_up_continue, step_up_resend,
+// step_up_reference (the letters that the message with the code shows, too);
+// oauth_error;
 // stop_sharing (on the page of one app, and for the first app on Data
 // sharing), stop_sharing_<n> for the nth app there from the second on;
 // stop_confirm, stop_keep; sign_out; renew_instead (renew what is shared
@@ -37,7 +39,9 @@
 // nth notice of the page, from 1, when it is new), notices_older,
 // notices_newest, notices_preferences; mail_<topic>, digest_each,
 // digest_weekly, digest_monthly, notice_language_<tag>, preferences_save,
-// preferences_saved, preferences_back.
+// preferences_saved, preferences_back. Of sign-ins: session_current,
+// session_end_<n> (the nth session that can be ended, from 1),
+// sessions_end_others.
 //
 // The page of an app links its reads as /portal/history?app={client id} and is
 // itself linked as /portal/grants/{id}; /portal/grants/{id}/hold is where

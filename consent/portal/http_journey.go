@@ -104,7 +104,7 @@ func (p *Portal) mine(j *journey) bool {
 // the browser on.
 func (p *Portal) onPage(j *journey, page consent.Step) bool {
 	step := j.a.Next(p.c.Now())
-	inside := step == consent.StepAccounts || step == consent.StepReview
+	inside := step == consent.StepAccounts || step == consent.StepReview || step == consent.StepStepUp
 	switch {
 	case inside && !p.mine(j):
 		if page == consent.StepLogin {
@@ -164,8 +164,11 @@ func (p *Portal) journeyPage(j *journey, at consent.Step, more string) journeyPa
 		page: page{text: j.t}, App: j.name,
 		Action: j.path(at), Mark: p.c.Sessions.Mark(j.Request.Context(), j.what(at, more)),
 	}
-	past := true
-	for _, s := range []consent.Step{consent.StepLogin, consent.StepAccounts, consent.StepReview} {
+	past, steps := true, []consent.Step{consent.StepLogin, consent.StepAccounts, consent.StepReview}
+	if !j.a.Request.Guarded().Empty() {
+		steps = append(steps, consent.StepStepUp)
+	}
+	for _, s := range steps {
 		past = past && s != at
 		v.Steps = append(v.Steps, step{Text: j.t.T("steps." + string(s)), Past: past, Current: s == at})
 	}
@@ -228,7 +231,7 @@ func (p *Portal) postLogin(j *journey, form url.Values) {
 		p.cancel(j)
 		return
 	}
-	who, err := p.c.Login.Authenticate(ctx, form.Get("username"), form.Get("password"))
+	who, err := p.c.Login.Authenticate(ctx, p.attempt(j.Request, form))
 	if err == nil {
 		err = p.c.Sessions.SignIn(ctx, string(who), p.c.Now())
 	}
@@ -244,7 +247,13 @@ func (p *Portal) postLogin(j *journey, form url.Values) {
 		j.a.Accounts = nil // somebody else chose those
 	}
 	j.a.Consumer, j.a.AuthenticatedAt = who, p.c.Now()
+	j.a.SecondFactor, j.a.SecondFactorAt = "", time.Time{}
 	p.replace(j)
+}
+
+// attempt is what the sign-in form holds.
+func (p *Portal) attempt(r *http.Request, form url.Values) login.Attempt {
+	return login.Attempt{Username: form.Get("username"), Password: form.Get("password"), From: web.Client(r, p.c.Proxies)}
 }
 
 // loginFault puts a refused sign-in into words; false for an error that says

@@ -60,6 +60,7 @@ func (p *Portal) render(v *visit, status int, template, title, current string, d
 	if p.c.Inbox != nil {
 		f.Nav = append(f.Nav, p.noticesLink(v, current))
 	}
+	f.Nav = append(f.Nav, ui.Link{Text: v.t.T("frame.signin"), Href: signInPath, Current: current == signInPath})
 	f.SignOut = &ui.Button{Text: v.t.T("frame.sign_out"), Action: signOutPath}
 	f.Wide = current == historyPath
 	if f.Wide {
@@ -97,7 +98,7 @@ func (p *Portal) postPortalLogin(g *gin.Context) {
 		return
 	}
 	ctx, t := g.Request.Context(), p.text(g.Request, nil)
-	who, err := p.c.Login.Authenticate(ctx, form.Get("username"), form.Get("password"))
+	who, err := p.c.Login.Authenticate(ctx, p.attempt(g.Request, form))
 	if err == nil {
 		err = p.c.Sessions.SignIn(ctx, string(who), p.c.Now())
 	}

@@ -120,7 +120,12 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 			add(p.press(page, "accounts_select_all"))
 			p.tick(page, "account_1", "account_2")
 			page = add(p.press(page, "accounts_continue"))
-			p.left(p.press(page, "consent_approve"), "code=c")
+			page = add(p.press(page, "consent_approve"))
+			add(p.press(page, "step_up_resend"))
+			add(p.enter(page, "000"))
+			w.do(func() { w.now = w.now.Add(time.Minute) })
+			page = add(p.press(page, "step_up_resend"))
+			p.left(p.enter(page, p.code()), "code=c")
 			add(p.open("/authorize/" + string(w.auth().ID)))
 			g := w.grants[0]
 			w.do(func() {
@@ -135,6 +140,7 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 			add(p.open("/portal/history?from=2026-11-22&to=2026-11-21"))
 			add(p.open(accessPath(w.reads[0].RequestID)))
 			add(p.open(accessPath(w.reads[1].RequestID)))
+			add(p.open("/portal/signin"))
 			add(p.open(grantPath(g.ID)))
 			page = add(p.open(grantPath(g.ID) + "/stop"))
 			add(p.press(page, "stop_confirm"))

@@ -7,11 +7,13 @@ import (
 	"io/fs"
 	"log/slog"
 	"net/http"
+	"net/netip"
 	"time"
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/inbox"
 	"github.com/headgate/headgate/internal/audit"
+	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/internal/ui"
 	"github.com/headgate/headgate/internal/web"
 )
@@ -41,6 +43,9 @@ type Sessions interface {
 	Still(ctx context.Context) (bool, error)
 	// Consumer returns who is signed in and since when; false when nobody is.
 	Consumer(ctx context.Context) (string, time.Time, bool)
+	// ID returns what names this sign-in in the list of a person's sessions;
+	// "" when nobody is signed in.
+	ID(ctx context.Context) string
 	// SignOut ends the session.
 	SignOut(ctx context.Context) error
 }
@@ -50,7 +55,17 @@ type Login interface {
 	// Authenticate returns the person with this username and password, or
 	// login.ErrCredentials, login.ErrBusy or a *login.Wait. Any other error
 	// means that nothing could be found out.
-	Authenticate(ctx context.Context, username, password string) (consent.ConsumerID, error)
+	Authenticate(ctx context.Context, a login.Attempt) (consent.ConsumerID, error)
+}
+
+// Codes sends one-time codes and checks them. *login.Codes is one.
+type Codes interface {
+	// Sent is as in login.Codes.
+	Sent(ctx context.Context, who consent.ConsumerID, purpose string) (reference string, err error)
+	// Send is as in login.Codes.
+	Send(ctx context.Context, who consent.ConsumerID, purpose string, locales []string) (reference string, err error)
+	// Check is as in login.Codes.
+	Check(ctx context.Context, who consent.ConsumerID, purpose, entered string) error
 }
 
 // Authorizations is the part of consent.Authorizations that pages need.
@@ -90,6 +105,9 @@ type Config struct {
 	UI             *ui.UI
 	Sessions       Sessions
 	Login          Login
+	Codes          Codes
+	Devices        Devices
+	SignIns        SignIns
 	Authorizations Authorizations
 	Recipients     consent.Recipients
 	Accounts       consent.AccountChooser
@@ -115,6 +133,9 @@ type Config struct {
 	Now func() time.Time
 	// Zone is the bank's time zone, in which pages show times; nil is UTC.
 	Zone *time.Location
+	// Proxies are the address ranges of the proxies in front of the pages,
+	// which are believed about where a request comes from; nil believes none.
+	Proxies []netip.Prefix
 	// Watch is told of every request; the zero value tells nobody.
 	Watch web.Watch
 }
@@ -131,7 +152,8 @@ type Portal struct {
 
 // New returns a Portal. It does no I/O.
 func New(c Config) (*Portal, error) {
-	if c.UI == nil || c.Sessions == nil || c.Login == nil || c.Authorizations == nil || c.Recipients == nil ||
+	if c.UI == nil || c.Sessions == nil || c.Login == nil || c.Codes == nil || c.Devices == nil || c.SignIns == nil ||
+		c.Authorizations == nil || c.Recipients == nil ||
 		c.Accounts == nil || c.Grants == nil || c.Stopper == nil || c.Rests == nil || c.Answers == nil ||
 		c.Reads == nil || c.Uses == nil || c.Receipts == nil || c.Log == nil {
 		return nil, errors.New("portal: a required field of Config is missing")

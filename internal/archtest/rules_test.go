@@ -42,6 +42,7 @@ var rows = []row{
 	{"internal/fdxhttp", 2, []string{"internal/bearer"}},
 	{"internal/audit", 2, nil},
 	{"internal/login", 2, nil},
+	{"internal/login/logintest", 2, []string{"internal/login"}},
 
 	// The parts that answer requests. Siblings do not import each other.
 	{"authz", 3, []string{"authz/internal/engine"}},

@@ -70,7 +70,6 @@ type Config struct {
 	SubjectKeyFile  string        `json:"subject_key_file" help:"file with the secret from which recipients' subject identifiers are made, the same for every process; never changed; 'headgate keys new' makes it"`
 	BankFile        string        `json:"bank_file" default:"" help:"bank file (YAML): which bank it is and how its data is reached, the same as gatewayd's; either this or bank_dsn_file"`
 	BankDSNFile     string        `json:"bank_dsn_file" default:"" help:"file that holds the PostgreSQL DSN of the sandbox bank; either this or bank_file"`
-	LoginUsersFile  string        `json:"login_users_file" default:"" help:"private file with a JSON array of {username, consumer, hash}, the hashes from 'headgate login hash': who can sign in, for trials; required unless the bank is the sandbox"`
 	BankName        string        `json:"bank_name" help:"how the bank calls itself on its pages"`
 	BankColour      string        `json:"bank_colour" default:"" help:"main colour of the pages as #rrggbb; empty is the built-in one"`
 	BankLogoFile    string        `json:"bank_logo_file" default:"" help:"square SVG or PNG image of at most 64 KiB, the logo of the pages; empty is a tile with the first letter of bank_name"`
@@ -78,6 +77,7 @@ type Config struct {
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, as party of each grant"`
 	HelpURI         string        `json:"help_uri" default:"" help:"https page behind the help link; empty shows none"`
 	PolicyPack      string        `json:"policy_pack" default:"generic" help:"rules of the place that consents are held to: generic, us-fdx, ca, uk, eu or au; empty is generic"`
+	TrustedProxies  []string      `json:"trusted_proxies" default:"" help:"address ranges of the proxies in front of the pages, such as 10.0.0.0/8, whose X-Forwarded-For tells where a sign-in comes from; empty believes none"`
 	TimeZone        string        `json:"time_zone" default:"UTC" help:"IANA time zone in which pages show times"`
 	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
 	OTLPEndpoint    string        `json:"otlp_endpoint" default:"" help:"address of an OpenTelemetry collector (OTLP over HTTP), such as https://collector:4318; /v1/traces is added when there is no path; empty traces nothing"`
@@ -188,7 +188,7 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	if err != nil {
 		return nil, err
 	}
-	pages, sessions, err := newPortal(c, p.db, provider, stop, receipts, p.watch.Watch(), log)
+	pages, sessions, err := p.newPortal(c, provider, stop, receipts)
 	if err != nil {
 		return nil, err
 	}
@@ -236,7 +236,8 @@ type cache struct {
 	recent authz.Cache
 }
 
-func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, receipts *receipt.Desk, watch web.Watch, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
+func (p *Process) newPortal(c Config, b *bank.Bank, stop *consent.Service, receipts *receipt.Desk) (*portal.Portal, *web.Sessions, error) {
+	db, log := p.db, p.log
 	zone, err := time.LoadLocation(c.TimeZone)
 	if err != nil {
 		return nil, nil, fmt.Errorf("time_zone: %w", err)
@@ -257,21 +258,21 @@ func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, r
 		Store: db.Sessions(),
 		Failed: func(w http.ResponseWriter, r *http.Request, cause error) {
 			log.Warn("session store", slog.String("cause", cause.Error()))
-			p := portal.Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "try again in a moment"}
+			pr := portal.Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "try again in a moment"}
 			if r.Method == http.MethodGet {
-				p.RetryURI = r.URL.RequestURI()
+				pr.RetryURI = r.URL.RequestURI()
 			}
-			pages.Problem(w, r, p)
+			pages.Problem(w, r, pr)
 		},
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := people(b, c.LoginUsersFile)
+	signIn, codes, err := p.newSignIn(c, b, func(m login.Message) (portal.Letter, error) { return pages.CodeLetter(m) })
 	if err != nil {
 		return nil, nil, err
 	}
-	signIn, err := login.New(login.Config{Store: store})
+	proxies, err := prefixes("trusted_proxies", c.TrustedProxies)
 	if err != nil {
 		return nil, nil, err
 	}
@@ -281,8 +282,9 @@ func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, r
 	}
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
-		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: watch,
+		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: p.watch.Watch(),
 		Rules: pauses{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Base: c.BrowserBase, MailLanguage: c.MailLanguage,
+		Codes: codes, Devices: db.Sessions(), SignIns: db.SignIns(), Proxies: proxies,
 	})
 	return pages, sessions, err
 }
@@ -293,6 +295,19 @@ func optional(name string) ([]byte, error) {
 		return nil, nil
 	}
 	return os.ReadFile(name)
+}
+
+// prefixes reads address ranges.
+func prefixes(setting string, list []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range list {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", setting, err)
+		}
+		all = append(all, prefix)
+	}
+	return all, nil
 }
 
 func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, watch web.Watch, log *slog.Logger) (*authz.Server, error) {
@@ -358,12 +373,8 @@ func newOutbound(c Config, timeout time.Duration) (*outbound.Client, error) {
 		return nil, fmt.Errorf("outbound_ca_file: %w", err)
 	}
 	oc := outbound.Config{TLS: trust, Timeout: timeout}
-	for _, text := range c.OutboundAllow {
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nil, fmt.Errorf("outbound_allow: %w", err)
-		}
-		oc.AllowPrivate = append(oc.AllowPrivate, prefix)
+	if oc.AllowPrivate, err = prefixes("outbound_allow", c.OutboundAllow); err != nil {
+		return nil, err
 	}
 	for _, text := range c.OutboundPorts {
 		port, err := strconv.ParseUint(text, 10, 16)
