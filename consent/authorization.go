@@ -65,7 +65,8 @@ const (
 	StepExpired Step = "expired"
 )
 
-// JourneyTime is how long a person may take from one page to the next.
+// JourneyTime is how long a person may do nothing before a decision in progress
+// is over. Whoever still reads or types says so, and the time starts again.
 const JourneyTime = 15 * time.Minute
 
 // Factor is a second proof of who somebody is, by the names of RFC 8176.
@@ -158,6 +159,11 @@ type Authorizations interface {
 	// Replace stores a in place of the version it was read as and raises
 	// Version; ErrConflict when another replacement came first.
 	Replace(ctx context.Context, a Authorization) (Authorization, error)
+
+	// Extend moves ExpiresAt to until, unless it is later already, and leaves
+	// Version as it is: pages that are open stay good. ErrNotFound when it is
+	// unknown, another browser's, answered, or over at now.
+	Extend(ctx context.Context, id AuthorizationID, browser string, now, until time.Time) error
 }
 
 // AccountChoice is one account as the consumer sees it when choosing what to

@@ -56,7 +56,7 @@ export const pages = [
   ['no-account', async (v) => { await v.ask({ clusters: some }); await v.signIn('newcomer') }],
   ['check', async (v) => {
     await v.ask({ app: v.switcher, clusters: ['ACCOUNT_BASIC', 'PAYMENT_SUPPORT'] })
-    await v.signIn('starter')
+    await v.signIn('everyday')
     await v.press('accounts_select_all')
     await v.press('accounts_continue')
     await v.press('consent_approve')

@@ -12,7 +12,8 @@
 // accounts_select_none, account_<n> (the nth account that can be shared, from
 // 1), accounts_continue, accounts_search and accounts_find (from nine accounts
 // on); consent_approve, consent_deny; code, step_up_continue, step_up_resend,
-// step_up_reference (the letters that the message with the code shows, too);
+// idle, idle_stay, idle_over (the warning that time runs out, and what
+// stands there when it has); step_up_reference (the letters that the message with the code shows, too);
 // oauth_error;
 // stop_sharing (on the page of one app, and for the first app on Data
 // sharing), stop_sharing_<n> for the nth app there from the second on;

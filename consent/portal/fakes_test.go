@@ -237,6 +237,20 @@ func (w *world) Authorization(_ context.Context, id consent.AuthorizationID, bro
 	return a, w.isDown("authorizations")
 }
 
+func (w *world) Extend(_ context.Context, id consent.AuthorizationID, browser string, now, until time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a, ok := w.auths[id]
+	if !ok || a.Browser != browser || a.Answered || !a.ExpiresAt.After(now) {
+		return fmt.Errorf("world: %w", consent.ErrNotFound)
+	}
+	if until.After(a.ExpiresAt) {
+		a.ExpiresAt = until
+	}
+	w.auths[id] = a
+	return w.isDown("authorizations")
+}
+
 func (w *world) Replace(_ context.Context, a consent.Authorization) (consent.Authorization, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()

@@ -183,6 +183,11 @@ func (p *Portal) show(j *journey, status int, template, title string, v any) {
 			f.FormTargets = append(f.FormTargets, t)
 		}
 	}
+	if err := p.extend(j); err != nil {
+		p.down(j, err)
+		return
+	}
+	p.idle(j, &f)
 	if err := p.pages.Render(j.Writer, status, template, f, v); err != nil {
 		p.down(j, err)
 	}
@@ -227,8 +232,12 @@ func (p *Portal) postLogin(j *journey, form url.Values) {
 		p.showLogin(j, http.StatusConflict, "", "", j.t.T("stale"))
 		return
 	}
-	if form.Get("action") == "cancel" {
+	switch form.Get("action") {
+	case "cancel":
 		p.cancel(j)
+		return
+	case "stay":
+		p.showLogin(j, http.StatusOK, plain(form.Get("username"), 256), "", j.t.T("idle.more"))
 		return
 	}
 	who, err := p.c.Login.Authenticate(ctx, p.attempt(j.Request, form))
@@ -380,14 +389,18 @@ func (p *Portal) postAccounts(j *journey, form url.Values) {
 	case "none":
 		p.showAccounts(j, http.StatusOK, choices, nil, "", "")
 		return
-	case "find":
+	case "find", "stay":
 		ids, ours := chosen(form, choices)
 		if !ours {
 			p.showAccounts(j, http.StatusUnprocessableEntity, choices, before, j.t.T("accounts.foreign"), "")
 			return
 		}
 		j.query = plain(form.Get("search"), maxName)
-		p.showAccounts(j, http.StatusOK, choices, ids, "", "") // what was ticked stays so
+		saying := ""
+		if action == "stay" {
+			saying = j.t.T("idle.more")
+		}
+		p.showAccounts(j, http.StatusOK, choices, ids, "", saying) // what was ticked stays so
 		return
 	case "renew":
 		if !p.renew(j) {
@@ -502,6 +515,9 @@ func (p *Portal) postReview(j *journey, form url.Values) {
 		j.a.Decision = consent.Approved
 	case "decline":
 		j.a.Decision = consent.Denied
+	case "stay":
+		p.showReview(j, http.StatusOK, j.t.T("idle.more"))
+		return
 	default:
 		p.failed(j.Writer, j.Request, badForm, errors.New("unknown action"))
 		return

@@ -66,7 +66,10 @@ func (p *Portal) render(v *visit, status int, template, title, current string, d
 	if f.Wide {
 		f.Style = p.historyStyle
 	}
-	f.Script = v.script
+	p.idleAt(v, &f)
+	if v.script != "" {
+		f.Scripts = append(f.Scripts, v.script)
+	}
 	if err := p.pages.Render(v.Writer, status, template, f, data); err != nil {
 		p.away(v, err)
 	}

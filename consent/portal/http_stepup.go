@@ -101,6 +101,13 @@ func (p *Portal) postStepUp(j *journey, form url.Values) {
 		p.cancel(j)
 	case "resend":
 		p.sendCode(j, j.t.T("stepup.again"))
+	case "stay":
+		reference, err := p.c.Codes.Sent(ctx, j.a.Consumer, j.purpose())
+		if err != nil {
+			p.down(j, fmt.Errorf("find code: %w", err))
+			return
+		}
+		p.showStepUp(j, http.StatusOK, reference, "", j.t.T("idle.more"))
 	case "code":
 		p.enterCode(j, form.Get("code"))
 	default:

@@ -46,6 +46,8 @@ type Sessions interface {
 	// ID returns what names this sign-in in the list of a person's sessions;
 	// "" when nobody is signed in.
 	ID(ctx context.Context) string
+	// Stay notes that whoever is signed in is there still.
+	Stay(ctx context.Context)
 	// SignOut ends the session.
 	SignOut(ctx context.Context) error
 }
@@ -74,6 +76,8 @@ type Authorizations interface {
 	Authorization(ctx context.Context, id consent.AuthorizationID, browser string) (consent.Authorization, error)
 	// Replace is as in consent.Authorizations.
 	Replace(ctx context.Context, a consent.Authorization) (consent.Authorization, error)
+	// Extend is as in consent.Authorizations.
+	Extend(ctx context.Context, id consent.AuthorizationID, browser string, now, until time.Time) error
 }
 
 // Grants is the part of consent.Store that pages need.
@@ -148,6 +152,7 @@ type Portal struct {
 	streams   *streams
 	// The addresses of what the history has of its own.
 	historyStyle, historyScript string
+	idleScript                  string
 }
 
 // New returns a Portal. It does no I/O.
@@ -180,6 +185,9 @@ func New(c Config) (*Portal, error) {
 		return nil, err
 	}
 	p := &Portal{c: c, catalogue: texts, pages: pages, streams: newStreams()}
+	if p.idleScript, err = c.UI.Add("js", idleJS); err != nil {
+		return nil, err
+	}
 	if p.historyStyle, p.historyScript, err = historyFiles(c.UI); err != nil {
 		return nil, err
 	}

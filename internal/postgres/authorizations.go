@@ -165,6 +165,15 @@ func (s Authorizations) Replace(ctx context.Context, a consent.Authorization) (c
 	return s.db.authorization(ctx, r)
 }
 
+const sqlExtendAuthorization = `
+UPDATE authorization_progress SET expires_at = greatest(expires_at, $4)
+WHERE authorization_id = $1 AND browser = $2 AND NOT answered AND expires_at > $3`
+
+// Extend implements consent.Authorizations. One round trip.
+func (s Authorizations) Extend(ctx context.Context, id consent.AuthorizationID, browser string, now, until time.Time) error {
+	return SignIns(s).change(ctx, "extend authorization", consent.ErrNotFound, sqlExtendAuthorization, string(id), browser, now, until)
+}
+
 func (db *DB) replaceAuthorization(ctx context.Context, q querier, a consent.Authorization) (authorizationRow, error) {
 	args, err := db.arguments(ctx, a, a.Version)
 	if err != nil {

@@ -148,6 +148,9 @@ func TestRoundTrips(t *testing.T) {
 			_, err := s.Authorizations.Open(ctx, consenttest.NewAuthorization(a.Pushed.String(), "other", time.Now()))
 			return err
 		}, 1},
+		"Extend": {prepare, func() error {
+			return s.Authorizations.Extend(ctx, a.Authorization.ID, a.Authorization.Browser, time.Now(), time.Now())
+		}, 1},
 		"Replace": {prepare, func() error { _, err := s.Authorizations.Replace(ctx, a.Authorization); return err }, 1},
 		"Push": {nothing, func() error {
 			return s.Requests.Push(ctx, token.Pushed{Hash: randomHash(), ExpiresAt: until})

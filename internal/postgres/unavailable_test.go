@@ -84,6 +84,9 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 			_, err := db.Authorizations().Authorization(ctx, a.ID, "b")
 			return err
 		},
+		"Extend": func(ctx context.Context) error {
+			return db.Authorizations().Extend(ctx, a.ID, a.Browser, time.Now(), time.Now())
+		},
 		"Replace": func(ctx context.Context) error { _, err := db.Authorizations().Replace(ctx, a); return err },
 		"Push":    func(ctx context.Context) error { return db.Requests().Push(ctx, token.Pushed{}) },
 		"Pushed":  func(ctx context.Context) error { _, err := db.Requests().Pushed(ctx, token.Hash{}); return err },

@@ -242,6 +242,15 @@ func (s *Sessions) SignIn(ctx context.Context, consumer string, at time.Time) er
 	return nil
 }
 
+// Stay notes that whoever is signed in is there still, whoever sent the request,
+// and to within seconds: a page that says when time is up must be right.
+func (s *Sessions) Stay(ctx context.Context) {
+	seen := time.Unix(s.scs.GetInt64(ctx, keySeen), 0)
+	if s.scs.GetString(ctx, keyConsumer) != "" && s.now().Sub(seen) >= 5*time.Second {
+		s.scs.Put(ctx, keySeen, s.now().Unix())
+	}
+}
+
 // ID returns what names this sign-in on pages; "" when nobody is signed in.
 func (s *Sessions) ID(ctx context.Context) string {
 	if s.scs.GetString(ctx, keyConsumer) == "" {
