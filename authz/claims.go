@@ -11,9 +11,14 @@ import (
 	"github.com/headgate/headgate/certs"
 )
 
-// ACRPassword is the one authentication context that the login pages give: a
-// password, entered in the session.
-const ACRPassword = "urn:headgate:acr:password"
+// The authentication contexts of a sign-in. ACRTwoFactors cannot be demanded:
+// what is asked for decides whether a second proof is.
+const (
+	// ACRPassword: a password, entered in the session.
+	ACRPassword = "urn:headgate:acr:password"
+	// ACRTwoFactors: a second proof besides, right before the answer.
+	ACRTwoFactors = "urn:headgate:acr:two-factors"
+)
 
 const maxClaims = 8 << 10 // bytes
 
@@ -23,6 +28,7 @@ const maxClaims = 8 << 10 // bytes
 type claimsRequest struct {
 	AuthTime bool // auth_time is asked for
 	ACRAsked bool // acr is asked for, by value or not
+	AMRAsked bool // amr is asked for
 	// ACR are the contexts asked for, the preferred one first; nil when any
 	// will do. ACREssential says that no other will.
 	ACR          []string
@@ -80,6 +86,7 @@ func parseClaims(raw string) (claimsRequest, error) {
 	idToken := sections["id_token"]
 	_, asked.AuthTime = idToken["auth_time"]
 	_, asked.ACRAsked = idToken["acr"]
+	_, asked.AMRAsked = idToken["amr"]
 	var acr, sub claimAsked
 	if !readClaim(idToken, "acr", &acr) || !readClaim(idToken, "sub", &sub) {
 		return bad("asks for acr or sub with a member of the wrong type")

@@ -29,10 +29,12 @@ const minSubjects = 32
 // asked is what a pushed request wants of the sign-in and wants to be told
 // about it (OpenID Connect Core sections 3.1.2.1 and 5.5).
 type asked struct {
-	silent        bool // prompt=none: show no page
-	openID        bool
-	nonce         string
-	authTime, acr bool
+	silent             bool // prompt=none: show no page
+	openID             bool
+	nonce              string
+	authTime, acr, amr bool
+	// plain: the app takes a password and no other context.
+	plain bool
 	// subject is the only person who may answer; empty for anybody.
 	subject string
 }
@@ -56,6 +58,8 @@ func askedOf(p token.Pushed) (asked, error) {
 		return asked{}, fmt.Errorf("read claims of a pushed request: %v", err)
 	}
 	a.authTime, a.acr, a.subject = a.authTime || c.AuthTime, a.acr || c.ACRAsked, c.Subject
+	a.amr = c.AMRAsked
+	a.plain = c.ACREssential && len(c.ACR) > 0 && !slices.Contains(c.ACR, ACRTwoFactors)
 	return a, nil
 }
 
@@ -71,8 +75,26 @@ func (a asked) identity(by consent.Authorization) *engine.Identity {
 	}
 	if a.acr {
 		id.ACR = ACRPassword
+		if by.SecondFactor != "" && !a.plain {
+			id.ACR = ACRTwoFactors
+		}
+	}
+	if a.amr {
+		id.AMR = methods(by)
 	}
 	return id
+}
+
+// methods returns how the person proved who they are (RFC 8176). The bank's own
+// sign-in keeps to itself what it asked for.
+func methods(by consent.Authorization) string {
+	switch by.SecondFactor {
+	case consent.FactorCode, consent.FactorKey:
+		return "pwd " + string(by.SecondFactor)
+	case consent.FactorBank:
+		return ""
+	}
+	return "pwd"
 }
 
 // idTokenClaims are the claims of an ID token (OpenID Connect Core section 2).
@@ -85,6 +107,8 @@ type idTokenClaims struct {
 	AuthTime  int64  `json:"auth_time,omitempty"`
 	Nonce     string `json:"nonce,omitempty"`
 	ACR       string `json:"acr,omitempty"`
+	// AMR is RFC 8176.
+	AMR []string `json:"amr,omitempty"`
 }
 
 // idToken makes the ID token of a code. There is none on refresh: nobody has
@@ -94,7 +118,7 @@ func (s *Server) idToken(ctx context.Context, client consent.Recipient, id engin
 	return s.cfg.Keys.Sign(ctx, cmp.Or(client.Profile.IDTokenAlg, defaultAlg), "", idTokenClaims{
 		Issuer: s.cfg.Issuer, Subject: s.subject(client.ID, id.Consumer), Audience: string(client.ID),
 		ExpiresAt: now.Add(idTokenLife).Unix(), IssuedAt: now.Unix(),
-		AuthTime: id.AuthTime, Nonce: id.Nonce, ACR: id.ACR,
+		AuthTime: id.AuthTime, Nonce: id.Nonce, ACR: id.ACR, AMR: strings.Fields(id.AMR),
 	})
 }
 

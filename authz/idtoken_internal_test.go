@@ -53,3 +53,32 @@ func FuzzAskedOf(f *testing.F) {
 		}
 	})
 }
+
+func TestWhatIsSaidOfASecondProof(t *testing.T) {
+	t.Parallel()
+	both := `{"id_token":{"acr":null,"amr":null}}`
+	only := `{"id_token":{"acr":{"essential":true,"value":"` + ACRPassword + `"}}}`
+	either := `{"id_token":{"acr":{"essential":true,"values":["` + ACRPassword + `","` + ACRTwoFactors + `"]}}}`
+	for name, tt := range map[string]struct {
+		claims string
+		factor consent.Factor
+		want   string
+	}{
+		"a password alone":                  {both, "", ACRPassword + " [pwd]"},
+		"a one-time code":                   {both, consent.FactorCode, ACRTwoFactors + " [pwd otp]"},
+		"a passkey":                         {both, consent.FactorKey, ACRTwoFactors + " [pwd hwk]"},
+		"the bank's own sign-in":            {both, consent.FactorBank, ACRTwoFactors + " []"},
+		"nobody asked":                      {`{}`, consent.FactorCode, " []"},
+		"a password is demanded":            {only, consent.FactorCode, ACRPassword + " []"},
+		"either will do, and there are two": {either, consent.FactorCode, ACRTwoFactors + " []"},
+	} {
+		a, err := askedOf(token.Pushed{Params: map[string]string{"claims": tt.claims, "scope": "openid"}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		id := a.identity(consent.Authorization{SecondFactor: tt.factor})
+		if got := id.ACR + " [" + id.AMR + "]"; got != tt.want {
+			t.Errorf("%s: %s, want %s", name, got, tt.want)
+		}
+	}
+}

@@ -110,8 +110,8 @@ func (s *Server) metadata() []byte {
 		DPoPAlgs: signingAlgs, DetailsTypes: []string{DetailsType},
 		UILocales:     []string{"en", "es", "fr", "sv", "zh"},
 		RequestObject: true, RequestObjectAlgs: signingAlgs,
-		ClaimsParameter: true, Claims: []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr"},
-		Prompts: prompts, ACRs: []string{ACRPassword}, SubjectTypes: []string{"pairwise"},
+		ClaimsParameter: true, Claims: []string{"sub", "iss", "aud", "exp", "iat", "auth_time", "nonce", "acr", "amr"},
+		Prompts: prompts, ACRs: []string{ACRPassword, ACRTwoFactors}, SubjectTypes: []string{"pairwise"},
 		IDTokenAlgs: ours, ResponseAlgs: ours,
 		GrantEndpoint: s.cfg.Issuer + pathGrants, GrantActions: grantActions,
 	}

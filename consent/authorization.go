@@ -36,9 +36,13 @@ type Authorization struct {
 
 	Consumer        ConsumerID // empty until signed in
 	AuthenticatedAt time.Time
-	Accounts        []fdx.AccountID // empty until chosen
-	Decision        Decision
-	Disclosure      Disclosure // what was shown when the decision was made
+	// SecondFactor is by what the person proved a second time who they are,
+	// and SecondFactorAt when; empty until they did.
+	SecondFactor   Factor
+	SecondFactorAt time.Time
+	Accounts       []fdx.AccountID // empty until chosen
+	Decision       Decision
+	Disclosure     Disclosure // what was shown when the decision was made
 	// Answered: the app has been given its answer; nothing is left to do.
 	Answered  bool
 	ExpiresAt time.Time // the human's time, apart from the request_uri's
@@ -52,14 +56,46 @@ const (
 	StepLogin    Step = "login"
 	StepAccounts Step = "accounts"
 	StepReview   Step = "review"
-	StepIssue    Step = "issue" // approved: make the grant and answer the app
-	StepDeny     Step = "deny"  // refused: answer the app, make nothing
-	StepDone     Step = "done"  // answered: only a page to show
-	StepExpired  Step = "expired"
+	// StepStepUp: approved, but what was asked for takes a second proof of
+	// who decides.
+	StepStepUp  Step = "step-up"
+	StepIssue   Step = "issue" // approved: make the grant and answer the app
+	StepDeny    Step = "deny"  // refused: answer the app, make nothing
+	StepDone    Step = "done"  // answered: only a page to show
+	StepExpired Step = "expired"
 )
 
-// JourneyTime is how long a person may take from one page to the next.
+// JourneyTime is how long a person may do nothing before a decision in progress
+// is over. Whoever still reads or types says so, and the time starts again.
 const JourneyTime = 15 * time.Minute
+
+// Factor is a second proof of who somebody is, by the names of RFC 8176.
+type Factor string
+
+// The factors.
+const (
+	FactorCode Factor = "otp" // a one-time code
+	FactorKey  Factor = "hwk" // a passkey
+	FactorBank Factor = "ext" // the bank's own sign-in vouches for it
+)
+
+// StepUpTime is how long a second proof is fresh.
+const StepUpTime = 5 * time.Minute
+
+// guarded are the data clusters with which somebody could act in a person's
+// name. A password alone does not share them.
+var guarded = fdx.NewClusters(fdx.CustomerPersonal, fdx.PaymentSupport, fdx.SocialSecurityNumber, fdx.Tax, fdx.Transfers)
+
+// Guarded returns what of the request takes a second proof, empty when nothing
+// does.
+func (r Request) Guarded() fdx.Clusters { return r.Clusters().Intersect(guarded) }
+
+// proved reports whether a second proof was given in this sign-in and is fresh
+// at now.
+func (a Authorization) proved(now time.Time) bool {
+	return a.SecondFactor != "" && !a.SecondFactorAt.Before(a.AuthenticatedAt) &&
+		now.Sub(a.SecondFactorAt) < StepUpTime
+}
 
 // Next returns what has to happen next at now. It is the only place that
 // knows the order of the journey.
@@ -75,6 +111,8 @@ func (a Authorization) Next(now time.Time) Step {
 		return StepLogin
 	case len(a.Accounts) == 0:
 		return StepAccounts
+	case a.Decision == Approved && !a.Request.Guarded().Empty() && !a.proved(now):
+		return StepStepUp
 	case a.Decision == Approved:
 		return StepIssue
 	default:
@@ -83,8 +121,8 @@ func (a Authorization) Next(now time.Time) Step {
 }
 
 // Grant returns the grant that an approved authorization makes at now; Changed
-// is for one that changes a grant. The caller supplies the parties. It panics when the step is not StepIssue,
-// because no caller may reach it otherwise.
+// is for one that changes a grant. The caller supplies the parties. It panics
+// when the step is not StepIssue, because no caller may reach it otherwise.
 func (a Authorization) Grant(id GrantID, parties []Party, now time.Time) Grant {
 	if a.Next(now) != StepIssue {
 		panic("consent: grant made from an authorization that is not approved")
@@ -121,6 +159,11 @@ type Authorizations interface {
 	// Replace stores a in place of the version it was read as and raises
 	// Version; ErrConflict when another replacement came first.
 	Replace(ctx context.Context, a Authorization) (Authorization, error)
+
+	// Extend moves ExpiresAt to until, unless it is later already, and leaves
+	// Version as it is: pages that are open stay good. ErrNotFound when it is
+	// unknown, another browser's, answered, or over at now.
+	Extend(ctx context.Context, id AuthorizationID, browser string, now, until time.Time) error
 }
 
 // AccountChoice is one account as the consumer sees it when choosing what to

@@ -29,6 +29,7 @@ func changing(action consent.Action) (consent.Grant, consent.Authorization) {
 	a.Request.Account, a.Request.Customer = fdx.NewClusters(fdx.Transactions), fdx.NewClusters(fdx.CustomerPersonal)
 	a.Request.Duration, a.Request.DurationDays, a.Request.LookbackDays = consent.TimeBound, 5, 3
 	a.Request.Change = consent.Change{Action: action, Grant: g.ID, Epoch: 4}
+	a.SecondFactor, a.SecondFactorAt = consent.FactorCode, changeTime
 	a.Consumer, a.Accounts, a.Decision = "somebody", []fdx.AccountID{"two", "three"}, consent.Approved
 	a.Disclosure = consent.Disclosure{Version: "v", Locale: "sv", Text: "Du delar."}
 	return g, a

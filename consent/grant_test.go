@@ -77,6 +77,15 @@ func TestJourneyOrder(t *testing.T) {
 	}
 	in := func(a *consent.Authorization) { a.Consumer = "p" }
 	chosen := func(a *consent.Authorization) { in(a); a.Accounts = []fdx.AccountID{"a"} }
+	guarded := func(a *consent.Authorization) {
+		chosen(a)
+		a.Decision, a.Request.Account = consent.Approved, fdx.NewClusters(fdx.Balances, fdx.PaymentSupport)
+	}
+	proved := func(a *consent.Authorization) {
+		guarded(a)
+		a.AuthenticatedAt = noon.Add(-time.Minute)
+		a.SecondFactor, a.SecondFactorAt = consent.FactorCode, noon.Add(-time.Minute)
+	}
 	for _, tt := range []struct {
 		name string
 		bend func(*consent.Authorization)
@@ -91,6 +100,30 @@ func TestJourneyOrder(t *testing.T) {
 			a.Accounts = []fdx.AccountID{"a"}
 			a.Decision = consent.Approved
 		}, consent.StepLogin},
+		{"what is guarded takes a second proof", guarded, consent.StepStepUp},
+		{"on a person as on an account", func(a *consent.Authorization) {
+			guarded(a)
+			a.Request = consent.Request{Customer: fdx.NewClusters(fdx.CustomerPersonal)}
+		}, consent.StepStepUp},
+		{"not before the decision", func(a *consent.Authorization) { guarded(a); a.Decision = consent.Undecided }, consent.StepReview},
+		{"not for a refusal", func(a *consent.Authorization) { guarded(a); a.Decision = consent.Denied }, consent.StepDeny},
+		{"a second proof issues", proved, consent.StepIssue},
+		{"a second proof that lasts still issues", func(a *consent.Authorization) {
+			proved(a)
+			a.AuthenticatedAt = noon.Add(-time.Hour)
+			a.SecondFactorAt = noon.Add(time.Second - consent.StepUpTime)
+		}, consent.StepIssue},
+		{"a second proof grows old", func(a *consent.Authorization) {
+			proved(a)
+			a.AuthenticatedAt = noon.Add(-time.Hour)
+			a.SecondFactorAt = noon.Add(-consent.StepUpTime)
+		}, consent.StepStepUp},
+		{"a second proof of an earlier sign-in is none", func(a *consent.Authorization) {
+			proved(a)
+			a.SecondFactorAt = a.AuthenticatedAt.Add(-time.Microsecond)
+		}, consent.StepStepUp},
+		{"a time without a proof is none", func(a *consent.Authorization) { proved(a); a.SecondFactor = "" }, consent.StepStepUp},
+		{"a proof alone decides nothing", func(a *consent.Authorization) { proved(a); a.Decision = consent.Undecided }, consent.StepReview},
 		{"refusal needs nothing before it", func(a *consent.Authorization) { a.Decision = consent.Denied }, consent.StepDeny},
 		{"time runs out", func(a *consent.Authorization) { chosen(a); a.ExpiresAt = noon }, consent.StepExpired},
 		{"time runs out even after approval", func(a *consent.Authorization) {
@@ -103,6 +136,18 @@ func TestJourneyOrder(t *testing.T) {
 		if got := at(tt.bend); got != tt.want {
 			t.Errorf("%s: %s, want %s", tt.name, got, tt.want)
 		}
+	}
+}
+
+func TestGuardedClusters(t *testing.T) {
+	t.Parallel()
+	all := fdx.NewClusters(fdx.AllClusters()...)
+	want := fdx.NewClusters(fdx.CustomerPersonal, fdx.PaymentSupport, fdx.SocialSecurityNumber, fdx.Tax, fdx.Transfers)
+	if got := (consent.Request{Account: all}).Guarded(); got != want {
+		t.Errorf("guarded: %v, want %v", got, want)
+	}
+	if !(consent.Request{Account: all.Without(want)}).Guarded().Empty() {
+		t.Error("the others are guarded")
 	}
 }
 

@@ -194,7 +194,7 @@ func (w *walker) browser() (*browser.Browser, error) {
 	if err != nil {
 		return nil, err
 	}
-	return browser.New(browser.Config{Home: []string{w.file.Issuer, w.file.PortalURL}, TLS: tls})
+	return browser.New(browser.Config{Home: []string{w.file.Issuer, w.file.PortalURL}, TLS: tls, Codes: browser.Mailbox(w.file.MailboxURL, tls)})
 }
 
 func (w *walker) accounts(app *recipient.Client, token recipient.Token) (string, error) {

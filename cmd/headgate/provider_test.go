@@ -19,7 +19,6 @@ import (
 
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/certs/devca"
-	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/resource/sandbox"
 )
 
@@ -225,29 +224,5 @@ func TestProviderCheckOfAWrongFile(t *testing.T) {
 	}
 	if r := headgate(t, "", "provider", "check", "--config", filepath.Join(t.TempDir(), "none"), "--consumer", "x"); r.code != 2 {
 		t.Errorf("no file: %+v", r)
-	}
-}
-
-func TestLoginHash(t *testing.T) {
-	t.Parallel()
-	r := headgate(t, "open sesame\n", "login", "hash")
-	if r.code != 0 || !strings.HasPrefix(r.stdout, "$argon2id$") {
-		t.Fatalf("%+v", r)
-	}
-	users, err := login.ParseUsers([]byte(`[{"username":"ann","consumer":"c-1","hash":"` + strings.TrimSpace(r.stdout) + `"}]`))
-	if err != nil {
-		t.Fatal(err)
-	}
-	l, err := login.New(login.Config{Store: users})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if who, err := l.Authenticate(t.Context(), "ann", "open sesame"); err != nil || who != "c-1" {
-		t.Errorf("%q, %v", who, err)
-	}
-	for name, input := range map[string]string{"nothing": "", "an empty line": "\n", "two lines": "a\nb\n", "too long": strings.Repeat("a", 1025)} {
-		if r := headgate(t, input, "login", "hash"); r.code == 0 || r.stdout != "" {
-			t.Errorf("%s: %+v", name, r)
-		}
 	}
 }

@@ -54,6 +54,10 @@ type Config struct {
 	// Now is the clock that cookies expire by. The zero value means
 	// time.Now.
 	Now func() time.Time
+	// Codes returns the one-time code of the message that shows the
+	// reference, as the person would read it elsewhere; Mailbox makes one. nil
+	// is a person who gets no codes.
+	Codes func(ctx context.Context, reference string) (string, error)
 }
 
 // Browser is one person's browser: one set of cookies. It is safe for
@@ -63,6 +67,7 @@ type Browser struct {
 	language string
 	client   *http.Client
 	jar      *jar
+	codes    func(ctx context.Context, reference string) (string, error)
 }
 
 // New returns a browser with no cookies. It does no I/O.
@@ -72,6 +77,7 @@ func New(cfg Config) (*Browser, error) {
 	}
 	b := &Browser{
 		language: cfg.Language,
+		codes:    cfg.Codes,
 		jar:      &jar{now: cfg.Now},
 		client: &http.Client{
 			Timeout: 30 * time.Second,

@@ -2,9 +2,13 @@ package browser
 
 import (
 	"context"
+	"crypto/tls"
 	"errors"
 	"fmt"
+	"io"
+	"net/http"
 	"net/url"
+	"regexp"
 )
 
 // What a person can meet on the way through the consent journey or the
@@ -16,6 +20,9 @@ var (
 	// ErrSignIn means that the sign-in page came back after signing in:
 	// wrong password, or a session cookie that did not stick.
 	ErrSignIn = errors.New("sign-in was refused")
+	// ErrCode means that the page asks for a one-time code that this person
+	// cannot get at, or that it did not take the code.
+	ErrCode = errors.New("no way to get past the one-time code")
 	// ErrLost means a page without the elements that the step needs.
 	ErrLost = errors.New("no way on from this page")
 )
@@ -25,7 +32,7 @@ var (
 // redirect URI with its answer, unread. authURL is the authorization URL
 // that the recipient made.
 //
-// It returns ErrProblemPage, ErrSignIn or ErrLost when the journey ends
+// It returns ErrProblemPage, ErrSignIn, ErrCode or ErrLost when the journey ends
 // elsewhere; the error names the page, never what was typed into it.
 func ApproveAll(ctx context.Context, b *Browser, authURL, username, password string) (*url.URL, error) {
 	return consent(ctx, b, authURL, username, password, "consent_approve", tickAll)
@@ -60,14 +67,14 @@ func consent(ctx context.Context, b *Browser, authURL, username, password, decis
 	choose func(context.Context, *Browser, *Page) (*Page, error),
 ) (*url.URL, error) {
 	page, err := b.Arrive(ctx, authURL)
-	signedIn, chosen := false, false
+	signedIn, chosen, proved := false, false, false
 	for err == nil && page.Left == nil {
 		switch {
 		case page.Has("oauth_error"):
 			err = problem(page)
 		case page.Has(decision):
 			page, err = b.Press(ctx, page, decision)
-			if err == nil && page.Left == nil && !page.Has("oauth_error") {
+			if err == nil && page.Left == nil && !page.Has("oauth_error") && !page.Has("step_up_continue") {
 				err = fmt.Errorf("%w: pressed %s and was not sent back to the app: %s", ErrLost, decision, page)
 			}
 		case page.Has("login_submit") && signedIn:
@@ -75,6 +82,11 @@ func consent(ctx context.Context, b *Browser, authURL, username, password, decis
 		case page.Has("login_submit"):
 			signedIn = true
 			page, err = signIn(ctx, b, page, username, password)
+		case page.Has("step_up_continue") && !proved:
+			proved = true
+			page, err = enterCode(ctx, b, page)
+		case page.Has("step_up_continue"):
+			err = fmt.Errorf("%w: %s", ErrCode, page)
 		case page.Has("accounts_continue") && !chosen:
 			chosen = true
 			if page, err = choose(ctx, b, page); err == nil {
@@ -98,6 +110,57 @@ func signIn(ctx context.Context, b *Browser, p *Page, username, password string)
 		return nil, err
 	}
 	return b.Press(ctx, p, "login_submit")
+}
+
+// enterCode looks for the message whose reference the page shows, as people
+// are told to, and types the code in it.
+func enterCode(ctx context.Context, b *Browser, p *Page) (*Page, error) {
+	if b.codes == nil {
+		return nil, fmt.Errorf("%w: Config.Codes is not set: %s", ErrCode, p)
+	}
+	reference, err := p.TextOf("step_up_reference")
+	if err != nil {
+		return nil, err
+	}
+	code, err := b.codes(ctx, reference)
+	if err != nil {
+		return nil, fmt.Errorf("%w: %w", ErrCode, err)
+	}
+	if err := p.Fill("code", code); err != nil {
+		return nil, err
+	}
+	return b.Press(ctx, p, "step_up_continue")
+}
+
+// Mailbox returns a Config.Codes that reads codes where a development stack
+// shows the mail of everybody (mailbox_url of dev.json): asked with ?text=, it
+// answers with the newest mail that holds the reference.
+func Mailbox(address string, trust *tls.Config) func(ctx context.Context, reference string) (string, error) {
+	client := &http.Client{Transport: &http.Transport{TLSClientConfig: trust.Clone(), DisableKeepAlives: true}}
+	code := regexp.MustCompile(`\b[0-9]{6}\b`)
+	return func(ctx context.Context, reference string) (string, error) {
+		req, err := http.NewRequestWithContext(ctx, http.MethodGet, address+"?text="+url.QueryEscape(reference), nil)
+		if err != nil {
+			return "", err
+		}
+		resp, err := client.Do(req)
+		if err != nil {
+			return "", err
+		}
+		defer resp.Body.Close()
+		mail, err := io.ReadAll(io.LimitReader(resp.Body, 64<<10))
+		switch {
+		case err != nil:
+			return "", err
+		case resp.StatusCode != http.StatusOK:
+			return "", fmt.Errorf("the mailbox answers %d for the reference on the page", resp.StatusCode)
+		}
+		found := code.Find(mail)
+		if found == nil {
+			return "", errors.New("the mail with the reference on the page holds no code")
+		}
+		return string(found), nil
+	}
 }
 
 // tickAll presses select-all, which works without script: the server answers

@@ -116,15 +116,16 @@ export class Browser {
 
 // approve walks the consent journey: sign in, choose accounts, approve. It
 // returns the address that the app gets back. accounts lists the element ids
-// to tick; none means all.
-export async function approve(fetch, authorizationURL, redirectURI, persona, accounts = []) {
+// to tick; none means all. mailbox is where one-time codes can be read
+// (mailbox_url of dev.json).
+export async function approve(fetch, authorizationURL, redirectURI, persona, accounts = [], mailbox = undefined) {
   const browser = new Browser(fetch)
   const home = new URL(redirectURI)
   const stop = (url) => url.origin === home.origin && url.pathname === home.pathname
   let page = await browser.open(authorizationURL, stop)
   for (const done = new Set(); !page.left; ) {
     const ids = new Set(parse(page.html).map((element) => element.attributes.id))
-    const step = ['oauth_error', 'consent_approve', 'login_submit', 'accounts_continue'].find((id) => ids.has(id))
+    const step = ['oauth_error', 'consent_approve', 'step_up_continue', 'login_submit', 'accounts_continue'].find((id) => ids.has(id))
     if (step === 'oauth_error') throw new Error(`problem page with status ${page.status}: ${textOf(page.html, 'oauth_error')}`)
     if (!step || done.has(step)) throw new Error(`no way on from ${page.url.pathname}, status ${page.status}, step ${step}`)
     done.add(step)
@@ -136,6 +137,13 @@ export async function approve(fetch, authorizationURL, redirectURI, persona, acc
         if (accounts.length === 0) page = await browser.press(page, 'accounts_select_all', stop)
         page = await browser.press(page, step, stop, Object.fromEntries(accounts.map((id) => [id, true])))
         break
+      case 'step_up_continue': {
+        if (!mailbox) throw new Error('the page asks for a one-time code and there is no mailbox')
+        const message = await fetch(`${mailbox}?text=${encodeURIComponent(textOf(page.html, 'step_up_reference'))}`)
+        if (!message.ok) throw new Error(`the mailbox answers ${message.status}`)
+        page = await browser.press(page, step, stop, { code: /\b\d{6}\b/.exec(await message.text())?.[0] ?? '' })
+        break
+      }
       default:
         page = await browser.press(page, step, stop)
     }

@@ -113,7 +113,7 @@ async function authorize(app, { sign = false, accounts, ...parameters } = {}) {
   const address = new URL(stack.as.authorization_endpoint)
   address.searchParams.set('client_id', app.client.client_id)
   address.searchParams.set('request_uri', pushed.request_uri)
-  const back = await approve(stack.fetch, address, app.redirectURI, stack.persona, accounts)
+  const back = await approve(stack.fetch, address, app.redirectURI, stack.persona, accounts, stack.mailbox)
   return { back, state, verifier }
 }
 

@@ -13,7 +13,7 @@ export async function readStack(file) {
   const as = await metadata('oauth2')
   const openID = await metadata('oidc')
   if (JSON.stringify(as) !== JSON.stringify(openID)) throw new Error('the two metadata documents differ')
-  return { dev, ca, fetch, as, persona: need(dev.personas?.[0], 'personas[0]') }
+  return { dev, ca, fetch, as, mailbox: dev.mailbox_url, persona: need(dev.personas?.[0], 'personas[0]') }
 }
 
 // need returns a value that has to be there.

@@ -1,6 +1,6 @@
-// An app that asks for data: it pushes a request (RFC 9126) as the first
-// recipient of dev.json that signs its assertions, and has a page to which the
-// browser comes back. It knows nothing of the server but its addresses.
+// An app that asks for data: it pushes a request (RFC 9126) as a recipient of
+// dev.json that signs its assertions, and has a page to which the browser comes
+// back. It knows nothing of the server but its addresses.
 
 import crypto from 'node:crypto'
 import fs from 'node:fs'

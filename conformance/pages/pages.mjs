@@ -2,10 +2,12 @@
 // to be looked at: its name and how to get there from the line before. To add
 // a page, add a line.
 //
-//   v.ask({clusters, ...})   the app asks, the browser opens its request
+//   v.ask({clusters, ...})   the app asks, the browser opens its request; app is
+//                            v.app or v.switcher, the one that asked last if left out
 //   v.signIn(persona)        fills in and sends the sign-in page
 //   v.open(path)             opens a page of the portal
 //   v.press(id), v.fill(id, text), v.tick(id), v.untick(id)
+//   v.code()                 enters the one-time code that was sent
 //   v.follow(selector)       follows a link
 //   v.back()                 waits until the browser is back at the app, and
 //                            returns the parameters that it brought
@@ -58,5 +60,16 @@ export const pages = [
   ['other-language', async (v) => { await v.ask({ clusters: some }); await v.follow('#language_sv') }, { language: 'sv' }],
   ['own-language', (v) => v.follow(`#language_${v.language}`)],
   ['no-account', async (v) => { await v.ask({ clusters: some }); await v.signIn('newcomer') }],
+  ['check', async (v) => {
+    await v.ask({ app: v.switcher, clusters: ['ACCOUNT_BASIC', 'PAYMENT_SUPPORT'] })
+    await v.signIn('everyday')
+    await v.press('accounts_select_all')
+    await v.press('accounts_continue')
+    await v.press('consent_approve')
+  }],
+  ['check-wrong', async (v) => { await v.fill('code', '000'); await v.press('step_up_continue') }],
+  ['check-too-soon', (v) => v.press('step_up_resend')],
+  ['checked', async (v) => { await v.code(); await v.press('step_up_continue'); await v.back('code'); await v.again() }],
+  ['sign-ins', (v) => v.open('/portal/signin')],
   ['unknown-request', (v) => v.goto(v.app.opens('urn:ietf:params:oauth:request_uri:nobody'))],
 ]

@@ -29,8 +29,8 @@ export function inside() {
   }
   if (document.querySelectorAll('h1').length !== 1) faults.push('there is not exactly one h1')
   if (!document.documentElement.lang) faults.push('the page names no language')
-  // The access history is loaded anew by a script when something is added to it.
-  const live = (e) => location.pathname === '/portal/history' && e.matches('script[src^="/static/"][defer]:empty')
+  // A script may say that somebody is there still; the access history is loaded anew by another.
+  const live = (e) => (document.getElementById('idle') || location.pathname === '/portal/history') && e.matches('script[src^="/static/"][defer]:empty')
   for (const e of document.querySelectorAll('script, style, [style], iframe, object, embed, base')) if (!live(e)) faults.push(`${name(e)} has no place on a page`)
   for (const e of document.querySelectorAll('*')) for (const a of e.attributes) if (/^on/i.test(a.name)) faults.push(`${name(e)} has ${a.name}`)
   if ([...document.scripts].some((e) => !live(e))) faults.push('there is a script')

@@ -30,8 +30,8 @@ fs.mkdirSync(pictures, { recursive: true })
 
 // One person in one browser.
 export class Visitor {
-  constructor(page, app, language) {
-    Object.assign(this, { page, app, language, persona: 'variety', requests: [] })
+  constructor(page, apps, language) {
+    Object.assign(this, { page, ...apps, language, persona: 'variety', requests: [] })
     page.on('request', (request) => {
       if (request.isNavigationRequest()) this.requests.length = 0
       this.requests.push(request)
@@ -47,7 +47,8 @@ export class Visitor {
   goto(address) { return this.page.goto(address) }
   open(at) { return this.page.goto(portal + at) }
   path() { return new URL(this.page.url()).pathname }
-  async ask(more) {
+  async ask({ app = this.app, ...more }) {
+    this.app = app
     this.asked = await this.app.ask({ locale: this.language, ...more })
     return this.goto(this.asked)
   }
@@ -62,6 +63,12 @@ export class Visitor {
   fill(id, text) { return this.page.fill(`#${id}`, text) }
   tick(id) { return this.page.check(`#${id}`) }
   untick(id) { return this.page.uncheck(`#${id}`) }
+  // code enters the code of the mail that shows the letters of the page.
+  async code() {
+    const mail = `${dev.mailbox_url}?text=${await this.page.textContent('#step_up_reference')}`
+    const text = await (await this.page.request.get(mail)).text()
+    await this.fill('code', /\b\d{6}\b/.exec(text)[0])
+  }
   follow(selector) { return this.page.click(selector) }
   press(id) {
     const here = this.path()
@@ -110,11 +117,12 @@ async function judge(v, name, { chosen, language = v.language }) {
 const folder = path.dirname(dev.ca_file)
 const server = await home({ key: fs.readFileSync(path.join(folder, 'server-key.pem')), cert: fs.readFileSync(path.join(folder, 'server.pem')) })
 const app = new App(dev, 'budgetbee')
+const switcher = new App(dev, 'homewards') // may ask for what takes a code
 const browser = await chromium.launch({
   executablePath: process.env.CHROMIUM || undefined,
   args: [
     ...(process.getuid() === 0 ? ['--no-sandbox'] : []), '--disable-gpu', '--disable-dev-shm-usage', '--disable-background-networking',
-    '--disable-component-update', '--disable-sync', '--ignore-certificate-errors', `--host-resolver-rules=MAP ${app.redirect.hostname} 127.0.0.1:${server.address().port}`,
+    '--disable-component-update', '--disable-sync', '--ignore-certificate-errors', `--host-resolver-rules=${[app, switcher].map((a) => `MAP ${a.redirect.hostname} 127.0.0.1:${server.address().port}`)}`,
   ],
 })
 // A page that does not answer must fail, not hang.
@@ -134,7 +142,7 @@ async function visitor(language, width = 1280) {
   const session = await context.newCDPSession(page)
   await session.send('Network.enable')
   await session.send('Network.setCacheDisabled', { cacheDisabled: true })
-  return new Visitor(page, app, language)
+  return new Visitor(page, { app, switcher }, language)
 }
 
 // meet walks the pages in one language.

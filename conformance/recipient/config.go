@@ -81,10 +81,13 @@ const apiBase = "/fdx/v6"
 // Stack is what a running `headgate dev` tells about itself in dev.json.
 // Every path in it is absolute.
 type Stack struct {
-	Issuer      string              `json:"issuer"`
-	MTLSBase    string              `json:"mtls_base"`
-	GatewayBase string              `json:"gateway_base"`
-	PortalURL   string              `json:"portal_url"`
+	Issuer      string `json:"issuer"`
+	MTLSBase    string `json:"mtls_base"`
+	GatewayBase string `json:"gateway_base"`
+	PortalURL   string `json:"portal_url"`
+	// MailboxURL is where the mail is that people are sent, one-time codes too;
+	// "" for nowhere.
+	MailboxURL  string              `json:"mailbox_url"`
 	CAFile      string              `json:"ca_file"`
 	PostgresDSN string              `json:"postgres_dsn"`
 	RedisURL    string              `json:"redis_url"`

@@ -36,7 +36,7 @@ func Example() {
 	// Send the consumer to the bank. Here a program plays the consumer.
 	tls, err := stack.TLS()
 	check(err)
-	person, err := browser.New(browser.Config{Home: []string{stack.Issuer, stack.PortalURL}, TLS: tls})
+	person, err := browser.New(browser.Config{Home: []string{stack.Issuer, stack.PortalURL}, TLS: tls, Codes: browser.Mailbox(stack.MailboxURL, tls)})
 	check(err)
 	ada := stack.Personas[0]
 	back, err := browser.ApproveAll(ctx, person, client.AuthorizationURL(pushed.RequestURI), ada.Username, ada.Password)

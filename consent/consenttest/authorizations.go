@@ -23,6 +23,7 @@ func Authorizations(t *testing.T, open func(*testing.T) consent.Authorizations) 
 		"a replacement is kept whole":                     replaceWhole,
 		"a replacement of an old version changes nothing": replaceStale,
 		"an unknown decision is not replaced":             replaceUnknown,
+		"more time is given to what is open, and only it": extend,
 		"of many replacements one replaces":               replaceRace,
 	}
 	for name, run := range cases {
@@ -132,6 +133,7 @@ func replaceWhole(t *testing.T, s consent.Authorizations) {
 	a.Browser = "browser-" + uuid.NewString() // a session is renamed at sign-in
 	a.Consumer = "consumer"
 	a.AuthenticatedAt = time.Now().UTC().Truncate(time.Second)
+	a.SecondFactor, a.SecondFactorAt = consent.FactorCode, a.AuthenticatedAt.Add(time.Second)
 	a.Accounts = []fdx.AccountID{"b", `a "quoted" \ one`, "c,d"}
 	a.Decision = consent.Approved
 	a.Disclosure = consent.Disclosure{Version: "2026-11", Locale: "sv", Text: "Du delar …"}
@@ -166,6 +168,51 @@ func replaceStale(t *testing.T, s consent.Authorizations) {
 	}
 	if got := loaded(t, s, present); !reflect.DeepEqual(got, present) {
 		t.Errorf("a refused replacement changed something: %+v", got)
+	}
+}
+
+func extend(t *testing.T, s consent.Authorizations) {
+	ctx := context.Background()
+	a := openAuthorization(t, s)
+	now := a.ExpiresAt.Add(-time.Minute)
+	later := a.ExpiresAt.Add(5 * time.Minute)
+	for name, c := range map[string]struct {
+		id      consent.AuthorizationID
+		browser string
+		now     time.Time
+	}{
+		"unknown":         {consent.NewAuthorizationID(), a.Browser, now},
+		"another browser": {a.ID, "browser-" + uuid.NewString(), now},
+		"over":            {a.ID, a.Browser, a.ExpiresAt},
+		"long over":       {a.ID, a.Browser, a.ExpiresAt.Add(time.Hour)},
+	} {
+		if err := s.Extend(ctx, c.id, c.browser, c.now, later); !errors.Is(err, consent.ErrNotFound) {
+			t.Errorf("%s: %v", name, err)
+		}
+	}
+	if got := loaded(t, s, a); !reflect.DeepEqual(got, a) {
+		t.Errorf("a refused extension changed something: %+v", got)
+	}
+	for _, until := range []time.Time{later, now, later.Add(-time.Second)} { // never back
+		if err := s.Extend(ctx, a.ID, a.Browser, now, until); err != nil {
+			t.Fatal(err)
+		}
+	}
+	want := a
+	want.ExpiresAt = later
+	if got := loaded(t, s, a); !reflect.DeepEqual(got, want) { // the version too
+		t.Errorf("got  %+v\nwant %+v", got, want)
+	}
+	want.Answered = true
+	done, err := s.Replace(ctx, want)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Extend(ctx, a.ID, a.Browser, now, later.Add(time.Hour)); !errors.Is(err, consent.ErrNotFound) {
+		t.Errorf("answered: %v", err)
+	}
+	if got := loaded(t, s, done); !got.ExpiresAt.Equal(later) {
+		t.Errorf("an answered one lasts until %v", got.ExpiresAt)
 	}
 }
 

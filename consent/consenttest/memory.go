@@ -277,6 +277,21 @@ func (m *Memory) Replace(_ context.Context, a consent.Authorization) (consent.Au
 	return m.replace(a, func() error { return nil })
 }
 
+// Extend implements consent.Authorizations.
+func (m *Memory) Extend(_ context.Context, id consent.AuthorizationID, browser string, now, until time.Time) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	a, ok := m.authorizations[id]
+	if !ok || a.Browser != browser || a.Answered || !a.ExpiresAt.After(now) {
+		return consent.ErrNotFound
+	}
+	if until.After(a.ExpiresAt) {
+		a.ExpiresAt = until
+		m.authorizations[id] = a
+	}
+	return nil
+}
+
 // replace is Replace after write, if that succeeds; m.mu is held.
 func (m *Memory) replace(a consent.Authorization, write func() error) (consent.Authorization, error) {
 	old, ok := m.authorizations[a.ID]

@@ -17,7 +17,7 @@ import (
 func Codes() []string {
 	return []string{
 		"budgeting", "affordability", "portfolio", "accounting", "payments", "tax", "identity", "fraud", "service", "loyalty",
-		"personalisation", "research", "cross_sell", "advertising", "data_sale", Other,
+		"personalisation", "research", "cross_sell", "advertising", "data_sale", "switching", Other,
 	}
 }
 

@@ -11,7 +11,10 @@
 // username, password, login_submit, cancel; accounts_select_all,
 // accounts_select_none, account_<n> (the nth account that can be shared, from
 // 1), accounts_continue, accounts_search and accounts_find (from nine accounts
-// on); consent_approve, consent_deny; oauth_error;
+// on); consent_approve, consent_deny; code, step_up_continue, step_up_resend,
+// idle, idle_stay, idle_over (the warning that time runs out, and what
+// stands there when it has); step_up_reference (the letters that the message with the code shows, too);
+// oauth_error;
 // stop_sharing (on the page of one app, and for the first app on Data
 // sharing), stop_sharing_<n> for the nth app there from the second on;
 // stop_confirm, stop_keep; sign_out; renew_instead (renew what is shared
@@ -45,6 +48,9 @@
 // erase_ask_<n> and erase_state_<n> for the nth app. Of sharing less:
 // change_sharing on the page of an app; account_<n>, data_<cluster>,
 // change_keep, change_confirm; changed on the page of the app afterwards.
+// preferences_saved, preferences_back. Of sign-ins: session_current,
+// session_end_<n> (the nth session that can be ended, from 1),
+// sessions_end_others.
 //
 // The page of an app links its reads as /portal/history?app={client id} and is
 // itself linked as /portal/grants/{id}; /portal/grants/{id}/hold is where

@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -22,6 +23,7 @@ import (
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/login"
+	"github.com/headgate/headgate/internal/login/logintest"
 	"github.com/headgate/headgate/internal/ui"
 	"github.com/headgate/headgate/internal/web"
 )
@@ -55,7 +57,7 @@ type world struct {
 	events     map[consent.GrantID][]consent.Event
 	reads      []audit.Record // newest first
 	lookUps    []audit.LookUp // newest first
-	rows       map[string]sessionRow
+	rows       map[string]storedSession
 	down       map[string]bool // parts that do not answer
 	sloppy     bool            // GrantsOf forgets to filter
 	replaced   int
@@ -69,11 +71,14 @@ type world struct {
 	wish       map[consent.ConsumerID]erasure.Erasure
 	asked      []erasure.Request
 	edit       policy.Edit
+	codes      *logintest.Memory
+	codePost   []login.Message // codes on their way, oldest first
 }
 
-type sessionRow struct {
+type storedSession struct {
 	data   []byte
 	expiry time.Time
+	info   web.SessionInfo
 }
 
 // newWorld starts a bank with two customers, ada and bob, and one app that
@@ -100,9 +105,9 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 		},
 		events: map[consent.GrantID][]consent.Event{}, pauseDays: 30,
 		answers: map[consent.GrantID]consent.StopAnswer{}, told: map[consent.GrantID]ToldState{},
-		rows:   map[string]sessionRow{},
+		rows:   map[string]storedSession{},
 		down:   map[string]bool{},
-		logged: &journal{},
+		logged: &journal{}, codes: &logintest.Memory{},
 		prefer: map[consent.ConsumerID]inbox.Preferences{},
 		edit:   policy.EditShrinkAccountsAndClusters,
 		wish:   map[consent.ConsumerID]erasure.Erasure{},
@@ -127,7 +132,12 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	codes, err := login.NewCodes(login.CodesConfig{Store: w.codes, Throttle: w.codes, Sender: w, Secret: []byte(strings.Repeat("s", 32)), Now: w.clock})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.portal, err = New(Config{
+		Codes: codes, Devices: w, SignIns: w,
 		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
 		Grants: w, Stopper: w, Rests: w, Answers: w, Reads: w, Uses: w, Receipts: w.desk(), Now: w.clock,
 		Rules: w, Told: w, Inbox: (*post)(w), Teller: (*post)(w), Erasures: (*wishes)(w), Shrinker: w, Base: "https://bank.example",
@@ -234,6 +244,20 @@ func (w *world) Authorization(_ context.Context, id consent.AuthorizationID, bro
 	return a, w.isDown("authorizations")
 }
 
+func (w *world) Extend(_ context.Context, id consent.AuthorizationID, browser string, now, until time.Time) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	a, ok := w.auths[id]
+	if !ok || a.Browser != browser || a.Answered || !a.ExpiresAt.After(now) {
+		return fmt.Errorf("world: %w", consent.ErrNotFound)
+	}
+	if until.After(a.ExpiresAt) {
+		a.ExpiresAt = until
+	}
+	w.auths[id] = a
+	return w.isDown("authorizations")
+}
+
 func (w *world) Replace(_ context.Context, a consent.Authorization) (consent.Authorization, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -316,7 +340,8 @@ func (w *world) StopByConsumer(_ context.Context, who consent.ConsumerID, id con
 	return consent.Grant{}, consent.ErrNotFound
 }
 
-func (w *world) Authenticate(_ context.Context, username, password string) (consent.ConsumerID, error) {
+func (w *world) Authenticate(_ context.Context, a login.Attempt) (consent.ConsumerID, error) {
+	username, password := a.Username, a.Password
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	if w.loginErr != nil {
@@ -329,6 +354,17 @@ func (w *world) Authenticate(_ context.Context, username, password string) (cons
 	return who, nil
 }
 
+// Send is the way by which codes reach people.
+func (w *world) Send(_ context.Context, m login.Message) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if err := w.isDown("post"); err != nil {
+		return err
+	}
+	w.codePost = append(w.codePost, m)
+	return nil
+}
+
 func (w *world) FindCtx(_ context.Context, token string) ([]byte, bool, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
@@ -336,11 +372,49 @@ func (w *world) FindCtx(_ context.Context, token string) ([]byte, bool, error) {
 	return row.data, ok, nil
 }
 
-func (w *world) CommitCtx(_ context.Context, token string, b []byte, expiry time.Time) error {
+func (w *world) CommitCtx(_ context.Context, token string, r web.SessionRecord) error {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	w.rows[token] = sessionRow{b, expiry}
+	if _, there := w.rows[token]; there || r.New {
+		w.rows[token] = storedSession{r.Data, r.Expiry, r.SessionInfo}
+	}
 	return nil
+}
+
+func (w *world) SessionsOf(_ context.Context, who consent.ConsumerID) ([]web.SessionInfo, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	var list []web.SessionInfo
+	for _, r := range w.rows {
+		if r.info.Consumer == string(who) {
+			list = append(list, r.info)
+		}
+	}
+	slices.SortFunc(list, func(a, b web.SessionInfo) int { return cmp.Or(b.SeenAt.Compare(a.SeenAt), cmp.Compare(a.ID, b.ID)) })
+	return list, w.isDown("devices")
+}
+
+func (w *world) EndSession(_ context.Context, who consent.ConsumerID, id string) error {
+	return w.endSessions(who, func(other string) bool { return other == id })
+}
+
+func (w *world) EndOtherSessions(_ context.Context, who consent.ConsumerID, id string) error {
+	return w.endSessions(who, func(other string) bool { return other != id })
+}
+
+func (w *world) endSessions(who consent.ConsumerID, ends func(string) bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	for token, r := range w.rows {
+		if r.info.Consumer == string(who) && ends(r.info.ID) {
+			delete(w.rows, token)
+		}
+	}
+	return w.isDown("devices")
+}
+
+func (w *world) SignIns(ctx context.Context, who consent.ConsumerID, limit int) ([]login.SignIn, error) {
+	return w.codes.SignIns(ctx, who, limit)
 }
 
 func (w *world) DeleteCtx(_ context.Context, token string) error {
@@ -358,7 +432,7 @@ func (w *world) tls() *tls.Config {
 
 func (w *world) browser(language ...string) *browser.Browser {
 	w.t.Helper()
-	c := browser.Config{Home: []string{w.server.URL}, TLS: w.tls()}
+	c := browser.Config{Home: []string{w.server.URL}, TLS: w.tls(), Codes: w.codeOf}
 	if len(language) > 0 {
 		c.Language = language[0]
 	}

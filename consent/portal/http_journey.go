@@ -104,7 +104,7 @@ func (p *Portal) mine(j *journey) bool {
 // the browser on.
 func (p *Portal) onPage(j *journey, page consent.Step) bool {
 	step := j.a.Next(p.c.Now())
-	inside := step == consent.StepAccounts || step == consent.StepReview
+	inside := step == consent.StepAccounts || step == consent.StepReview || step == consent.StepStepUp
 	switch {
 	case inside && !p.mine(j):
 		if page == consent.StepLogin {
@@ -164,8 +164,11 @@ func (p *Portal) journeyPage(j *journey, at consent.Step, more string) journeyPa
 		page: page{text: j.t}, App: j.name,
 		Action: j.path(at), Mark: p.c.Sessions.Mark(j.Request.Context(), j.what(at, more)),
 	}
-	past := true
-	for _, s := range []consent.Step{consent.StepLogin, consent.StepAccounts, consent.StepReview} {
+	past, steps := true, []consent.Step{consent.StepLogin, consent.StepAccounts, consent.StepReview}
+	if !j.a.Request.Guarded().Empty() {
+		steps = append(steps, consent.StepStepUp)
+	}
+	for _, s := range steps {
 		past = past && s != at
 		v.Steps = append(v.Steps, step{Text: j.t.T("steps." + string(s)), Past: past, Current: s == at})
 	}
@@ -180,6 +183,11 @@ func (p *Portal) show(j *journey, status int, template, title string, v any) {
 			f.FormTargets = append(f.FormTargets, t)
 		}
 	}
+	if err := p.extend(j); err != nil {
+		p.down(j, err)
+		return
+	}
+	p.idle(j, &f)
 	if err := p.pages.Render(j.Writer, status, template, f, v); err != nil {
 		p.down(j, err)
 	}
@@ -224,11 +232,15 @@ func (p *Portal) postLogin(j *journey, form url.Values) {
 		p.showLogin(j, http.StatusConflict, "", "", j.t.T("stale"))
 		return
 	}
-	if form.Get("action") == "cancel" {
+	switch form.Get("action") {
+	case "cancel":
 		p.cancel(j)
 		return
+	case "stay":
+		p.showLogin(j, http.StatusOK, plain(form.Get("username"), 256), "", j.t.T("idle.more"))
+		return
 	}
-	who, err := p.c.Login.Authenticate(ctx, form.Get("username"), form.Get("password"))
+	who, err := p.c.Login.Authenticate(ctx, p.attempt(j.Request, form))
 	if err == nil {
 		err = p.c.Sessions.SignIn(ctx, string(who), p.c.Now())
 	}
@@ -244,7 +256,13 @@ func (p *Portal) postLogin(j *journey, form url.Values) {
 		j.a.Accounts = nil // somebody else chose those
 	}
 	j.a.Consumer, j.a.AuthenticatedAt = who, p.c.Now()
+	j.a.SecondFactor, j.a.SecondFactorAt = "", time.Time{}
 	p.replace(j)
+}
+
+// attempt is what the sign-in form holds.
+func (p *Portal) attempt(r *http.Request, form url.Values) login.Attempt {
+	return login.Attempt{Username: form.Get("username"), Password: form.Get("password"), From: p.c.Addresses.Of(r)}
 }
 
 // loginFault puts a refused sign-in into words; false for an error that says
@@ -371,14 +389,18 @@ func (p *Portal) postAccounts(j *journey, form url.Values) {
 	case "none":
 		p.showAccounts(j, http.StatusOK, choices, nil, "", "")
 		return
-	case "find":
+	case "find", "stay":
 		ids, ours := chosen(form, choices)
 		if !ours {
 			p.showAccounts(j, http.StatusUnprocessableEntity, choices, before, j.t.T("accounts.foreign"), "")
 			return
 		}
 		j.query = plain(form.Get("search"), maxName)
-		p.showAccounts(j, http.StatusOK, choices, ids, "", "") // what was ticked stays so
+		saying := ""
+		if action == "stay" {
+			saying = j.t.T("idle.more")
+		}
+		p.showAccounts(j, http.StatusOK, choices, ids, "", saying) // what was ticked stays so
 		return
 	case "renew":
 		if !p.renew(j) {
@@ -493,6 +515,9 @@ func (p *Portal) postReview(j *journey, form url.Values) {
 		j.a.Decision = consent.Approved
 	case "decline":
 		j.a.Decision = consent.Denied
+	case "stay":
+		p.showReview(j, http.StatusOK, j.t.T("idle.more"))
+		return
 	default:
 		p.failed(j.Writer, j.Request, badForm, errors.New("unknown action"))
 		return

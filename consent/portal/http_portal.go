@@ -60,12 +60,16 @@ func (p *Portal) render(v *visit, status int, template, title, current string, d
 	if p.c.Inbox != nil {
 		f.Nav = append(f.Nav, p.noticesLink(v, current))
 	}
+	f.Nav = append(f.Nav, ui.Link{Text: v.t.T("frame.signin"), Href: signInPath, Current: current == signInPath})
 	f.SignOut = &ui.Button{Text: v.t.T("frame.sign_out"), Action: signOutPath}
 	f.Wide = current == historyPath
 	if f.Wide {
 		f.Style = p.historyStyle
 	}
-	f.Script = v.script
+	p.idleAt(v, &f)
+	if v.script != "" {
+		f.Scripts = append(f.Scripts, v.script)
+	}
 	if err := p.pages.Render(v.Writer, status, template, f, data); err != nil {
 		p.away(v, err)
 	}
@@ -97,7 +101,7 @@ func (p *Portal) postPortalLogin(g *gin.Context) {
 		return
 	}
 	ctx, t := g.Request.Context(), p.text(g.Request, nil)
-	who, err := p.c.Login.Authenticate(ctx, form.Get("username"), form.Get("password"))
+	who, err := p.c.Login.Authenticate(ctx, p.attempt(g.Request, form))
 	if err == nil {
 		err = p.c.Sessions.SignIn(ctx, string(who), p.c.Now())
 	}

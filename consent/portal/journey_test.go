@@ -793,7 +793,7 @@ func TestLoginHintIsFilledIn(t *testing.T) {
 	if v, _ := page.Attr("username", "value"); v != `ada"><script>alert(1)</script>` {
 		t.Errorf("username %q", v)
 	}
-	if strings.Contains(string(page.Body), "<script") {
+	if strings.Contains(live.ReplaceAllString(string(page.Body), ""), "<script") {
 		t.Error("the hint is not escaped")
 	}
 }

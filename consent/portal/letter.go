@@ -8,9 +8,10 @@ import (
 	"strings"
 
 	"github.com/headgate/headgate/consent/inbox"
+	"github.com/headgate/headgate/internal/login"
 )
 
-//go:embed letters/letter.html
+//go:embed letters
 var letters embed.FS
 
 // Letter is a mail in words. It holds neither data nor account numbers, loads
@@ -81,4 +82,38 @@ func (p *Portal) Letter(m inbox.Mail) (Letter, error) {
 	}
 	l.HTML = html.String()
 	return l, nil
+}
+
+// CodeLetter puts a one-time code into words, in the first language of the
+// message that the pages have. The subject does not tell the code: it shows on
+// locked screens.
+func (p *Portal) CodeLetter(m login.Message) (Letter, error) {
+	t := p.catalogue.texts[0]
+	for _, lang := range slices.Backward(m.Locales) {
+		if i := slices.Index(languages, lang); i >= 0 {
+			t = p.catalogue.texts[i]
+		}
+	}
+	v := codePage{
+		Lang: t.Lang, Bank: p.c.UI.Bank(), Subject: plain(t.T("code.subject", "Bank", p.c.UI.Bank()), 2*maxPurpose),
+		Here: t.T("code.here"), Code: m.Code, Match: t.T("code.match"), Reference: m.Reference,
+		Life: t.T("code.life", "Count", int(login.CodeLife.Minutes())), Secret: t.T("stepup.secret"), Stranger: t.T("code.stranger"),
+	}
+	l := Letter{Lang: t.Lang, Subject: v.Subject, Text: fmt.Sprintf(
+		"%s\n\n    %s\n\n%s %s\n%s\n\n%s\n%s\n", v.Here, v.Code, v.Match, v.Reference, v.Life, v.Secret, v.Stranger)}
+	page, err := template.ParseFS(letters, "letters/code.html")
+	if err != nil {
+		return Letter{}, fmt.Errorf("portal: code letter: %w", err)
+	}
+	var html strings.Builder
+	if err := page.Execute(&html, v); err != nil {
+		return Letter{}, fmt.Errorf("portal: code letter: %w", err)
+	}
+	l.HTML = html.String()
+	return l, nil
+}
+
+// codePage is what code.html gets.
+type codePage struct {
+	Lang, Bank, Subject, Here, Code, Match, Reference, Life, Secret, Stranger string
 }

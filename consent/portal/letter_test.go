@@ -7,6 +7,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/consent/inbox"
+	"github.com/headgate/headgate/internal/login"
 )
 
 var webAddresses = regexp.MustCompile(`https?://[^\s"<>]+`)
@@ -47,6 +48,36 @@ func TestLettersInEveryLanguage(t *testing.T) {
 	}
 	if _, err := w.portal.Letter(inbox.Mail{}); err == nil {
 		t.Error("a letter about nothing")
+	}
+}
+
+func TestCodeLettersInEveryLanguage(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m := login.Message{Consumer: "c-ada", Code: "271828", Reference: "BCDFG"}
+	for _, lang := range languages {
+		m.Locales = []string{"xx", lang, "en"}
+		l, err := w.portal.CodeLetter(m)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if l.Lang != lang || l.Subject == "" || strings.Contains(l.Subject, m.Code) || l.Unsubscribe != "" {
+			t.Errorf("%s: %s, subject %q", lang, l.Lang, l.Subject)
+		}
+		for _, text := range []string{l.Text, l.HTML} {
+			if strings.Count(text, m.Code) != 1 || strings.Count(text, m.Reference) != 1 || !strings.Contains(text, "5") {
+				t.Errorf("%s: lacks the code, its letters or its time:\n%s", lang, text)
+			}
+			for _, bad := range []string{"{{", "<no value>", "code.", "stepup.", "<script", "src=", "href="} {
+				if strings.Contains(text, bad) {
+					t.Errorf("%s: holds %s:\n%s", lang, bad, text)
+				}
+			}
+		}
+	}
+	m.Locales = nil
+	if l, err := w.portal.CodeLetter(m); err != nil || l.Lang != "en" {
+		t.Errorf("no language: %s, %v", l.Lang, err)
 	}
 }
 

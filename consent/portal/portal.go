@@ -13,6 +13,7 @@ import (
 	"github.com/headgate/headgate/consent/erasure"
 	"github.com/headgate/headgate/consent/inbox"
 	"github.com/headgate/headgate/internal/audit"
+	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/internal/ui"
 	"github.com/headgate/headgate/internal/web"
 )
@@ -42,6 +43,11 @@ type Sessions interface {
 	Still(ctx context.Context) (bool, error)
 	// Consumer returns who is signed in and since when; false when nobody is.
 	Consumer(ctx context.Context) (string, time.Time, bool)
+	// ID returns what names this sign-in in the list of a person's sessions;
+	// "" when nobody is signed in.
+	ID(ctx context.Context) string
+	// Stay notes that whoever is signed in is there still.
+	Stay(ctx context.Context)
 	// SignOut ends the session.
 	SignOut(ctx context.Context) error
 }
@@ -51,7 +57,17 @@ type Login interface {
 	// Authenticate returns the person with this username and password, or
 	// login.ErrCredentials, login.ErrBusy or a *login.Wait. Any other error
 	// means that nothing could be found out.
-	Authenticate(ctx context.Context, username, password string) (consent.ConsumerID, error)
+	Authenticate(ctx context.Context, a login.Attempt) (consent.ConsumerID, error)
+}
+
+// Codes sends one-time codes and checks them. *login.Codes is one.
+type Codes interface {
+	// Sent is as in login.Codes.
+	Sent(ctx context.Context, who consent.ConsumerID, purpose string) (reference string, err error)
+	// Send is as in login.Codes.
+	Send(ctx context.Context, who consent.ConsumerID, purpose string, locales []string) (reference string, err error)
+	// Check is as in login.Codes.
+	Check(ctx context.Context, who consent.ConsumerID, purpose, entered string) error
 }
 
 // Authorizations is the part of consent.Authorizations that pages need.
@@ -60,6 +76,8 @@ type Authorizations interface {
 	Authorization(ctx context.Context, id consent.AuthorizationID, browser string) (consent.Authorization, error)
 	// Replace is as in consent.Authorizations.
 	Replace(ctx context.Context, a consent.Authorization) (consent.Authorization, error)
+	// Extend is as in consent.Authorizations.
+	Extend(ctx context.Context, id consent.AuthorizationID, browser string, now, until time.Time) error
 }
 
 // Grants is the part of consent.Store that pages need.
@@ -91,6 +109,9 @@ type Config struct {
 	UI             *ui.UI
 	Sessions       Sessions
 	Login          Login
+	Codes          Codes
+	Devices        Devices
+	SignIns        SignIns
 	Authorizations Authorizations
 	Recipients     consent.Recipients
 	Accounts       consent.AccountChooser
@@ -125,6 +146,9 @@ type Config struct {
 	Now func() time.Time
 	// Zone is the bank's time zone, in which pages show times; nil is UTC.
 	Zone *time.Location
+	// Addresses tells where people come from; nil takes the address of the
+	// connection.
+	Addresses *web.Addresses
 	// Watch is told of every request; the zero value tells nobody.
 	Watch web.Watch
 }
@@ -137,11 +161,13 @@ type Portal struct {
 	streams   *streams
 	// The addresses of what the history has of its own.
 	historyStyle, historyScript string
+	idleScript                  string
 }
 
 // New returns a Portal. It does no I/O.
 func New(c Config) (*Portal, error) {
-	if c.UI == nil || c.Sessions == nil || c.Login == nil || c.Authorizations == nil || c.Recipients == nil ||
+	if c.UI == nil || c.Sessions == nil || c.Login == nil || c.Codes == nil || c.Devices == nil || c.SignIns == nil ||
+		c.Authorizations == nil || c.Recipients == nil ||
 		c.Accounts == nil || c.Grants == nil || c.Stopper == nil || c.Rests == nil || c.Answers == nil ||
 		c.Reads == nil || c.Uses == nil || c.Receipts == nil || c.Log == nil {
 		return nil, errors.New("portal: a required field of Config is missing")
@@ -154,6 +180,9 @@ func New(c Config) (*Portal, error) {
 	}
 	if c.Rules == nil {
 		c.Rules = anyRules{}
+	}
+	if c.Addresses == nil {
+		c.Addresses = &web.Addresses{}
 	}
 	texts, err := newCatalogue(c.Zone)
 	if err != nil {
@@ -168,6 +197,9 @@ func New(c Config) (*Portal, error) {
 		return nil, err
 	}
 	p := &Portal{c: c, catalogue: texts, pages: pages, streams: newStreams()}
+	if p.idleScript, err = c.UI.Add("js", idleJS); err != nil {
+		return nil, err
+	}
 	if p.historyStyle, p.historyScript, err = historyFiles(c.UI); err != nil {
 		return nil, err
 	}

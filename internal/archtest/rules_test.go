@@ -45,6 +45,8 @@ var rows = []row{
 	{"internal/audit", 2, nil},
 	{"internal/audit/ledger", 2, nil},
 	{"internal/login", 2, nil},
+	{"internal/banklogin", 3, nil},
+	{"internal/login/logintest", 2, []string{"internal/login"}},
 
 	// The parts that answer requests. Siblings do not import each other.
 	{"authz", 3, []string{"authz/internal/engine"}},
@@ -114,6 +116,8 @@ var dependencies = []dependency{
 	// server; psql is not everywhere where there is a server.
 	{path: "github.com/jackc/pgx/v5", only: []string{"internal/postgres", "resource/sandbox", "resource/sqlviews", "resource/sqlviews/pkdd99", "internal/testenv", "conformance/fault"}},
 	{path: "github.com/redis/go-redis/v9", only: []string{"internal/redis"}},
+	{path: "github.com/coreos/go-oidc", only: []string{"internal/banklogin"}},
+	{path: "golang.org/x/oauth2", only: []string{"internal/banklogin"}},
 	{path: "github.com/wneessen/go-mail", only: []string{"internal/mail"}},
 	{path: "codeberg.org/go-pdf/fpdf", only: []string{"resource/sandbox/paper"}},
 	{path: "github.com/gin-gonic/gin", files: "http*.go"},

@@ -1,102 +1,90 @@
 package login
 
 import (
-	"container/list"
-	"sync"
+	"context"
+	"crypto/hmac"
+	"crypto/sha256"
+	"encoding/binary"
+	"net/netip"
 	"time"
 )
 
+// Key names what is counted: the keyed hash of a username, of a network or of
+// a person who asks for codes. It tells nothing without the secret.
+type Key [sha256.Size]byte
+
+// Subject is something whose failures are counted, and how it is slowed down.
+type Subject struct {
+	Key Key
+	// Waits are the pauses after the first, second, ... failure in a row; the
+	// last one is for all that follow. Never empty.
+	Waits []time.Duration
+}
+
+// Throttle counts failures in a row. What it counts it forgets an hour after
+// the last attempt. Implementations are safe for concurrent use, and share
+// their counts among all instances; logintest.Stores is the contract.
+type Throttle interface {
+	// Begin counts an attempt of every subject as failed, until Forget or
+	// Undo says otherwise, and returns 0. When one of them has to wait, it
+	// returns the longest wait and counts nothing. Of attempts at the same
+	// moment no more get through than one after the other would.
+	Begin(ctx context.Context, now time.Time, subjects ...Subject) (time.Duration, error)
+	// Undo takes back one attempt of each, and the wait that it led to.
+	Undo(ctx context.Context, keys ...Key) error
+	// Forget forgets all failures of a subject.
+	Forget(ctx context.Context, key Key) error
+}
+
+// Memory is how long a Throttle remembers a subject after its last attempt. It
+// is longer than the longest wait, so that waiting does not wipe the count.
+const Memory = time.Hour
+
+// The waits begin after so many failures in a row.
 const (
-	freeFailures = 5
+	freeFailures = 5   // of one username
+	freeNetwork  = 100 // of one network, behind which many people may be
+	freeCodes    = 10  // codes for one person that were not used
 	firstWait    = 30 * time.Second
 	longestWait  = 15 * time.Minute
-	// forgetAfter is how long a username is remembered after its last
-	// attempt. It is longer than longestWait, so that waiting does not wipe
-	// the count.
-	forgetAfter = time.Hour
-	maxTracked  = 10_000
 )
 
-// attempts counts failures in a row per username. It is bounded: the username
-// tried longest ago gives way to a new one.
-type attempts struct {
-	now func() time.Time
-
-	mu    sync.Mutex
-	by    map[string]*list.Element // guarded by mu; values are *tries
-	order *list.List               // guarded by mu; tried last in front
+// waits returns the pauses after n free failures: 30 s, then twice as long
+// each time, up to 15 min.
+func waits(free int) []time.Duration {
+	list := make([]time.Duration, free-1)
+	for w := firstWait; w < longestWait; w *= 2 {
+		list = append(list, w)
+	}
+	return append(list, longestWait)
 }
 
-// tries is one username's count.
-type tries struct {
-	username string
-	failures int // attempts begun and not known to have succeeded
-	last     time.Time
+// secret makes the keys under which things are stored.
+type secret []byte
+
+// of returns the keyed hash of a list of texts. The lengths keep two lists
+// from reading as one text.
+func (s secret) of(parts ...string) Key {
+	mac := hmac.New(sha256.New, s)
+	for _, p := range parts {
+		mac.Write(binary.BigEndian.AppendUint64(nil, uint64(len(p))))
+		mac.Write([]byte(p))
+	}
+	return Key(mac.Sum(nil))
 }
 
-func newAttempts(now func() time.Time) *attempts {
-	return &attempts{now: now, by: map[string]*list.Element{}, order: list.New()}
-}
-
-// begin counts an attempt as failed until succeeded or undo says otherwise,
-// and returns 0. When the username has to wait it returns for how long and
-// counts nothing.
-func (a *attempts) begin(username string) time.Duration {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	now := a.now()
-	e, ok := a.by[username]
-	if !ok {
-		if len(a.by) >= maxTracked {
-			oldest := a.order.Back()
-			delete(a.by, a.order.Remove(oldest).(*tries).username)
-		}
-		e = a.order.PushFront(&tries{username: username})
-		a.by[username] = e
+// Network returns the part of an address that is counted and shown: 24 bits of
+// IPv4, 48 of IPv6. It is the zero Prefix for no address and for this machine
+// itself, from where only a proxy or a developer calls.
+func Network(from netip.Addr) netip.Prefix {
+	from = from.Unmap().WithZone("")
+	if !from.IsValid() || from.IsLoopback() {
+		return netip.Prefix{}
 	}
-	t := e.Value.(*tries)
-	if now.Sub(t.last) >= forgetAfter {
-		t.failures = 0
+	bits := 48
+	if from.Is4() {
+		bits = 24
 	}
-	if wait := t.last.Add(pause(t.failures)).Sub(now); wait > 0 {
-		return wait
-	}
-	t.failures++
-	t.last = now
-	a.order.MoveToFront(e)
-	return 0
-}
-
-// pause is the time between the last of n failures and the next attempt.
-func pause(n int) time.Duration {
-	if n < freeFailures {
-		return 0
-	}
-	wait := firstWait
-	for range n - freeFailures {
-		if wait *= 2; wait >= longestWait {
-			return longestWait
-		}
-	}
-	return wait
-}
-
-// succeeded forgets the username's failures.
-func (a *attempts) succeeded(username string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if e, ok := a.by[username]; ok {
-		a.order.Remove(e)
-		delete(a.by, username)
-	}
-}
-
-// undo takes back one attempt that was not judged.
-func (a *attempts) undo(username string) {
-	a.mu.Lock()
-	defer a.mu.Unlock()
-	if e, ok := a.by[username]; ok {
-		t := e.Value.(*tries)
-		t.failures = max(t.failures-1, 0)
-	}
+	p, _ := from.Prefix(bits) // the bits fit
+	return p
 }

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"net/netip"
 	"time"
 	"unicode/utf8"
 
@@ -52,10 +53,47 @@ type Store interface {
 	Credential(ctx context.Context, username string) (Credential, error)
 }
 
+// Method is how somebody proved who they are, by the names of RFC 8176.
+type Method string
+
+// The methods.
+const (
+	Password    Method = "pwd"
+	OneTimeCode Method = "otp"
+	Passkey     Method = "hwk"
+	// BankLogin is the bank's own sign-in, whatever it asks for.
+	BankLogin Method = "ext"
+)
+
+// SignIn is one attempt, as the person is shown it later.
+type SignIn struct {
+	// Consumer is empty when nobody has that username.
+	Consumer consent.ConsumerID
+	At       time.Time
+	Method   Method
+	Refused  bool
+	// Network is where it came from, as far as Network tells.
+	Network netip.Prefix
+}
+
+// Journal keeps past attempts. Implementations are safe for concurrent use.
+type Journal interface {
+	// Note writes one down. It takes as long for nobody as for somebody.
+	Note(ctx context.Context, s SignIn) error
+}
+
+// minSecret is the least length of a secret, in bytes.
+const minSecret = 32
+
 // Config configures a Login.
 type Config struct {
-	Store Store // required
-	// Now is the clock of the waiting times; nil is time.Now.
+	Store    Store    // required
+	Throttle Throttle // required
+	Journal  Journal  // required
+	// Secret keys what the throttle stores; at least 32 bytes, the same for
+	// every instance.
+	Secret []byte
+	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 	// Concurrent is how many passwords are hashed at the same time, at 19 MiB
 	// and one core each; 0 is 4.
@@ -66,22 +104,20 @@ type Config struct {
 
 // Login judges sign-in attempts. It is safe for concurrent use.
 //
-// After five failures in a row for one username, further attempts for it have
-// to wait: 30 s, then twice as long each time, up to 15 min. The count is kept
-// in memory, per instance, for the 10,000 usernames tried last; with n
-// instances a guesser has n times as many tries.
+// After five failures in a row for one username, or a hundred from one
+// network, further attempts have to wait: 30 s, then twice as long each time,
+// up to 15 min. All instances share the counts.
 type Login struct {
-	store    Store
-	turns    chan struct{} // one element per hash in the making
-	patience time.Duration
-	attempts *attempts
-	nobody   hash // what an absent person's password is compared with
+	c      Config
+	secret secret
+	turns  chan struct{} // one element per hash in the making
+	nobody hash          // what an absent person's password is compared with
 }
 
 // New returns a Login. It does no I/O.
 func New(c Config) (*Login, error) {
-	if c.Store == nil {
-		return nil, errors.New("login: a store is required")
+	if c.Store == nil || c.Throttle == nil || c.Journal == nil || len(c.Secret) < minSecret {
+		return nil, errors.New("login: Store, Throttle, Journal and a Secret of 32 bytes are required")
 	}
 	if c.Concurrent < 0 || c.Patience < 0 {
 		return nil, errors.New("login: Concurrent and Patience must not be negative")
@@ -96,36 +132,64 @@ func New(c Config) (*Login, error) {
 		c.Now = time.Now
 	}
 	return &Login{
-		store: c.Store, turns: make(chan struct{}, c.Concurrent), patience: c.Patience,
-		attempts: newAttempts(c.Now),
-		nobody:   hash{params: present, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)},
+		c: c, secret: c.Secret, turns: make(chan struct{}, c.Concurrent),
+		nobody: hash{params: present, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)},
 	}, nil
+}
+
+// Attempt is what somebody presents.
+type Attempt struct {
+	Username, Password string
+	// From is where the request came from; the zero Addr when unknown.
+	From netip.Addr
 }
 
 // Authenticate returns the person with this username and password. It returns
 // ErrCredentials, ErrBusy or a *Wait; any other error means that nothing could
 // be found out. An absent person costs the same work as a wrong password.
-func (l *Login) Authenticate(ctx context.Context, username, password string) (consent.ConsumerID, error) {
-	if username == "" || len(username) > maxUsername || !utf8.ValidString(username) || !usable(password) {
+func (l *Login) Authenticate(ctx context.Context, a Attempt) (consent.ConsumerID, error) {
+	if a.Username == "" || len(a.Username) > maxUsername || !utf8.ValidString(a.Username) || !usable(a.Password) {
 		return "", ErrCredentials
+	}
+	now, network := l.c.Now(), Network(a.From)
+	username := l.secret.of("username", a.Username)
+	subjects, keys := []Subject{{username, waits(freeFailures)}}, []Key{username}
+	if network.IsValid() {
+		keys = append(keys, l.secret.of("network", network.String()))
+		subjects = append(subjects, Subject{keys[1], waits(freeNetwork)})
 	}
 	// Counted before the work, so that attempts sent in parallel cannot all
 	// slip through before the first one has failed.
-	if wait := l.attempts.begin(username); wait > 0 {
+	wait, err := l.c.Throttle.Begin(ctx, now, subjects...)
+	switch {
+	case err != nil:
+		return "", fmt.Errorf("count attempt: %w", err)
+	case wait > 0:
 		return "", &Wait{For: wait}
 	}
-	who, err := l.judge(ctx, username, password)
-	switch {
-	case err == nil:
-		l.attempts.succeeded(username)
-	case !errors.Is(err, ErrCredentials):
-		l.attempts.undo(username) // nobody guessed anything
+	found, err := l.judge(ctx, a)
+	if err != nil && !errors.Is(err, ErrCredentials) {
+		// Nobody guessed anything.
+		return "", errors.Join(err, l.c.Throttle.Undo(context.WithoutCancel(ctx), keys...))
 	}
-	return who, err
+	// The attempt stands, so what it led to is written down even when the
+	// person has gone away.
+	ctx = context.WithoutCancel(ctx)
+	noted := l.c.Journal.Note(ctx, SignIn{Consumer: found, At: now, Method: Password, Refused: err != nil, Network: network})
+	if err != nil {
+		return "", err // that nothing was noted must not tell who exists
+	}
+	// A success clears the username. It must not clear the network, or one
+	// account of one's own would be a way to go on guessing at others.
+	if err := errors.Join(noted, l.c.Throttle.Forget(ctx, username), l.c.Throttle.Undo(ctx, keys[1:]...)); err != nil {
+		return "", fmt.Errorf("note sign-in: %w", err)
+	}
+	return found, nil
 }
 
-func (l *Login) judge(ctx context.Context, username, password string) (consent.ConsumerID, error) {
-	ctx, cancel := context.WithTimeout(ctx, l.patience)
+// judge returns whose username it is, also beside ErrCredentials.
+func (l *Login) judge(ctx context.Context, a Attempt) (consent.ConsumerID, error) {
+	ctx, cancel := context.WithTimeout(ctx, l.c.Patience)
 	defer cancel()
 	select {
 	case l.turns <- struct{}{}:
@@ -133,7 +197,7 @@ func (l *Login) judge(ctx context.Context, username, password string) (consent.C
 	case <-ctx.Done():
 		return "", ErrBusy
 	}
-	c, err := l.store.Credential(ctx, username)
+	c, err := l.c.Store.Credential(ctx, a.Username)
 	absent := errors.Is(err, consent.ErrNotFound)
 	if err != nil && !absent {
 		return "", fmt.Errorf("find credential: %w", err)
@@ -144,8 +208,8 @@ func (l *Login) judge(ctx context.Context, username, password string) (consent.C
 			return "", err
 		}
 	}
-	if !h.matches(password) || absent || c.Consumer == "" {
-		return "", ErrCredentials
+	if !h.matches(a.Password) || absent || c.Consumer == "" {
+		return c.Consumer, ErrCredentials
 	}
 	return c.Consumer, nil
 }

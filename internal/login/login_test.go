@@ -6,6 +6,8 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"net/netip"
+	"slices"
 	"strings"
 	"sync"
 	"testing"
@@ -47,8 +49,72 @@ func hashed(t *testing.T, password string) string {
 	return h
 }
 
+// book is a Throttle and a Journal in memory. logintest has the one that is
+// held to the contract; this package cannot import it from inside.
+type book struct {
+	mu    sync.Mutex
+	n     map[Key]int
+	until map[Key]time.Time
+	notes []SignIn
+}
+
+func (b *book) Begin(_ context.Context, now time.Time, subjects ...Subject) (time.Duration, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.n == nil {
+		b.n, b.until = map[Key]int{}, map[Key]time.Time{}
+	}
+	for _, s := range subjects {
+		if w := b.until[s.Key].Sub(now); w > 0 {
+			return w, nil
+		}
+	}
+	for _, s := range subjects {
+		b.n[s.Key]++
+		b.until[s.Key] = now.Add(s.Waits[min(b.n[s.Key], len(s.Waits))-1])
+	}
+	return 0, nil
+}
+
+func (b *book) Undo(_ context.Context, keys ...Key) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	for _, k := range keys {
+		b.n[k]--
+		delete(b.until, k)
+	}
+	return nil
+}
+
+func (b *book) Forget(_ context.Context, k Key) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	delete(b.n, k)
+	delete(b.until, k)
+	return nil
+}
+
+func (b *book) Note(_ context.Context, s SignIn) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	b.notes = append(b.notes, s)
+	return nil
+}
+
+func testSecret() []byte { return []byte(strings.Repeat("s", minSecret)) }
+
+// try presents a username and a password from nowhere in particular.
+func try(l *Login, username, password string) (consent.ConsumerID, error) {
+	return l.Authenticate(context.Background(), Attempt{Username: username, Password: password})
+}
+
 func newLogin(t *testing.T, c Config) *Login {
 	t.Helper()
+	if c.Throttle == nil {
+		b := &book{}
+		c.Throttle, c.Journal = b, b
+	}
+	c.Secret = testSecret()
 	l, err := New(c)
 	if err != nil {
 		t.Fatal(err)
@@ -84,7 +150,7 @@ func TestSignIn(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			who, err := l.Authenticate(context.Background(), c.username, c.password)
+			who, err := try(l, c.username, c.password)
 			if who != c.want || !errors.Is(err, c.err) {
 				t.Errorf("got %q, %v", who, err)
 			}
@@ -107,7 +173,7 @@ func TestAbsentPersonCostsTheSameWork(t *testing.T) {
 func TestDamagedHashIsNoPassword(t *testing.T) {
 	t.Parallel()
 	l := newLogin(t, Config{Store: people{"ada": {"c-ada", "plain"}}})
-	if who, err := l.Authenticate(context.Background(), "ada", "plain"); who != "" || !errors.Is(err, ErrHash) {
+	if who, err := try(l, "ada", "plain"); who != "" || !errors.Is(err, ErrHash) {
 		t.Errorf("got %q, %v", who, err)
 	}
 }
@@ -117,7 +183,7 @@ func TestStoreFailureIsNotAWrongPassword(t *testing.T) {
 	broken := errors.New("down")
 	l := newLogin(t, Config{Store: storeFunc(func() (Credential, error) { return Credential{}, broken })})
 	for range freeFailures + 1 { // nor does it count as a guess
-		_, err := l.Authenticate(context.Background(), "ada", "x")
+		_, err := try(l, "ada", "x")
 		if !errors.Is(err, broken) || errors.Is(err, ErrCredentials) {
 			t.Fatalf("got %v", err)
 		}
@@ -158,74 +224,84 @@ func TestHashOfAnotherProgramIsRead(t *testing.T) {
 	}
 }
 
-func TestFailuresHaveToWait(t *testing.T) {
+func TestFailuresHaveToWaitLongerEachTime(t *testing.T) {
 	t.Parallel()
-	c := &clock{t: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
-	a := newAttempts(c.now)
-	for range freeFailures {
-		if w := a.begin("ada"); w != 0 {
-			t.Fatalf("waits %v too early", w)
-		}
+	got := waits(freeFailures)
+	want := []time.Duration{0, 0, 0, 0, 30 * time.Second, time.Minute, 2 * time.Minute, 4 * time.Minute, 8 * time.Minute, 15 * time.Minute}
+	if !slices.Equal(got, want) {
+		t.Errorf("waits %v, want %v", got, want)
 	}
-	want := firstWait
-	for range 8 {
-		if w := a.begin("ada"); w != want {
-			t.Fatalf("waits %v, want %v", w, want)
-		}
-		if w := a.begin("bob"); w != 0 {
-			t.Fatalf("another username waits %v", w)
-		}
-		a.succeeded("bob")
-		c.advance(want - time.Second)
-		if w := a.begin("ada"); w != time.Second {
-			t.Fatalf("waits %v, want 1s: an attempt too soon must not count", w)
-		}
-		c.advance(time.Second)
-		if w := a.begin("ada"); w != 0 {
-			t.Fatalf("still waits %v", w)
-		}
-		want = min(2*want, longestWait)
-	}
-	c.advance(longestWait)
-	if w := a.begin("ada"); w != 0 {
-		t.Fatalf("waits %v", w)
-	}
-	a.succeeded("ada")
-	if w := a.begin("ada"); w != 0 {
-		t.Errorf("waits %v after a success", w)
+	if w := waits(freeNetwork); w[freeNetwork-2] != 0 || w[freeNetwork-1] != firstWait {
+		t.Errorf("waits of a network: %v", w)
 	}
 }
 
-func TestFailuresAreForgotten(t *testing.T) {
+func TestOneNetworkGuessesAtManyPeople(t *testing.T) {
 	t.Parallel()
 	c := &clock{t: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
-	a := newAttempts(c.now)
-	for range freeFailures {
-		a.begin("ada")
+	b := &book{}
+	l := newLogin(t, Config{Store: people{"ada": {"c-ada", hashed(t, "right")}}, Throttle: b, Journal: b, Now: c.now})
+	from := func(username, password, addr string) error {
+		_, err := l.Authenticate(context.Background(), Attempt{Username: username, Password: password, From: netip.MustParseAddr(addr)})
+		return err
 	}
-	c.advance(forgetAfter)
-	for range freeFailures {
-		if w := a.begin("ada"); w != 0 {
-			t.Fatalf("waits %v after an hour", w)
+	// One's own account must not wipe out the guesses at others.
+	if err := from("ada", "right", "192.0.2.7"); err != nil {
+		t.Fatal(err)
+	}
+	key := l.secret.of("network", "192.0.2.0/24")
+	if b.n[key] != 0 {
+		t.Fatalf("a success counts %d", b.n[key])
+	}
+	b.n[key] = freeNetwork - 1
+	if err := from("ada", "right", "192.0.2.7"); err != nil {
+		t.Fatal(err)
+	}
+	if b.n[key] != freeNetwork-1 {
+		t.Fatalf("a success leaves %d", b.n[key])
+	}
+	if err := from("somebody", "wrong", "192.0.2.8"); !errors.Is(err, ErrCredentials) {
+		t.Fatal(err)
+	}
+	var w *Wait
+	if err := from("ada", "right", "192.0.2.200"); !errors.As(err, &w) || w.For != firstWait {
+		t.Errorf("the same network: %v", err)
+	}
+	for _, elsewhere := range []string{"192.0.3.1", "2001:db8::1", "127.0.0.1"} {
+		if err := from("ada", "right", elsewhere); err != nil {
+			t.Errorf("from %s: %v", elsewhere, err)
 		}
-	}
-	if a.begin("ada") == 0 {
-		t.Error("does not wait any more")
 	}
 }
 
-func TestCountIsBounded(t *testing.T) {
+func TestNetwork(t *testing.T) {
 	t.Parallel()
-	c := &clock{t: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
-	a := newAttempts(c.now)
-	for i := range maxTracked + 100 {
-		a.begin(fmt.Sprint("user ", i))
+	for in, want := range map[string]string{
+		"192.0.2.7": "192.0.2.0/24", "::ffff:192.0.2.7": "192.0.2.0/24", "2001:db8:1:2::3": "2001:db8:1::/48",
+		"fe80::1%eth0": "fe80::/48", "127.0.0.1": "invalid Prefix", "::1": "invalid Prefix", "::ffff:127.0.0.1": "invalid Prefix",
+	} {
+		if got := Network(netip.MustParseAddr(in)).String(); got != want {
+			t.Errorf("%s: %s, want %s", in, got, want)
+		}
 	}
-	if len(a.by) != maxTracked || a.order.Len() != maxTracked {
-		t.Errorf("%d and %d usernames are kept, want %d", len(a.by), a.order.Len(), maxTracked)
+	if Network(netip.Addr{}).IsValid() {
+		t.Error("no address has a network")
 	}
-	if _, kept := a.by["user 0"]; kept {
-		t.Error("the oldest is kept")
+}
+
+func TestAttemptsAreWrittenDown(t *testing.T) {
+	t.Parallel()
+	b := &book{}
+	l := newLogin(t, Config{Store: people{"ada": {"c-ada", hashed(t, "right")}}, Throttle: b, Journal: b})
+	for _, c := range [][2]string{{"ada", "wrong"}, {"nobody", "x"}, {"ada", "right"}, {"", "x"}} {
+		_, _ = try(l, c[0], c[1])
+	}
+	var got []string
+	for _, n := range b.notes {
+		got = append(got, fmt.Sprint(n.Consumer, " ", n.Method, " ", n.Refused))
+	}
+	if want := []string{"c-ada pwd true", " pwd true", "c-ada pwd false"}; !slices.Equal(got, want) {
+		t.Errorf("noted %q, want %q", got, want)
 	}
 }
 
@@ -239,7 +315,7 @@ func TestGuessesInParallelAreCounted(t *testing.T) {
 	judged := 0
 	for range 20 {
 		wg.Go(func() {
-			_, err := l.Authenticate(context.Background(), "ada", "wrong")
+			_, err := try(l, "ada", "wrong")
 			mu.Lock()
 			defer mu.Unlock()
 			if errors.Is(err, ErrCredentials) {
@@ -252,11 +328,11 @@ func TestGuessesInParallelAreCounted(t *testing.T) {
 		t.Errorf("%d of 20 parallel guesses were judged, want %d", judged, freeFailures)
 	}
 	var w *Wait
-	if _, err := l.Authenticate(context.Background(), "ada", "right"); !errors.As(err, &w) || w.For != firstWait {
+	if _, err := try(l, "ada", "right"); !errors.As(err, &w) || w.For != firstWait {
 		t.Errorf("the right password inside the wait: %v", err)
 	}
 	c.advance(firstWait)
-	if who, err := l.Authenticate(context.Background(), "ada", "right"); who != "c-ada" || err != nil {
+	if who, err := try(l, "ada", "right"); who != "c-ada" || err != nil {
 		t.Errorf("after the wait: %q, %v", who, err)
 	}
 }
@@ -270,11 +346,11 @@ func TestTooManyAtOnceIsBusy(t *testing.T) {
 		return Credential{}, consent.ErrNotFound
 	})})
 	var wg sync.WaitGroup
-	wg.Go(func() { _, _ = l.Authenticate(context.Background(), "ada", "x") })
+	wg.Go(func() { _, _ = try(l, "ada", "x") })
 	<-started
 	ctx, cancel := context.WithCancel(context.Background())
 	cancel() // the caller gave up waiting
-	if _, err := l.Authenticate(ctx, "bob", "x"); !errors.Is(err, ErrBusy) {
+	if _, err := l.Authenticate(ctx, Attempt{Username: "bob", Password: "x"}); !errors.Is(err, ErrBusy) {
 		t.Errorf("got %v", err)
 	}
 	close(finish)
@@ -284,9 +360,12 @@ func TestTooManyAtOnceIsBusy(t *testing.T) {
 func TestConfigIsChecked(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]Config{
-		"no store":          {},
-		"negative turns":    {Store: people{}, Concurrent: -1},
-		"negative patience": {Store: people{}, Patience: -1},
+		"no store":          {Throttle: &book{}, Journal: &book{}, Secret: testSecret()},
+		"no throttle":       {Store: people{}, Journal: &book{}, Secret: testSecret()},
+		"no journal":        {Store: people{}, Throttle: &book{}, Secret: testSecret()},
+		"a short secret":    {Store: people{}, Throttle: &book{}, Journal: &book{}, Secret: testSecret()[1:]},
+		"negative turns":    {Store: people{}, Throttle: &book{}, Journal: &book{}, Secret: testSecret(), Concurrent: -1},
+		"negative patience": {Store: people{}, Throttle: &book{}, Journal: &book{}, Secret: testSecret(), Patience: -1},
 	} {
 		if _, err := New(c); err == nil {
 			t.Errorf("%s: accepted", name)

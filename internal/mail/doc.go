@@ -1,4 +1,4 @@
-// Package mail brings notices to people by mail: it finds out the address, has
+// Package mail brings notices and one-time codes to people by mail: it finds out the address, has
 // the letter written, sends it over SMTP with TLS, and decides when to try
 // again and when to give up.
 //

@@ -417,7 +417,10 @@ func TestMailboxShowsMail(t *testing.T) {
 	if code, body := get(MailboxPath + "/" + m.ID); code != http.StatusOK || body != m.HTML {
 		t.Errorf("%d %s", code, body)
 	}
-	for _, path := range []string{MailboxPath + "/", MailboxPath + "/x", "/dev", MailboxPath + "/" + uuid.NewString()} {
+	if code, body := get(MailboxPath + "?text=p%C3%A5+svenska"); code != http.StatusOK || body != m.Text {
+		t.Errorf("%d %s", code, body)
+	}
+	for _, path := range []string{MailboxPath + "?text=", MailboxPath + "?text=nobody+wrote+this", MailboxPath + "/", MailboxPath + "/x", "/dev", MailboxPath + "/" + uuid.NewString()} {
 		if code, _ := get(path); code != http.StatusNotFound {
 			t.Errorf("%s: %d", path, code)
 		}

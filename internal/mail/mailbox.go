@@ -5,6 +5,7 @@ import (
 	"html/template"
 	"net/http"
 	"slices"
+	"strings"
 	"sync"
 
 	"github.com/google/uuid"
@@ -58,7 +59,21 @@ var mailboxPage = template.Must(template.New("mailbox").Parse(`<!doctype html>
 </body></html>
 `))
 
-// ServeHTTP shows the mailbox at MailboxPath.
+// find answers with the newest mail that holds a text, for tools that read
+// what a person would.
+func (b *Mailbox) find(w http.ResponseWriter, text string) {
+	all := b.Messages()
+	i := slices.IndexFunc(all, func(m Message) bool { return strings.Contains(m.Text, text) })
+	w.Header().Set("Content-Type", "text/plain; charset=utf-8")
+	if i < 0 || text == "" {
+		http.Error(w, "no such mail", http.StatusNotFound)
+		return
+	}
+	_, _ = w.Write([]byte(all[i].Text))
+}
+
+// ServeHTTP shows the mailbox at MailboxPath, and there with ?text= the text
+// of the newest mail that holds it.
 func (b *Mailbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 	h := w.Header()
 	h.Set("Content-Type", "text/html; charset=utf-8")
@@ -71,6 +86,10 @@ func (b *Mailbox) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		return
 	}
 	all := b.Messages()
+	if r.URL.Path == MailboxPath && r.URL.Query().Has("text") {
+		b.find(w, r.URL.Query().Get("text"))
+		return
+	}
 	if r.URL.Path == MailboxPath {
 		_ = mailboxPage.Execute(w, all) // the browser has gone
 		return

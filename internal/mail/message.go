@@ -45,6 +45,13 @@ func clean(s string) bool {
 	return !strings.ContainsFunc(s, func(r rune) bool { return r < ' ' || r == 0x7f || r == 0x85 || r == 0x2028 || r == 0x2029 })
 }
 
+// CheckAddress returns an error, without the address, unless mail can be sent
+// to it: a plain address of ASCII without a name, of at most 254 bytes.
+func CheckAddress(s string) error {
+	_, err := parseAddress(s)
+	return err
+}
+
 // parseAddress returns an address without a name as it is; an error for
 // anything else. It is what a bank has on file, so that it can be anything.
 func parseAddress(s string) (string, error) {

@@ -229,8 +229,7 @@ ORDER BY p.erase_at LIMIT $1 FOR UPDATE SKIP LOCKED`
 // stays, and is about nobody: grants with their versions, events and receipts,
 // access records, looks of the staff, stop answers, requests to apps. The
 // tokens were issued with the bank's id in what goes with them; they are all
-// dead. A session's data is not made to be looked into: at worst somebody whose
-// session holds the same letters signs in once more.
+// dead. The username stays, too: it is the bank's, and the way to come back.
 const sqlErase = `
 WITH theirs AS (SELECT grant_id FROM consent_grant WHERE consumer_id = $1),
 notices AS (DELETE FROM person_notice WHERE consumer_id = $1),
@@ -241,7 +240,9 @@ codes AS (DELETE FROM oauth_code WHERE grant_id IN (SELECT grant_id FROM theirs)
 refreshes AS (DELETE FROM oauth_refresh WHERE grant_id IN (SELECT grant_id FROM theirs)),
 accesses AS (DELETE FROM oauth_access WHERE grant_id IN (SELECT grant_id FROM theirs)),
 journeys AS (DELETE FROM authorization_progress WHERE consumer_id = $2),
-sessions AS (DELETE FROM web_session WHERE position(convert_to($2, 'UTF8') IN data) > 0)
+sessions AS (DELETE FROM web_session WHERE consumer_id = $2),
+attempts AS (DELETE FROM sign_in_attempt WHERE consumer_id = $2),
+one_time AS (DELETE FROM one_time_code WHERE consumer_id = $2)
 UPDATE person SET bank_id = NULL, erased_at = clock_timestamp() WHERE pseudonym = $1 AND bank_id = $2`
 
 // EraseDue erases at most limit persons whose wish is due, each as a whole or

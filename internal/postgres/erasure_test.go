@@ -21,6 +21,7 @@ import (
 	"github.com/headgate/headgate/consent/inbox"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/internal/web"
 	"github.com/headgate/headgate/resource"
 )
 
@@ -89,7 +90,7 @@ func live(t testing.TB, db *DB, who consent.ConsumerID) consent.Grant {
 	makeMail(t, db)
 	_, err = db.Reads().Usage(ctx, who, time.UTC, time.Now(), 90)
 	check(err)
-	check(db.Sessions().CommitCtx(ctx, uuid.NewString(), session, until))
+	check(db.Sessions().CommitCtx(ctx, uuid.NewString(), web.SessionRecord{Data: session, Expiry: until, New: true, SessionInfo: web.SessionInfo{Consumer: string(who), ID: uuid.NewString(), SignedInAt: time.Now(), SeenAt: time.Now()}}))
 	_, err = db.Grants().End(ctx, consent.End{Grant: g.ID, Status: consent.StatusRevoked, Actor: consent.ActorConsumer, Reason: consent.ReasonUserAction})
 	check(err)
 	return g

@@ -149,6 +149,9 @@ func TestRoundTrips(t *testing.T) {
 			_, err := s.Authorizations.Open(ctx, consenttest.NewAuthorization(a.Pushed.String(), "other", time.Now()))
 			return err
 		}, 1},
+		"Extend": {prepare, func() error {
+			return s.Authorizations.Extend(ctx, a.Authorization.ID, a.Authorization.Browser, time.Now(), time.Now())
+		}, 1},
 		"Replace": {prepare, func() error { _, err := s.Authorizations.Replace(ctx, a.Authorization); return err }, 1},
 		"Push": {nothing, func() error {
 			return s.Requests.Push(ctx, token.Pushed{Hash: randomHash(), ExpiresAt: until})
@@ -233,7 +236,7 @@ func TestRoundTrips(t *testing.T) {
 		"Changes":      {nothing, func() error { _, err := db.Reads().Changes(ctx, "c", time.Time{}, 5); return err }, 1},
 		"LookUps":      {nothing, func() error { _, err := db.Reads().LookUps(ctx, "c", time.Time{}, 5); return err }, 1},
 		"Pulse":        {nothing, func() error { _, err := db.Reads().Pulse(ctx, "c"); return err }, 1},
-		"Sweep":        {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 16},
+		"Sweep":        {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 19},
 		"Put": {nothing, func() error {
 			return db.Performance().Put(ctx, [16]byte(newRecord(consent.Grant{}).RequestID), []resource.Calls{{Hour: until.Truncate(time.Hour), Operation: "x"}})
 		}, 1},

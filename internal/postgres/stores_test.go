@@ -15,6 +15,7 @@ import (
 	"github.com/headgate/headgate/consent/consenttest"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/internal/web"
 	"github.com/headgate/headgate/resource"
 )
 
@@ -220,20 +221,20 @@ func TestSessions(t *testing.T) {
 		}
 	}
 	find("unknown", "t", nil)
-	if err := s.CommitCtx(ctx, "t", []byte("one\x00\xff"), later); err != nil {
+	if err := s.CommitCtx(ctx, "t", web.SessionRecord{New: true, Data: []byte("one\x00\xff"), Expiry: later}); err != nil {
 		t.Fatal(err)
 	}
 	find("stored", "t", []byte("one\x00\xff"))
 	find("another", "T", nil)
-	if err := s.CommitCtx(ctx, "t", []byte("two"), later); err != nil {
+	if err := s.CommitCtx(ctx, "t", web.SessionRecord{New: true, Data: []byte("two"), Expiry: later}); err != nil {
 		t.Fatal(err)
 	}
 	find("replaced", "t", []byte("two"))
-	if err := s.CommitCtx(ctx, "t", []byte("three"), time.Now().Add(-time.Minute)); err != nil {
+	if err := s.CommitCtx(ctx, "t", web.SessionRecord{New: true, Data: []byte("three"), Expiry: time.Now().Add(-time.Minute)}); err != nil {
 		t.Fatal(err)
 	}
 	find("expired", "t", nil)
-	if err := s.CommitCtx(ctx, "u", []byte("u"), later); err != nil {
+	if err := s.CommitCtx(ctx, "u", web.SessionRecord{New: true, Data: []byte("u"), Expiry: later}); err != nil {
 		t.Fatal(err)
 	}
 	for range 2 {
@@ -299,7 +300,7 @@ func TestSweep(t *testing.T) {
 	if err := db.Guard().Spend(ctx, *newProof()); err != nil {
 		t.Fatal(err)
 	}
-	if err := db.Sessions().CommitCtx(ctx, "t", nil, until); err != nil {
+	if err := db.Sessions().CommitCtx(ctx, "t", web.SessionRecord{New: true, Data: nil, Expiry: until}); err != nil {
 		t.Fatal(err)
 	}
 	for table, age := range ages {

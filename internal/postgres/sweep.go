@@ -117,6 +117,22 @@ func (db *DB) months(ctx context.Context) error {
 	})
 }
 
+const sqlPruneThrottle = `
+DELETE FROM login_throttle WHERE subject IN (
+    SELECT subject FROM login_throttle WHERE forget_at <= statement_timestamp()
+    ORDER BY forget_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
+const sqlPruneOneTimeCodes = `
+DELETE FROM one_time_code WHERE (consumer_id, purpose) IN (
+    SELECT consumer_id, purpose FROM one_time_code WHERE expires_at <= statement_timestamp() - ` + keep + `
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
+// People are shown the attempts of the last 30 days.
+const sqlPruneSignIns = `
+DELETE FROM sign_in_attempt WHERE attempt_id IN (
+    SELECT attempt_id FROM sign_in_attempt WHERE at <= statement_timestamp() - interval '30 days'
+    ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
 // Swept counts what one Sweep did.
 type Swept struct {
 	Expired int64 // grants written down as EXPIRED
@@ -130,11 +146,11 @@ type Swept struct {
 // Sweep writes down that grants whose time is over are EXPIRED, with event and
 // notification, makes the partitions of the months to come, erases persons
 // whose wish is due, and deletes proofs, pushed requests, decisions, codes,
-// tokens, sessions and notifications that are over. Each kind is a transaction
-// of its own of at most limit rows. Any number of processes may sweep at once.
-// Nothing depends on when or whether it runs but disk space and the promptness
-// of notices. Sixteen round trips, one more when recipients are to be called,
-// and one for each person who is erased.
+// tokens, sessions, notifications, one-time codes and attempts to sign in that
+// are over. Each kind is a transaction of its own of at most limit rows. Any
+// number of processes may sweep at once. Nothing depends on when or whether it
+// runs but disk space and the promptness of notices. Nineteen round trips, one
+// more when recipients are to be called, and one for each person who is erased.
 func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 	if limit < 1 {
 		return Swept{}, errors.New("sweep: the limit must be at least 1")
@@ -166,6 +182,7 @@ func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 	for _, sql := range []string{
 		sqlPruneProofs, sqlPrunePushed, sqlPruneAuthorizations, sqlPruneCodes,
 		sqlPruneAccess, sqlPruneClientAccess, sqlPruneRefresh, sqlPruneSessions, sqlPruneNotifications,
+		sqlPruneThrottle, sqlPruneOneTimeCodes, sqlPruneSignIns,
 	} {
 		n, err := run(sql)
 		if err != nil {

@@ -17,6 +17,7 @@ import (
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/testenv"
 	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/internal/web"
 	"github.com/headgate/headgate/resource"
 	"github.com/jackc/pgx/v5"
 	"github.com/jackc/pgx/v5/pgconn"
@@ -84,6 +85,9 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 			_, err := db.Authorizations().Authorization(ctx, a.ID, "b")
 			return err
 		},
+		"Extend": func(ctx context.Context) error {
+			return db.Authorizations().Extend(ctx, a.ID, a.Browser, time.Now(), time.Now())
+		},
 		"Replace": func(ctx context.Context) error { _, err := db.Authorizations().Replace(ctx, a); return err },
 		"Push":    func(ctx context.Context) error { return db.Requests().Push(ctx, token.Pushed{}) },
 		"Pushed":  func(ctx context.Context) error { _, err := db.Requests().Pushed(ctx, token.Hash{}); return err },
@@ -133,10 +137,12 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 			_, err := db.Reads().Usage(ctx, "c", time.UTC, time.Now(), 9)
 			return err
 		},
-		"Pulse":     func(ctx context.Context) error { _, err := db.Reads().Pulse(ctx, "c"); return err },
-		"Care":      func(ctx context.Context) error { _, err := db.Care().Show(ctx, "c", "op", "why"); return err },
-		"FindCtx":   func(ctx context.Context) error { _, _, err := db.Sessions().FindCtx(ctx, "t"); return err },
-		"CommitCtx": func(ctx context.Context) error { return db.Sessions().CommitCtx(ctx, "t", nil, time.Now()) },
+		"Pulse":   func(ctx context.Context) error { _, err := db.Reads().Pulse(ctx, "c"); return err },
+		"Care":    func(ctx context.Context) error { _, err := db.Care().Show(ctx, "c", "op", "why"); return err },
+		"FindCtx": func(ctx context.Context) error { _, _, err := db.Sessions().FindCtx(ctx, "t"); return err },
+		"CommitCtx": func(ctx context.Context) error {
+			return db.Sessions().CommitCtx(ctx, "t", web.SessionRecord{New: true, Data: nil, Expiry: time.Now()})
+		},
 		"DeleteCtx": func(ctx context.Context) error { return db.Sessions().DeleteCtx(ctx, "t") },
 		"Sweep":     func(ctx context.Context) error { _, err := db.Sweep(ctx, 1); return err },
 		"Release": func(ctx context.Context) error {
@@ -300,7 +306,7 @@ func TestUnreplicatedCommitIsUnavailable(t *testing.T) {
 	if err := db.Grants().Create(ctx, consenttest.NewGrant("consumer", time.Now())); !errors.Is(err, consent.ErrUnavailable) {
 		t.Errorf("batch: got %v, want ErrUnavailable", err)
 	}
-	if err := db.Sessions().CommitCtx(ctx, "t", nil, time.Now()); !errors.Is(err, consent.ErrUnavailable) {
+	if err := db.Sessions().CommitCtx(ctx, "t", web.SessionRecord{New: true, Data: nil, Expiry: time.Now()}); !errors.Is(err, consent.ErrUnavailable) {
 		t.Errorf("single statement: got %v, want ErrUnavailable", err)
 	}
 	s := stores(db)

@@ -222,6 +222,21 @@ type Link struct {
 // Button is a form of one button in the frame. It is sent by POST.
 type Button struct{ Text, Action string }
 
+// Idle is a warning that shows by itself two minutes before time is up, and
+// what stands in its place when it is. It needs no script: the style sheet
+// brings it, 13 and 15 minutes after the page was shown.
+type Idle struct {
+	Soon, Button, Over string // texts
+	// Stay is the address at which the time starts again, by POST with mark.
+	Stay, Mark string
+	// Form is the id of the form of the page that is sent with action=stay, so
+	// that what was filled in is not lost; empty is one of its own, which
+	// returns to To.
+	Form, To string
+	// End is where the page goes when time is up.
+	End string
+}
+
 // Frame is what stands around a page. All texts are in the page's language.
 type Frame struct {
 	Lang  string // BCP 47
@@ -241,10 +256,14 @@ type Frame struct {
 	LanguagesLabel string
 	// Wide gives the page the room that a table needs.
 	Wide bool
-	// Style and Script are addresses of the style sheet and of a script that
-	// the page has of its own (UI.Add); empty is that of all pages, and none. A page with a
-	// script may also ask its own server for more.
-	Style, Script string
+	// Style is the address of the style sheet that the page has of its own
+	// (UI.Add); empty is that of all pages.
+	Style string
+	// Scripts are the addresses of the page's scripts (UI.Add); nil is none. A
+	// page with a script may also ask its own server for more.
+	Scripts []string
+	// Idle says what happens to somebody who does nothing; nil says nothing.
+	Idle *Idle
 	// FormTargets are sources, beside the bank's own pages, that a form on
 	// this page may end at, redirects included (CSP form-action).
 	FormTargets []string
@@ -313,7 +332,7 @@ func (p *Pages) Render(w http.ResponseWriter, status int, name string, f Frame, 
 		return fmt.Errorf("ui: render %s: %w", name, err)
 	}
 	Secure(w.Header(), f.FormTargets...)
-	if f.Script != "" {
+	if len(f.Scripts) > 0 {
 		h := w.Header()
 		h.Set("Content-Security-Policy", h.Get("Content-Security-Policy")+"; script-src 'self'; connect-src 'self'")
 	}

@@ -233,13 +233,13 @@ func TestFilesOfAPage(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	for _, f := range []Frame{{}, {Style: style}, {Script: script}} {
+	for _, f := range []Frame{{}, {Style: style}, {Scripts: []string{script}}} {
 		w := httptest.NewRecorder()
 		if err := pages.Render(w, http.StatusOK, "x", f, nil); err != nil {
 			t.Fatal(err)
 		}
 		csp := w.Header().Get("Content-Security-Policy")
-		if scripted := f.Script != ""; scripted != strings.HasSuffix(csp, "; script-src 'self'; connect-src 'self'") ||
+		if scripted := len(f.Scripts) > 0; scripted != strings.HasSuffix(csp, "; script-src 'self'; connect-src 'self'") ||
 			scripted != strings.Contains(w.Body.String(), `<script src="`+script+`" defer></script>`) {
 			t.Errorf("%+v: %s\n%s", f, csp, w.Body)
 		}

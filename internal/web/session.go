@@ -40,6 +40,7 @@ const (
 	keyConsumer = "consumer" // id of the person signed in
 	keyAt       = "at"       // when they proved who they are, Unix seconds
 	keySeen     = "seen"     // last noted use of the sign-in, Unix seconds
+	keyID       = "id"       // names the sign-in on pages; no secret
 )
 
 // SessionStore keeps sessions under the hash of their id. It is the part of
@@ -47,10 +48,34 @@ const (
 type SessionStore interface {
 	// FindCtx returns the data; false when it is unknown or past its expiry.
 	FindCtx(ctx context.Context, token string) (b []byte, found bool, err error)
-	// CommitCtx stores the data until expiry, in place of what was there.
-	CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error
+	// CommitCtx stores a session in place of what was there. One that is not
+	// New and not there any more was ended meanwhile: it stays so, and that is
+	// no error.
+	CommitCtx(ctx context.Context, token string, r SessionRecord) error
 	// DeleteCtx removes the data; a token that is not there is no error.
 	DeleteCtx(ctx context.Context, token string) error
+}
+
+// SessionRecord is a session as it is stored.
+type SessionRecord struct {
+	Data   []byte
+	Expiry time.Time
+	// New: nothing is stored under this token yet.
+	New bool
+	SessionInfo
+}
+
+// SessionInfo is what people are shown of their sessions. All is empty until
+// somebody has signed in.
+type SessionInfo struct {
+	// ID names the session on pages. It is worth nothing as a cookie.
+	ID         string
+	Consumer   string
+	SignedInAt time.Time
+	// SeenAt is the last use, up to a minute late.
+	SeenAt time.Time
+	// Browser is the kind of browser, as BrowserFamily tells it.
+	Browser string
 }
 
 // SessionsConfig configures Sessions.
@@ -114,7 +139,7 @@ func (s *Sessions) Middleware(next http.Handler) http.Handler {
 			return
 		}
 		r = r.WithContext(ctx)
-		sw := &sessionWriter{ResponseWriter: w, r: r, s: s}
+		sw := &sessionWriter{ResponseWriter: w, r: r, s: s, loaded: s.scs.Token(ctx)}
 		next.ServeHTTP(sw, r)
 		sw.commit()
 	})
@@ -151,6 +176,7 @@ func (s *Sessions) forget(ctx context.Context) {
 	s.scs.Remove(ctx, keyConsumer)
 	s.scs.Remove(ctx, keyAt)
 	s.scs.Remove(ctx, keySeen)
+	s.scs.Remove(ctx, keyID)
 }
 
 // Browser returns the value that a decision in progress is bound to: a hash
@@ -212,7 +238,38 @@ func (s *Sessions) SignIn(ctx context.Context, consumer string, at time.Time) er
 	s.scs.Put(ctx, keyConsumer, consumer)
 	s.scs.Put(ctx, keyAt, at.Unix())
 	s.scs.Put(ctx, keySeen, s.now().Unix())
+	s.scs.Put(ctx, keyID, rand.Text())
 	return nil
+}
+
+// Stay notes that whoever is signed in is there still, whoever sent the request,
+// and to within seconds: a page that says when time is up must be right.
+func (s *Sessions) Stay(ctx context.Context) {
+	seen := time.Unix(s.scs.GetInt64(ctx, keySeen), 0)
+	if s.scs.GetString(ctx, keyConsumer) != "" && s.now().Sub(seen) >= 5*time.Second {
+		s.scs.Put(ctx, keySeen, s.now().Unix())
+	}
+}
+
+// ID returns what names this sign-in on pages; "" when nobody is signed in.
+func (s *Sessions) ID(ctx context.Context) string {
+	if s.scs.GetString(ctx, keyConsumer) == "" {
+		return ""
+	}
+	return s.scs.GetString(ctx, keyID)
+}
+
+// info returns what is stored beside the data.
+func (s *Sessions) info(r *http.Request) SessionInfo {
+	ctx := r.Context()
+	consumer, at, ok := s.Consumer(ctx)
+	if !ok {
+		return SessionInfo{}
+	}
+	return SessionInfo{
+		ID: s.ID(ctx), Consumer: consumer, SignedInAt: at,
+		SeenAt: time.Unix(s.scs.GetInt64(ctx, keySeen), 0), Browser: BrowserFamily(r.UserAgent()),
+	}
 }
 
 // Consumer returns who is signed in and since when (whole seconds); false
@@ -261,6 +318,7 @@ type sessionWriter struct {
 	http.ResponseWriter
 	r         *http.Request
 	s         *Sessions
+	loaded    string // the token under which it was found; empty for none
 	committed bool
 	failed    bool // the answer was replaced; what the handler writes is dropped
 }
@@ -273,7 +331,9 @@ func (w *sessionWriter) commit() {
 	ctx, m := w.r.Context(), w.s.scs
 	switch m.Status(ctx) {
 	case scs.Modified:
-		token, expiry, err := m.Commit(ctx)
+		token := m.Token(ctx)
+		record := SessionRecord{New: token == "" || token != w.loaded, SessionInfo: w.s.info(w.r)}
+		token, expiry, err := m.Commit(context.WithValue(ctx, storedKey{}, record))
 		if err != nil {
 			w.failed = true
 			w.Header().Del("Location")
@@ -331,6 +391,17 @@ func (w *sessionWriter) Unwrap() http.ResponseWriter { return w.ResponseWriter }
 // ctxStore adds the methods without a context that the manager's interface
 // asks for and does not call when the others are there.
 type ctxStore struct{ SessionStore }
+
+// storedKey carries what is stored beside the data past the session manager,
+// whose call has no place for it.
+type storedKey struct{}
+
+// CommitCtx implements scs.CtxStore.
+func (c ctxStore) CommitCtx(ctx context.Context, token string, b []byte, expiry time.Time) error {
+	r, _ := ctx.Value(storedKey{}).(SessionRecord)
+	r.Data, r.Expiry = b, expiry
+	return c.SessionStore.CommitCtx(ctx, token, r)
+}
 
 func (c ctxStore) Find(token string) ([]byte, bool, error) {
 	return c.FindCtx(context.Background(), token)

@@ -27,6 +27,7 @@ type sessionShelf struct {
 type sessionRow struct {
 	data   []byte
 	expiry time.Time
+	info   SessionInfo
 }
 
 func newShelf() *sessionShelf { return &sessionShelf{rows: map[string]sessionRow{}} }
@@ -41,13 +42,16 @@ func (s *sessionShelf) FindCtx(_ context.Context, token string) ([]byte, bool, e
 	return row.data, true, nil
 }
 
-func (s *sessionShelf) CommitCtx(_ context.Context, token string, b []byte, expiry time.Time) error {
+func (s *sessionShelf) CommitCtx(_ context.Context, token string, r SessionRecord) error {
 	s.mu.Lock()
 	defer s.mu.Unlock()
 	if s.broken != nil {
 		return s.broken
 	}
-	s.rows[token] = sessionRow{b, expiry}
+	if _, there := s.rows[token]; !there && !r.New {
+		return nil
+	}
+	s.rows[token] = sessionRow{r.Data, r.Expiry, r.SessionInfo}
 	s.writes++
 	return nil
 }
@@ -348,4 +352,61 @@ func TestSessionThatCannotBeStoredReplacesTheAnswer(t *testing.T) {
 	if !errors.Is(cause, shelf.broken) {
 		t.Errorf("cause: %v", cause)
 	}
+}
+
+func TestWhatIsStoredBesideASession(t *testing.T) {
+	t.Parallel()
+	shelf := newShelf()
+	s := newSessions(t, shelf)
+	jar := map[string]string{}
+	at := time.Now().Add(-time.Second).Truncate(time.Second)
+	var id string
+	visit(t, s, jar, func(_ http.ResponseWriter, r *http.Request) {
+		if s.ID(r.Context()) != "" {
+			t.Error("nobody has an id")
+		}
+		r.Header.Set("User-Agent", "X Firefox/140.0 Windows")
+		if err := s.SignIn(r.Context(), "ada", at); err != nil {
+			t.Error(err)
+		}
+		id = s.ID(r.Context())
+	})
+	if len(shelf.rows) != 1 || id == "" {
+		t.Fatalf("%d rows, id %s", len(shelf.rows), id)
+	}
+	for token, row := range shelf.rows {
+		i := row.info
+		if i.ID != id || i.Consumer != "ada" || !i.SignedInAt.Equal(at) || i.SeenAt.Before(at) || i.Browser != "Firefox · Windows" {
+			t.Errorf("stored %+v", i)
+		}
+		if i.ID == token || i.ID == jar[SessionCookie] {
+			t.Error("the id gives the cookie away")
+		}
+	}
+}
+
+func TestASessionThatWasEndedIsNotBroughtBack(t *testing.T) {
+	t.Parallel()
+	shelf := newShelf()
+	s := newSessions(t, shelf)
+	jar := map[string]string{}
+	visit(t, s, jar, func(_ http.ResponseWriter, r *http.Request) {
+		if err := s.SignIn(r.Context(), "ada", time.Now()); err != nil {
+			t.Error(err)
+		}
+	})
+	visit(t, s, jar, func(_ http.ResponseWriter, r *http.Request) {
+		shelf.mu.Lock()
+		clear(shelf.rows) // ended from elsewhere, while this request runs
+		shelf.mu.Unlock()
+		s.scs.Put(r.Context(), keySeen, int64(1))
+	})
+	if len(shelf.rows) != 0 {
+		t.Error("it is back")
+	}
+	visit(t, s, jar, func(_ http.ResponseWriter, r *http.Request) {
+		if _, _, ok := s.Consumer(r.Context()); ok {
+			t.Error("still signed in")
+		}
+	})
 }

@@ -62,6 +62,9 @@ type Identity struct {
 	AuthTime int64  `json:"auth_time,omitempty"`
 	Nonce    string `json:"nonce,omitempty"`
 	ACR      string `json:"acr,omitempty"` // empty when nobody asked
+	// AMR are the methods of the sign-in with spaces between them; empty when
+	// nobody asked.
+	AMR string `json:"amr,omitempty"`
 }
 
 // Engine issues codes and tokens. It is safe for concurrent use.

@@ -73,7 +73,6 @@ type Config struct {
 	SubjectKeyFile  string        `json:"subject_key_file" help:"file with the secret from which recipients' subject identifiers are made, the same for every process; never changed; 'headgate keys new' makes it"`
 	BankFile        string        `json:"bank_file" default:"" help:"bank file (YAML): which bank it is and how its data is reached, the same as gatewayd's; either this or bank_dsn_file"`
 	BankDSNFile     string        `json:"bank_dsn_file" default:"" help:"file that holds the PostgreSQL DSN of the sandbox bank; either this or bank_file"`
-	LoginUsersFile  string        `json:"login_users_file" default:"" help:"private file with a JSON array of {username, consumer, hash}, the hashes from 'headgate login hash': who can sign in, for trials; required unless the bank is the sandbox"`
 	BankName        string        `json:"bank_name" help:"how the bank calls itself on its pages"`
 	BankColour      string        `json:"bank_colour" default:"" help:"main colour of the pages as #rrggbb; empty is the built-in one"`
 	BankLogoFile    string        `json:"bank_logo_file" default:"" help:"square SVG or PNG image of at most 64 KiB, the logo of the pages; empty is a tile with the first letter of bank_name"`
@@ -208,7 +207,15 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	if err != nil {
 		return nil, err
 	}
-	pages, sessions, err := newPortal(c, p.db, provider, stop, receipts, p.watch.Watch(), log)
+	rules, err := policy.Load(cmp.Or(c.PolicyPack, "generic"))
+	if err != nil {
+		return nil, fmt.Errorf("policy_pack: %w", err)
+	}
+	addresses, err := web.NewAddresses(c.Proxies)
+	if err != nil {
+		return nil, fmt.Errorf("proxies: %w", err)
+	}
+	pages, sessions, err := p.newPortal(c, p.db, provider, stop, receipts, rules, addresses)
 	if err != nil {
 		return nil, err
 	}
@@ -220,7 +227,7 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 			return nil, err
 		}
 	}
-	server, err := newServer(c, p.db, cache.recent, p.keys, stop, pages, sessions, p.watch.Watch(), log)
+	server, err := p.newServer(c, p.db, cache.recent, stop, pages, sessions, rules, addresses)
 	if err != nil {
 		return nil, err
 	}
@@ -231,7 +238,7 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	if err != nil {
 		return nil, err
 	}
-	lane, err := p.newStopLane(ctx, c, dsn, sealer, cache, provider, server, pages, log)
+	lane, err := p.newStopLane(ctx, c, dsn, sealer, cache, provider, server, pages, rules, addresses)
 	if err != nil {
 		return nil, err
 	}
@@ -274,7 +281,8 @@ type cache struct {
 	recent authz.Cache
 }
 
-func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, receipts *receipt.Desk, watch web.Watch, log *slog.Logger) (*portal.Portal, *web.Sessions, error) {
+func (p *Process) newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, receipts *receipt.Desk, rules *policy.Book, addresses *web.Addresses) (*portal.Portal, *web.Sessions, error) {
+	log := p.log
 	zone, err := time.LoadLocation(c.TimeZone)
 	if err != nil {
 		return nil, nil, fmt.Errorf("time_zone: %w", err)
@@ -295,32 +303,25 @@ func newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, r
 		Store: db.Sessions(),
 		Failed: func(w http.ResponseWriter, r *http.Request, cause error) {
 			log.Warn("session store", slog.String("cause", cause.Error()))
-			p := portal.Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "try again in a moment"}
+			pr := portal.Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "try again in a moment"}
 			if r.Method == http.MethodGet {
-				p.RetryURI = r.URL.RequestURI()
+				pr.RetryURI = r.URL.RequestURI()
 			}
-			pages.Problem(w, r, p)
+			pages.Problem(w, r, pr)
 		},
 	})
 	if err != nil {
 		return nil, nil, err
 	}
-	store, err := people(b, c.LoginUsersFile)
+	signIn, codes, err := p.newSignIn(c, b, func(m login.Message) (portal.Letter, error) { return pages.CodeLetter(m) })
 	if err != nil {
 		return nil, nil, err
-	}
-	signIn, err := login.New(login.Config{Store: store})
-	if err != nil {
-		return nil, nil, err
-	}
-	rules, err := policy.Load(cmp.Or(c.PolicyPack, "generic"))
-	if err != nil {
-		return nil, nil, fmt.Errorf("policy_pack: %w", err)
 	}
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
-		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: watch,
+		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: p.watch.Watch(),
 		Rules: pageRules{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Teller: db.Inbox(), Erasures: db.Erasures(), Shrinker: stop, Base: c.BrowserBase, MailLanguage: c.MailLanguage,
+		Codes: codes, Devices: db.Sessions(), SignIns: db.SignIns(), Addresses: addresses,
 	})
 	return pages, sessions, err
 }
@@ -333,7 +334,7 @@ func optional(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, watch web.Watch, log *slog.Logger) (*authz.Server, error) {
+func (p *Process) newServer(c Config, db *postgres.DB, cache authz.Cache, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, rules *policy.Book, addresses *web.Addresses) (*authz.Server, error) {
 	hasher, err := config.Hasher(c.HashKeysFile)
 	if err != nil {
 		return nil, fmt.Errorf("hash_keys_file: %w", err)
@@ -362,14 +363,6 @@ func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator
 	if err != nil {
 		return nil, fmt.Errorf("directories: %w", err)
 	}
-	rules, err := policy.Load(cmp.Or(c.PolicyPack, "generic"))
-	if err != nil {
-		return nil, fmt.Errorf("policy_pack: %w", err)
-	}
-	addresses, err := web.NewAddresses(c.Proxies)
-	if err != nil {
-		return nil, fmt.Errorf("proxies: %w", err)
-	}
 	return authz.New(authz.Config{
 		Limits: authz.Limits{
 			Strangers: c.StrangerQuota, Clients: c.ClientQuota, Introspections: c.IntrospectQuota, Stops: c.StopQuota,
@@ -381,11 +374,24 @@ func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator
 		Certificates: certificates, KeySets: keySets, Nonces: nonces,
 		Recipients: db.Recipients(), Authorizations: db.Authorizations(),
 		Requests: db.Requests(), Tokens: db.Tokens(), Guard: db.Guard(),
-		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: keys, Subjects: subjects,
+		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: p.keys, Subjects: subjects,
 		Provider: consent.Party{Name: c.BankName, Type: consent.PartyProvider, HomeURI: c.BankHomeURI},
 		Browsers: sessions, Pages: journeyPages{pages}, Cache: cache,
-		Log: log, Now: time.Now, Watch: watch,
+		Log: p.log, Now: time.Now, Watch: p.watch.Watch(),
 	})
+}
+
+// prefixes reads a setting that lists address ranges.
+func prefixes(setting string, list []string) ([]netip.Prefix, error) {
+	var all []netip.Prefix
+	for _, text := range list {
+		prefix, err := netip.ParsePrefix(text)
+		if err != nil {
+			return nil, fmt.Errorf("%s: %w", setting, err)
+		}
+		all = append(all, prefix)
+	}
+	return all, nil
 }
 
 // newKeySets returns what fetches clients' keys.
@@ -404,12 +410,8 @@ func newOutbound(c Config, timeout time.Duration) (*outbound.Client, error) {
 		return nil, fmt.Errorf("outbound_ca_file: %w", err)
 	}
 	oc := outbound.Config{TLS: trust, Timeout: timeout}
-	for _, text := range c.OutboundAllow {
-		prefix, err := netip.ParsePrefix(text)
-		if err != nil {
-			return nil, fmt.Errorf("outbound_allow: %w", err)
-		}
-		oc.AllowPrivate = append(oc.AllowPrivate, prefix)
+	if oc.AllowPrivate, err = prefixes("outbound_allow", c.OutboundAllow); err != nil {
+		return nil, err
 	}
 	for _, text := range c.OutboundPorts {
 		port, err := strconv.ParseUint(text, 10, 16)

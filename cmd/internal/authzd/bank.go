@@ -5,12 +5,38 @@ import (
 	"errors"
 	"fmt"
 
-	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/cmd/internal/bank"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/resource/sandbox"
 )
+
+// people returns who can sign in: whom the operator added ('headgate login'),
+// and, at the sandbox bank, its people with their development passwords.
+func people(b *bank.Bank, added login.Store) login.Store {
+	if b.Sandbox == nil {
+		return added
+	}
+	return both{personas{b.Sandbox}, added}
+}
+
+// both are the people of the sandbox bank and those whom the operator added.
+// Where both know a username, the operator's word counts.
+type both struct {
+	box   personas
+	added login.Store
+}
+
+// Credential implements login.Store. Whoever has the username, it is the same
+// work.
+func (s both) Credential(ctx context.Context, username string) (login.Credential, error) {
+	of, fault := s.box.Credential(ctx, username)
+	c, err := s.added.Credential(ctx, username)
+	if errors.Is(err, consent.ErrNotFound) {
+		return of, fault
+	}
+	return c, err
+}
 
 // personas is the sign-in of the sandbox bank.
 type personas struct{ store *sandbox.Store }
@@ -31,26 +57,4 @@ func (p personas) Credential(ctx context.Context, username string) (login.Creden
 		return login.Credential{}, err
 	}
 	return login.Credential{Consumer: consent.ConsumerID(c.ID), Hash: hash}, nil
-}
-
-// people returns who can sign in: the personas of the sandbox bank, and those
-// of a file for any other bank.
-func people(b *bank.Bank, file string) (login.Store, error) {
-	switch {
-	case b.Sandbox != nil && file != "":
-		return nil, errors.New("login_users_file: the people of the sandbox bank sign in there; leave it empty")
-	case b.Sandbox != nil:
-		return personas{b.Sandbox}, nil
-	case file == "":
-		return nil, errors.New("login_users_file: required for a bank that is not the sandbox")
-	}
-	text, err := certs.ReadPrivate(file)
-	if err != nil {
-		return nil, fmt.Errorf("login_users_file: %w", err)
-	}
-	users, err := login.ParseUsers(text)
-	if err != nil {
-		return nil, fmt.Errorf("login_users_file: %w", err)
-	}
-	return users, nil
 }

@@ -26,11 +26,20 @@ type Option func(*Process)
 // that reason.
 func WithMailbox(b *mail.Mailbox) Option { return func(p *Process) { p.mailbox = b } }
 
-// addresses is where customers of the sandbox bank get mail.
-type addresses struct{ store *sandbox.Store }
+// addresses returns where people get mail: what the sandbox bank has on file,
+// and at any other bank what they were added with ('headgate login add').
+func (p *Process) addresses(b *bank.Bank) inbox.Addresses {
+	if b.Sandbox == nil {
+		return p.db.SignIns()
+	}
+	return sandboxAddresses{b.Sandbox}
+}
+
+// sandboxAddresses is where customers of the sandbox bank get mail.
+type sandboxAddresses struct{ store *sandbox.Store }
 
 // Address implements inbox.Addresses.
-func (a addresses) Address(ctx context.Context, who consent.ConsumerID) (string, error) {
+func (a sandboxAddresses) Address(ctx context.Context, who consent.ConsumerID) (string, error) {
 	address, err := a.store.Email(ctx, fdx.CustomerID(who))
 	if errors.Is(err, sandbox.ErrNoCustomer) {
 		return "", consent.ErrNotFound
@@ -43,24 +52,12 @@ func (p *Process) newCourier(c Config, mails inbox.Mails, b *bank.Bank, pages *p
 	if c.MailLanguage != "" && !slices.Contains(portal.Languages(), c.MailLanguage) {
 		return nil, errors.New("mail_language: not a language of the pages")
 	}
-	var send mail.Sender
-	switch {
-	case p.mailbox != nil:
-		send = p.mailbox
-	case c.SMTPHost == "":
-		return nil, nil
-	default:
-		s, err := newSMTP(c)
-		if err != nil {
-			return nil, err
-		}
-		send = s
-	}
-	if b.Sandbox == nil {
-		return nil, errors.New("smtp_host: the bank does not tell where its customers get mail")
+	send, err := p.newSender(c)
+	if send == nil || err != nil {
+		return nil, err
 	}
 	courier, err := mail.New(mail.Config{
-		Mails: mails, Addresses: addresses{b.Sandbox}, Send: send, Log: p.log, Now: time.Now,
+		Mails: mails, Addresses: p.addresses(b), Send: send, Log: p.log, Now: time.Now,
 		Write: func(m inbox.Mail) (mail.Message, error) {
 			l, err := pages.Letter(m)
 			return mail.Message{Lang: l.Lang, Subject: l.Subject, Text: l.Text, HTML: l.HTML, Unsubscribe: l.Unsubscribe}, err
@@ -70,6 +67,17 @@ func (p *Process) newCourier(c Config, mails inbox.Mails, b *bank.Bank, pages *p
 		return nil, err
 	}
 	return courier.Work, nil
+}
+
+// newSender returns the way that mail goes; nil when there is none.
+func (p *Process) newSender(c Config) (mail.Sender, error) {
+	switch {
+	case p.mailbox != nil:
+		return p.mailbox, nil
+	case c.SMTPHost == "":
+		return nil, nil
+	}
+	return newSMTP(c)
 }
 
 func newSMTP(c Config) (*mail.SMTP, error) {

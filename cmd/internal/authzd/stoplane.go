@@ -2,16 +2,17 @@ package authzd
 
 import (
 	"context"
-	"log/slog"
 	"net/http"
 	"strings"
 
 	"github.com/headgate/headgate/authz"
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/cmd/internal/bank"
+	"github.com/headgate/headgate/consent/policy"
 	"github.com/headgate/headgate/consent/portal"
 	"github.com/headgate/headgate/consent/receipt"
 	"github.com/headgate/headgate/internal/postgres"
+	"github.com/headgate/headgate/internal/web"
 )
 
 // stopLane serves what ends sharing, on connections to PostgreSQL of its own:
@@ -20,14 +21,14 @@ type stopLane struct{ protocol, mtls, consumer http.Handler }
 
 // newStopLane wires the lane a second time over connections of its own; server
 // and pages serve it when it has none.
-func (p *Process) newStopLane(ctx context.Context, c Config, dsn string, sealer *certs.Sealer, cache cache, provider *bank.Bank, server *authz.Server, pages *portal.Portal, log *slog.Logger) (lane stopLane, err error) {
+func (p *Process) newStopLane(ctx context.Context, c Config, dsn string, sealer *certs.Sealer, cache cache, provider *bank.Bank, server *authz.Server, pages *portal.Portal, rules *policy.Book, addresses *web.Addresses) (lane stopLane, err error) {
 	if c.StopConns > 0 {
 		db, err := postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: c.StopConns, Sealer: sealer, Name: "authzd stops", Traces: p.watch.Traces()})
 		if err != nil {
 			return stopLane{}, err
 		}
 		p.closers = append(p.closers, db.Close)
-		stop, err := p.newStop(db, cache, log)
+		stop, err := p.newStop(db, cache, p.log)
 		if err != nil {
 			return stopLane{}, err
 		}
@@ -35,12 +36,12 @@ func (p *Process) newStopLane(ctx context.Context, c Config, dsn string, sealer 
 		if err != nil {
 			return stopLane{}, err
 		}
-		own, sessions, err := newPortal(c, db, provider, stop, receipts, p.watch.Watch(), log)
+		own, sessions, err := p.newPortal(c, db, provider, stop, receipts, rules, addresses)
 		if err != nil {
 			return stopLane{}, err
 		}
 		pages = own
-		if server, err = newServer(c, db, cache.recent, p.keys, stop, pages, sessions, p.watch.Watch(), log); err != nil {
+		if server, err = p.newServer(c, db, cache.recent, stop, pages, sessions, rules, addresses); err != nil {
 			return stopLane{}, err
 		}
 	}

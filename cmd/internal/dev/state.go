@@ -25,7 +25,7 @@ type File struct {
 	MTLSBase    string      `json:"mtls_base"`
 	GatewayBase string      `json:"gateway_base"`
 	PortalURL   string      `json:"portal_url"`
-	MailboxURL  string      `json:"mailbox_url"` // every mail of the stack
+	MailboxURL  string      `json:"mailbox_url"` // every mail of the stack; with ?text= the newest that holds a text
 	CAFile      string      `json:"ca_file"`
 	PostgresDSN string      `json:"postgres_dsn"`
 	RedisURL    string      `json:"redis_url"`

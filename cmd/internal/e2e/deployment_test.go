@@ -33,6 +33,7 @@ import (
 	"github.com/headgate/headgate/conformance/browser"
 	"github.com/headgate/headgate/conformance/recipient"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/mail"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/services"
 	"github.com/headgate/headgate/internal/testenv"
@@ -60,6 +61,7 @@ type deployment struct {
 	log                      *logBuffer // of all four
 	apps                     map[string]jose.JSONWebKeySet
 	metrics                  []string // where they are, when the deployment is watched
+	mail                     mail.Mailbox
 }
 
 // logBuffer is what processes have logged. Safe for concurrent use.
@@ -137,7 +139,7 @@ func deployWith(t *testing.T, change func(*authzd.Config, *gatewayd.Config)) *de
 			HashKeysFile: keys.HashKeys, PageKeysFile: keys.PageKeys,
 		}
 		change(&ac, &gc)
-		a, err := authzd.New(t.Context(), ac, log)
+		a, err := authzd.New(t.Context(), ac, log, authzd.WithMailbox(&d.mail))
 		must(t, err)
 		t.Cleanup(a.Close)
 		run(t, func(ctx context.Context) error { return a.Run(ctx, sockets[i], sockets[2+i], sockets[6+i]) })
@@ -314,7 +316,7 @@ func (d *deployment) client(t *testing.T, id string) *recipient.Client {
 // person returns a browser without cookies.
 func (d *deployment) person(t *testing.T) *browser.Browser {
 	t.Helper()
-	b, err := browser.New(browser.Config{Home: []string{d.issuer, d.pages}, TLS: d.roots})
+	b, err := browser.New(browser.Config{Home: []string{d.issuer, d.pages}, TLS: d.roots, Codes: browser.Mailbox(d.pages+mail.MailboxPath, d.roots)})
 	must(t, err)
 	return b
 }

@@ -1,7 +1,6 @@
 package e2e
 
 import (
-	"encoding/json"
 	"fmt"
 	"net/http"
 	"net/url"
@@ -17,6 +16,7 @@ import (
 	"github.com/headgate/headgate/cmd/internal/gatewayd"
 	"github.com/headgate/headgate/conformance/browser"
 	"github.com/headgate/headgate/conformance/recipient"
+	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/resource/sqlviews/pkdd99"
@@ -32,9 +32,8 @@ type member struct {
 
 func (m member) password() string { return "open sesame " + m.id }
 
-// realBank loads the PKDD'99 bank and returns its bank file, and the file of
-// people who can sign in.
-func realBank(t *testing.T, people ...member) (bankFile, usersFile string) {
+// realBank loads the PKDD'99 bank and returns its bank file.
+func realBank(t *testing.T) (bankFile string) {
 	t.Helper()
 	data := os.Getenv("HEADGATE_DATA_DIR")
 	if data == "" {
@@ -47,16 +46,8 @@ func realBank(t *testing.T, people ...member) (bankFile, usersFile string) {
 		must(t, certs.WritePrivate(path, text))
 		return path
 	}
-	var users []map[string]string
-	for _, m := range people {
-		hash, err := login.Hash(m.password())
-		must(t, err)
-		users = append(users, map[string]string{"username": m.id, "consumer": m.id, "hash": hash})
-	}
-	text, err := json.Marshal(users)
-	must(t, err)
 	bank := fmt.Sprintf("kind: sqlviews\nsqlviews: {dsn_file: %s, mapping_file: %s}\n", file("dsn", []byte(dsn)), file("mapping.yaml", pkdd99.Mapping()))
-	return file("bank.yaml", []byte(bank)), file("users.json", text)
+	return file("bank.yaml", []byte(bank))
 }
 
 // A household of a real bank from end to end: the owner of account 3050, who
@@ -68,12 +59,17 @@ func TestAHouseholdOfARealBank(t *testing.T) {
 	const joint = "a-3050"
 	owner := member{"3687", []string{joint, "", ""}, "PRIMARY"}
 	user := member{"3688", []string{joint}, "AUTHORIZED_USER"}
-	bankFile, usersFile := realBank(t, owner, user)
+	bankFile := realBank(t)
 	d := deployWith(t, func(a *authzd.Config, g *gatewayd.Config) {
-		a.BankFile, a.BankDSNFile, a.LoginUsersFile = bankFile, "", usersFile
+		a.BankFile, a.BankDSNFile = bankFile, ""
 		g.BankFile, g.BankDSNFile = bankFile, ""
 	})
 	ctx, app := t.Context(), d.client(t, "alpha")
+	for _, m := range []member{owner, user} {
+		hash, err := login.Hash(m.password())
+		must(t, err)
+		must(t, d.db.SignIns().AddLogin(ctx, m.id, "m"+m.id+"@customer.example", login.Credential{Consumer: consent.ConsumerID(m.id), Hash: hash}))
+	}
 	everything, err := d.db.Recipients().Recipient(ctx, "alpha")
 	must(t, err)
 	everything.Scopes = fdx.ScopesOf(fdx.NewClusters(fdx.AllClusters()...))

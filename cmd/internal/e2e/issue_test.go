@@ -42,6 +42,7 @@ func issue(ctx context.Context, db *postgres.DB, hasher *token.Hasher, key *reci
 	approval, err := db.Authorizations().Open(ctx, consent.Authorization{
 		ID: consent.NewAuthorizationID(), Browser: pushed.String(), Pushed: pushed.String(), Recipient: t.recipient,
 		Request: request, Consumer: t.consumer, AuthenticatedAt: now, Accounts: t.accounts, Decision: consent.Approved,
+		SecondFactor: consent.FactorCode, SecondFactorAt: now,
 		Disclosure: consent.Disclosure{Version: "e2e", Locale: "en", Text: "To test."}, ExpiresAt: later,
 	})
 	if err != nil {

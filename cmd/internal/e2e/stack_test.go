@@ -54,7 +54,7 @@ func (s *stack) person(t *testing.T) *browser.Browser {
 	t.Helper()
 	roots, err := s.TLS()
 	must(t, err)
-	b, err := browser.New(browser.Config{Home: []string{s.Issuer, s.PortalURL}, TLS: roots})
+	b, err := browser.New(browser.Config{Home: []string{s.Issuer, s.PortalURL}, TLS: roots, Codes: browser.Mailbox(s.MailboxURL, roots)})
 	must(t, err)
 	return b
 }
@@ -188,7 +188,7 @@ func checkFile(t *testing.T, s *stack) {
 			}
 		}
 	}
-	members("the file", file, "issuer", "mtls_base", "gateway_base", "portal_url", "ca_file", "postgres_dsn", "redis_url",
+	members("the file", file, "issuer", "mtls_base", "gateway_base", "portal_url", "mailbox_url", "ca_file", "postgres_dsn", "redis_url",
 		"resource_servers", "software_statement_file")
 	for _, r := range file["recipients"].([]any) {
 		m := r.(map[string]any)

@@ -1,0 +1,73 @@
+package authzd
+
+import (
+	"context"
+	"crypto/hkdf"
+	"crypto/sha256"
+	"errors"
+	"fmt"
+	"time"
+
+	"github.com/headgate/headgate/certs"
+	"github.com/headgate/headgate/cmd/internal/bank"
+	"github.com/headgate/headgate/consent/portal"
+	"github.com/headgate/headgate/internal/login"
+	"github.com/headgate/headgate/internal/mail"
+)
+
+// newSignIn returns the built-in sign-in. What it stores is keyed by a secret
+// of its own, made from one that every instance has.
+func (p *Process) newSignIn(c Config, b *bank.Bank, write func(login.Message) (portal.Letter, error)) (*login.Login, *login.Codes, error) {
+	secret, err := signInSecret(c.SubjectKeyFile)
+	if err != nil {
+		return nil, nil, err
+	}
+	store := p.db.SignIns()
+	signIn, err := login.New(login.Config{Store: people(b, store), Throttle: store, Journal: store, Secret: secret})
+	if err != nil {
+		return nil, nil, err
+	}
+	sender, err := p.newCodeSender(c, b, write)
+	if err != nil {
+		return nil, nil, err
+	}
+	codes, err := login.NewCodes(login.CodesConfig{Store: store, Throttle: store, Sender: sender, Secret: secret})
+	return signIn, codes, err
+}
+
+// signInSecret makes the secret of sign-ins from the one in a file.
+func signInSecret(file string) ([]byte, error) {
+	root, err := certs.LoadSecret(file)
+	if err != nil {
+		return nil, fmt.Errorf("subject_key_file: %w", err)
+	}
+	return hkdf.Key(sha256.New, root, nil, "headgate sign-in", sha256.Size)
+}
+
+// newCodeSender returns what brings one-time codes to people: the way that
+// notices go.
+func (p *Process) newCodeSender(c Config, b *bank.Bank, write func(login.Message) (portal.Letter, error)) (login.Sender, error) {
+	send, err := p.newSender(c)
+	if err != nil {
+		return nil, err
+	}
+	if send == nil {
+		return noSender{}, nil
+	}
+	return mail.NewCodes(mail.CodesConfig{
+		Addresses: p.addresses(b), Send: send, Now: time.Now,
+		Write: func(m login.Message) (mail.Message, error) {
+			l, err := write(m)
+			return mail.Message{Lang: l.Lang, Subject: l.Subject, Text: l.Text, HTML: l.HTML}, err
+		},
+	})
+}
+
+// noSender is used where nothing can bring codes to people. What takes a
+// second proof cannot be shared then.
+type noSender struct{}
+
+var errNoSender = errors.New("no way to send one-time codes is configured")
+
+// Send implements login.Sender.
+func (noSender) Send(context.Context, login.Message) error { return errNoSender }

@@ -1,0 +1,139 @@
+package portal
+
+import (
+	"errors"
+	"fmt"
+	"math"
+	"net/http"
+	"net/url"
+	"strconv"
+
+	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/login"
+)
+
+// The second proof of who decides, for data that takes one.
+
+// stepUpPage is what step-up.html gets.
+type stepUpPage struct {
+	journeyPage
+	Title string
+	Data  []string // what it is about
+	// Reference is on the message, too; empty when none is on its way.
+	Reference string
+}
+
+// purpose names what a code is for: this decision and no other.
+func (j *journey) purpose() string { return "share " + string(j.a.ID) }
+
+// getStepUp sends a code, unless one is on its way: loading the page again
+// sends no other.
+func (p *Portal) getStepUp(j *journey) {
+	if !p.onPage(j, consent.StepStepUp) {
+		return
+	}
+	reference, err := p.c.Codes.Sent(j.Request.Context(), j.a.Consumer, j.purpose())
+	if err != nil {
+		p.down(j, fmt.Errorf("find code: %w", err))
+		return
+	}
+	if reference == "" {
+		p.sendCode(j, "")
+		return
+	}
+	p.showStepUp(j, http.StatusOK, reference, "", "")
+}
+
+// sendCode sends a new code and shows the page. saying stands above it when
+// the code is on its way.
+func (p *Portal) sendCode(j *journey, saying string) {
+	reference, err := p.c.Codes.Send(j.Request.Context(), j.a.Consumer, j.purpose(), []string{j.t.Lang})
+	var wait *login.Wait
+	switch {
+	case err == nil:
+		p.showStepUp(j, http.StatusOK, reference, "", saying)
+	case errors.As(err, &wait):
+		// The earlier code may still be good.
+		if reference, err = p.c.Codes.Sent(j.Request.Context(), j.a.Consumer, j.purpose()); err != nil {
+			p.down(j, fmt.Errorf("find code: %w", err))
+			return
+		}
+		seconds := int(math.Ceil(wait.For.Seconds()))
+		j.Header("Retry-After", strconv.Itoa(seconds))
+		fault := j.t.T("stepup.soon", "Count", seconds)
+		if seconds > 90 {
+			fault = j.t.T("stepup.wait", "Count", int(math.Ceil(wait.For.Minutes())))
+		}
+		p.showStepUp(j, http.StatusTooManyRequests, reference, fault, "")
+	default:
+		p.down(j, fmt.Errorf("send code: %w", err))
+	}
+}
+
+func (p *Portal) showStepUp(j *journey, status int, reference, fault, notice string) {
+	v := stepUpPage{
+		journeyPage: p.journeyPage(j, consent.StepStepUp, ""),
+		Title:       j.t.T("stepup.title"), Reference: reference,
+	}
+	for _, c := range j.a.Request.Guarded().List() {
+		v.Data = append(v.Data, j.t.T("data."+c.String()+".label"))
+	}
+	v.Fault, v.Field, v.Notice = fault, "code", notice
+	p.show(j, status, "step-up", faulty(j.t, v.Title, fault), v)
+}
+
+func (p *Portal) postStepUp(j *journey, form url.Values) {
+	if !p.onPage(j, consent.StepStepUp) {
+		return
+	}
+	ctx := j.Request.Context()
+	if !p.c.Sessions.Marked(ctx, j.what(consent.StepStepUp, ""), form.Get("mark")) {
+		reference, err := p.c.Codes.Sent(ctx, j.a.Consumer, j.purpose())
+		if err != nil {
+			p.down(j, fmt.Errorf("find code: %w", err))
+			return
+		}
+		p.showStepUp(j, http.StatusConflict, reference, "", j.t.T("stale"))
+		return
+	}
+	switch form.Get("action") {
+	case "cancel":
+		p.cancel(j)
+	case "resend":
+		p.sendCode(j, j.t.T("stepup.again"))
+	case "stay":
+		reference, err := p.c.Codes.Sent(ctx, j.a.Consumer, j.purpose())
+		if err != nil {
+			p.down(j, fmt.Errorf("find code: %w", err))
+			return
+		}
+		p.showStepUp(j, http.StatusOK, reference, "", j.t.T("idle.more"))
+	case "code":
+		p.enterCode(j, form.Get("code"))
+	default:
+		p.failed(j.Writer, j.Request, badForm, errors.New("unknown action"))
+	}
+}
+
+func (p *Portal) enterCode(j *journey, code string) {
+	ctx := j.Request.Context()
+	err := p.c.Codes.Check(ctx, j.a.Consumer, j.purpose(), code)
+	switch {
+	case err == nil:
+		j.a.SecondFactor, j.a.SecondFactorAt = consent.FactorCode, p.c.Now()
+		p.replace(j)
+	case errors.Is(err, login.ErrCode), errors.Is(err, login.ErrCodeOver):
+		reference, err := p.c.Codes.Sent(ctx, j.a.Consumer, j.purpose())
+		if err != nil {
+			p.down(j, fmt.Errorf("find code: %w", err))
+			return
+		}
+		fault := j.t.T("stepup.wrong")
+		if reference == "" {
+			fault = j.t.T("stepup.over")
+		}
+		p.showStepUp(j, http.StatusUnprocessableEntity, reference, fault, "")
+	default:
+		p.down(j, fmt.Errorf("check code: %w", err))
+	}
+}

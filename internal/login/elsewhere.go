@@ -1,0 +1,33 @@
+package login
+
+import "github.com/headgate/headgate/consent"
+
+// What pages and a sign-in at another place, such as the bank's own, say to each
+// other.
+
+// Ask says what a sign-in elsewhere is to prove.
+type Ask struct {
+	// StepUp asks for a second proof, and a fresh one.
+	StepUp bool
+	// Locales are the languages of the page, preferred first.
+	Locales []string
+	// Hint is whom the app expects; empty for nobody.
+	Hint string
+}
+
+// Departure is how a sign-in elsewhere begins.
+type Departure struct {
+	// Address is where the browser goes.
+	Address string
+	// State comes back with the browser, and names Keep.
+	State string
+	// Keep is a secret that the session holds until the browser is back.
+	Keep string
+}
+
+// Proof is how it ended.
+type Proof struct {
+	Consumer consent.ConsumerID
+	// Strong: a second proof was given.
+	Strong bool
+}

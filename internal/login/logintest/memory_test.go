@@ -1,0 +1,12 @@
+package logintest_test
+
+import (
+	"testing"
+
+	"github.com/headgate/headgate/internal/login/logintest"
+)
+
+func TestMemory(t *testing.T) {
+	t.Parallel()
+	logintest.Stores(t, func(*testing.T) logintest.Store { return &logintest.Memory{} })
+}
