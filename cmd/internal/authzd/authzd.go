@@ -98,7 +98,7 @@ type Config struct {
 	StrangerQuota   int           `json:"stranger_quota" default:"600" help:"requests a minute from one address that nobody has authenticated; 0 has no limit"`
 	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most requests of clients at a time, and as many revocations; further ones are answered 503 at once; 0 has no bound"`
 	Instances       int           `json:"instances" default:"1" help:"how many authorization servers there are: each lets its part of a quota through"`
-	Proxies         []string      `json:"proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
+	TrustedProxies  []string      `json:"trusted_proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -345,9 +345,9 @@ func newServer(c Config, db *postgres.DB, cache authz.Cache, keys *certs.Rotator
 	if err != nil {
 		return nil, fmt.Errorf("policy_pack: %w", err)
 	}
-	addresses, err := web.NewAddresses(c.Proxies)
+	addresses, err := web.NewAddresses(c.TrustedProxies)
 	if err != nil {
-		return nil, fmt.Errorf("proxies: %w", err)
+		return nil, fmt.Errorf("trusted_proxies: %w", err)
 	}
 	return authz.New(authz.Config{
 		Limits: authz.Limits{
