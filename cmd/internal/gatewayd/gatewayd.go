@@ -165,6 +165,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 			return nil, err
 		}
 		p.closers = append(p.closers, own.Close)
+		p.watch.Stops(own)
 		if stops, err = newConsents(rc, own, told, newNotices(c, own)); err != nil {
 			return nil, err
 		}
