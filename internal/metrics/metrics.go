@@ -98,8 +98,8 @@ type Pool struct {
 	Waited, GivenUp int64
 }
 
-// Watch tells of a pool; now returns its present state. The name is postgres
-// or redis, each once.
+// Watch tells of a pool; now returns its present state. The name is
+// postgres, stops or redis, each once.
 func (m *Metrics) Watch(name string, now func() Pool) {
 	labels := prometheus.Labels{"pool": name}
 	gauge := func(metric, help string, value func(Pool) int) prometheus.Collector {

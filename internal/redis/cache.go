@@ -288,6 +288,11 @@ func (c *Cache) Ended(ctx context.Context, id consent.GrantID, epoch int64) erro
 // run runs a script by its hash, and by its text when a Redis that was
 // restarted does not have it yet.
 func (c *Cache) run(ctx context.Context, s *goredis.Script, keys []string, args ...any) (any, error) {
+	if c.within > 0 {
+		var cancel context.CancelFunc
+		ctx, cancel = context.WithTimeout(ctx, c.within)
+		defer cancel()
+	}
 	answer, err := c.breaker.Execute(func() (any, error) {
 		return s.Run(ctx, c.client, keys, args...).Result()
 	})

@@ -54,6 +54,7 @@ var ErrDown = errors.New("redis: given up for the moment")
 // and is safe for concurrent use.
 type Cache struct {
 	client  goredis.UniversalClient
+	within  time.Duration // of a call, when it may have to ask for the map first; 0 in a single Redis
 	breaker *gobreaker.CircuitBreaker[any]
 }
 
@@ -78,7 +79,7 @@ func open(c Config, l limits) (*Cache, error) {
 			return nil, errors.Join(fmt.Errorf("redis: %w", err), client.Close())
 		}
 	}
-	return &Cache{
+	cache := &Cache{
 		client: client,
 		breaker: gobreaker.NewCircuitBreaker[any](gobreaker.Settings{
 			MaxRequests: 1,
@@ -90,7 +91,11 @@ func open(c Config, l limits) (*Cache, error) {
 				c.Log.Warn("redis", slog.String("breaker", to.String()))
 			},
 		}),
-	}, nil
+	}
+	if opts.IsClusterMode {
+		cache.within = l.pool + l.dial + l.io
+	}
+	return cache, nil
 }
 
 // Stats is what a Cache is doing.
@@ -148,6 +153,9 @@ func options(c Config, l limits) (*goredis.UniversalOptions, error) {
 	if nodes := query["addr"]; len(nodes) > 0 {
 		query.Del("addr")
 		o.IsClusterMode = true
+		// One try here too: a second one could find its own proof spent. A node
+		// that says MOVED is a failure, and the map is read anew meanwhile.
+		o.MaxRedirects = -1
 		o.Addrs = nodes
 	}
 	if len(query) > 0 {

@@ -33,6 +33,14 @@
 // volatile-ttl and noeviction do), it must not load old snapshots, and its
 // clock must not be set back by more than a second.
 //
+// # Redis Cluster
+//
+// A Redis Cluster is used like one Redis, which is the shard that holds the
+// hash tag; the others are idle. It gives a place in an installation that
+// there is already, not more throughput. A call has one try there too. When
+// the shard has moved the call fails, which costs a look at PostgreSQL, and the
+// client reads the map anew.
+//
 // The package must not know HTTP or what a read is. It uses nothing that
 // Redis 7.0 lacks.
 package redis

@@ -270,7 +270,7 @@ func TestPortInUseIsNamed(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	_, err = startServer(t.Context(), redis, port, "")
+	_, err = startServer(t.Context(), redis, port, RedisConfig{})
 	check("Redis, port lost", err)
 	_, err = startEmbedded(port)
 	check("embedded Redis, port lost", err)

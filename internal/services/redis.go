@@ -2,6 +2,7 @@ package services
 
 import (
 	"bufio"
+	"cmp"
 	"context"
 	"crypto/rand"
 	"errors"
@@ -26,6 +27,12 @@ type RedisConfig struct {
 	Dir string
 	// Port is the TCP port on 127.0.0.1; 0 picks a free one.
 	Port int
+	// ClusterDir makes the server a node of a Redis Cluster, which is alone and
+	// owns no slot until somebody says so; it keeps its own configuration in
+	// that folder, which must exist. It needs redis-server 7 or later.
+	ClusterDir string
+	// Password replaces the generated one: nodes of a cluster share theirs.
+	Password string
 	// ForceEmbedded uses the server in this process even where a real one is
 	// installed.
 	ForceEmbedded bool
@@ -64,7 +71,7 @@ func StartRedis(ctx context.Context, cfg RedisConfig) (*Redis, error) {
 		if binary.Path == "" || cfg.ForceEmbedded {
 			r, err = startEmbedded(port)
 		} else {
-			r, err = startServer(ctx, binary, port, cfg.Dir)
+			r, err = startServer(ctx, binary, port, cfg)
 		}
 		return err
 	})
@@ -86,18 +93,34 @@ daemonize no
 tcp-backlog 128
 `
 
-func startServer(ctx context.Context, binary RedisBinary, port int, dir string) (*Redis, error) {
-	r := &Redis{kind: binary.Name + " " + binary.Version, port: port, password: rand.Text(), done: make(chan struct{})}
+// nodeSettings come on top of those for a node of a cluster.
+const nodeSettings = `cluster-enabled yes
+dir "%s"
+cluster-config-file nodes.conf
+cluster-port %d
+cluster-node-timeout 5000
+`
+
+func startServer(ctx context.Context, binary RedisBinary, port int, cfg RedisConfig) (*Redis, error) {
+	r := &Redis{kind: binary.Name + " " + binary.Version, port: port, password: cmp.Or(cfg.Password, rand.Text()), done: make(chan struct{})}
+	settings := fmt.Sprintf(serverSettings, port, r.password)
+	if cfg.ClusterDir != "" {
+		bus, err := freePort()
+		if err != nil {
+			return nil, err
+		}
+		settings += fmt.Sprintf(nodeSettings, cfg.ClusterDir, bus)
+	}
 	cmd := exec.Command(binary.Path, "-")
-	cmd.Stdin = strings.NewReader(fmt.Sprintf(serverSettings, port, r.password))
+	cmd.Stdin = strings.NewReader(settings)
 	cmd.Env = []string{"LC_ALL=C", "TZ=UTC", "PATH=" + os.Getenv("PATH")}
 	cmd.Dir = "/"
 
 	// The server writes to a file of ours and not to a pipe: it must not block
 	// when nobody reads.
 	name := os.DevNull
-	if dir != "" {
-		name = filepath.Join(dir, "redis.log")
+	if cfg.Dir != "" {
+		name = filepath.Join(cfg.Dir, "redis.log")
 	}
 	log, err := os.OpenFile(name, os.O_RDWR|os.O_CREATE|os.O_TRUNC, 0o600)
 	if err != nil {

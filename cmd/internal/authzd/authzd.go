@@ -102,7 +102,7 @@ type Config struct {
 	StrangerQuota   int           `json:"stranger_quota" default:"600" help:"requests a minute from one address that nobody has authenticated; 0 has no limit"`
 	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most requests of clients at a time, and as many revocations; further ones are answered 503 at once; 0 has no bound"`
 	Instances       int           `json:"instances" default:"1" help:"how many authorization servers there are: each lets its part of a quota through"`
-	Proxies         []string      `json:"proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
+	TrustedProxies  []string      `json:"trusted_proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
 	JournalDir      string        `json:"journal_dir" default:"" help:"folder, not on the machines of the database, in which every change of a consent is noted within a second, for a restored database (docs/operations.md); the process refuses to serve a database that is older; empty notes nothing"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
@@ -211,9 +211,9 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	if err != nil {
 		return nil, fmt.Errorf("policy_pack: %w", err)
 	}
-	addresses, err := web.NewAddresses(c.Proxies)
+	addresses, err := web.NewAddresses(c.TrustedProxies)
 	if err != nil {
-		return nil, fmt.Errorf("proxies: %w", err)
+		return nil, fmt.Errorf("trusted_proxies: %w", err)
 	}
 	pages, sessions, err := p.newPortal(c, p.db, provider, stop, receipts, rules, addresses)
 	if err != nil {

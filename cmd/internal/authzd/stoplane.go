@@ -28,6 +28,7 @@ func (p *Process) newStopLane(ctx context.Context, c Config, dsn string, sealer 
 			return stopLane{}, err
 		}
 		p.closers = append(p.closers, db.Close)
+		p.watch.Stops(db)
 		stop, err := p.newStop(db, cache, p.log)
 		if err != nil {
 			return stopLane{}, err

@@ -67,7 +67,7 @@ type Config struct {
 	StrangerQuota   int           `json:"stranger_quota" default:"600" help:"unknown access tokens a minute from one address; 0 has no limit"`
 	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most reads at a time, and as many requests about consents, and as many ends of consents; further ones are answered 503 at once; 0 has no bound"`
 	Instances       int           `json:"instances" default:"1" help:"how many gateways there are: without Redis each lets its part of a quota through"`
-	Proxies         []string      `json:"proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
+	TrustedProxies  []string      `json:"trusted_proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
 	JournalDir      string        `json:"journal_dir" default:"" help:"folder in which authzd notes every change of a consent; the process refuses to serve a database that is older, and waits for it at the start; empty compares nothing"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
@@ -124,9 +124,9 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		Public: c.Public, Issuer: c.Issuer, Instance: instance(c.Instance), Log: log,
 		Tokens: db.Tokens(), Provider: provider.Provider, Gate: gate, Performance: db.Performance(), Watch: p.watch.Watch(),
 	}
-	addresses, err := web.NewAddresses(c.Proxies)
+	addresses, err := web.NewAddresses(c.TrustedProxies)
 	if err != nil {
-		return nil, fmt.Errorf("proxies: %w", err)
+		return nil, fmt.Errorf("trusted_proxies: %w", err)
 	}
 	rc.Limits = resource.Limits{
 		Quotas:    resource.Quotas{Recipient: c.RecipientQuota, Consent: c.ConsentQuota, Bank: c.BankQuota},
@@ -170,6 +170,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 			return nil, err
 		}
 		p.closers = append(p.closers, own.Close)
+		p.watch.Stops(own)
 		if stops, err = newConsents(rc, own, told, newNotices(c, own), p.watch); err != nil {
 			return nil, err
 		}

@@ -110,6 +110,13 @@ func (t *Telemetry) Postgres(db *postgres.DB) {
 	}
 }
 
+// Stops tells of the connections to PostgreSQL that are kept for stops.
+func (t *Telemetry) Stops(db *postgres.DB) {
+	if t.metrics != nil {
+		t.metrics.Watch("stops", func() metrics.Pool { return metrics.Pool(db.Pool()) })
+	}
+}
+
 // Redis tells of the connections to Redis and of its circuit breaker.
 func (t *Telemetry) Redis(c *redis.Cache) {
 	if t.metrics == nil {
