@@ -22,13 +22,13 @@ import (
 	"github.com/headgate/headgate/internal/login"
 )
 
-// How an answer is refused. Any other error means that the provider could not
-// be asked.
+// How an answer is refused. Both are login.ErrNotProved. Any other error means
+// that the provider could not be asked.
 var (
 	// ErrAnswer: it is not the answer to what was asked, or proves nothing.
-	ErrAnswer = errors.New("banklogin: the answer of the provider is refused")
+	ErrAnswer = fmt.Errorf("banklogin: the answer of the provider is refused: %w", login.ErrNotProved)
 	// ErrGaveUp: the provider says that the person was not signed in.
-	ErrGaveUp = errors.New("banklogin: not signed in at the provider")
+	ErrGaveUp = fmt.Errorf("banklogin: the provider says no: %w", login.ErrNotProved)
 )
 
 // Config configures a Provider.

@@ -77,6 +77,11 @@ type Config struct {
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, as party of each grant"`
 	HelpURI         string        `json:"help_uri" default:"" help:"https page behind the help link; empty shows none"`
 	PolicyPack      string        `json:"policy_pack" default:"generic" help:"rules of the place that consents are held to: generic, us-fdx, ca, uk, eu or au; empty is generic"`
+	OIDCIssuer      string        `json:"oidc_issuer" default:"" help:"issuer of the bank's own OpenID provider, at which people sign in; empty is the built-in sign-in ('headgate login')"`
+	OIDCClientID    string        `json:"oidc_client_id" default:"" help:"how that provider knows us; its redirect URI is browser_base with /signin/return"`
+	OIDCSecretFile  string        `json:"oidc_client_secret_file" default:"" help:"private file that holds the secret of oidc_client_id"`
+	OIDCStepUp      string        `json:"oidc_acr_step_up" default:"" help:"acr value by which that provider says that a second proof was given; empty sends one-time codes by mail"`
+	OIDCConsumer    string        `json:"oidc_consumer_claim" default:"sub" help:"claim of the ID token that holds the person's id at the bank"`
 	TrustedProxies  []string      `json:"trusted_proxies" default:"" help:"address ranges of the proxies in front of the pages, such as 10.0.0.0/8, whose X-Forwarded-For tells where a sign-in comes from; empty believes none"`
 	TimeZone        string        `json:"time_zone" default:"UTC" help:"IANA time zone in which pages show times"`
 	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
@@ -272,6 +277,10 @@ func (p *Process) newPortal(c Config, b *bank.Bank, stop *consent.Service, recei
 	if err != nil {
 		return nil, nil, err
 	}
+	elsewhere, err := p.newBankLogin(c)
+	if err != nil {
+		return nil, nil, err
+	}
 	proxies, err := prefixes("trusted_proxies", c.TrustedProxies)
 	if err != nil {
 		return nil, nil, err
@@ -281,7 +290,7 @@ func (p *Process) newPortal(c Config, b *bank.Bank, stop *consent.Service, recei
 		return nil, nil, fmt.Errorf("policy_pack: %w", err)
 	}
 	pages, err = portal.New(portal.Config{
-		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
+		UI: look, Sessions: sessions, Login: signIn, Bank: elsewhere, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
 		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: p.watch.Watch(),
 		Rules: pauses{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Base: c.BrowserBase, MailLanguage: c.MailLanguage,
 		Codes: codes, Devices: db.Sessions(), SignIns: db.SignIns(), Proxies: proxies,
