@@ -288,8 +288,9 @@ func (p *Provider) redeem(ctx context.Context, f *found, k kept, code string, no
 		return login.Proof{}, fmt.Errorf("%w: azp", ErrAnswer)
 	case id.IssuedAt.After(now.Add(leeway)):
 		return login.Proof{}, fmt.Errorf("%w: iat", ErrAnswer)
-	case at == 0 || now.Sub(time.Unix(at, 0)) > age+leeway || time.Unix(at, 0).After(now.Add(leeway)):
-		// auth_time is required where max_age was asked for (OpenID Connect
+	case now.Sub(time.Unix(at, 0)) > age+leeway || time.Unix(at, 0).After(now.Add(leeway)):
+		// One that is missing is of 1970: auth_time is required where max_age
+		// was asked for (OpenID Connect
 		// Core section 2).
 		return login.Proof{}, fmt.Errorf("%w: auth_time", ErrAnswer)
 	}
