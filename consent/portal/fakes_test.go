@@ -72,6 +72,7 @@ type world struct {
 	asked      []erasure.Request
 	edit       policy.Edit
 	codes      *logintest.Memory
+	elsewhere  *elsewhere      // nil for the built-in sign-in
 	codePost   []login.Message // codes on their way, oldest first
 }
 
@@ -83,10 +84,22 @@ type storedSession struct {
 
 // newWorld starts a bank with two customers, ada and bob, and one app that
 // asks ada for something.
-func newWorld(t *testing.T, brand ...ui.Brand) *world {
+func newWorld(t *testing.T, brand ...ui.Brand) *world { return newWorldAt(t, nil, brand...) }
+
+// config has people sign in elsewhere, where there is one.
+func (w *world) config(c Config) Config {
+	if w.elsewhere != nil {
+		c.Login, c.Bank = nil, w.elsewhere
+	}
+	return c
+}
+
+// newWorldAt is newWorld with a sign-in elsewhere, unless it is nil.
+func newWorldAt(t *testing.T, at *elsewhere, brand ...ui.Brand) *world {
 	t.Helper()
 	w := &world{
-		t: t, now: time.Now().Truncate(time.Second),
+		elsewhere: at,
+		t:         t, now: time.Now().Truncate(time.Second),
 		auths: map[consent.AuthorizationID]consent.Authorization{},
 		recipients: map[consent.RecipientID]consent.Recipient{budgetBee: {
 			ID: budgetBee, Status: consent.RecipientActive, Name: "BudgetBee", LegalName: "BudgetBee Ltd",
@@ -136,13 +149,13 @@ func newWorld(t *testing.T, brand ...ui.Brand) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
-	w.portal, err = New(Config{
+	w.portal, err = New(w.config(Config{
 		Codes: codes, Devices: w, SignIns: w,
 		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
 		Grants: w, Stopper: w, Rests: w, Answers: w, Reads: w, Uses: w, Receipts: w.desk(), Now: w.clock,
 		Rules: w, Told: w, Inbox: (*post)(w), Teller: (*post)(w), Erasures: (*wishes)(w), Shrinker: w, Base: "https://bank.example",
 		Log: slog.New(slog.NewTextHandler(w.logged, nil)),
-	})
+	}))
 	if err != nil {
 		t.Fatal(err)
 	}

@@ -42,6 +42,11 @@ func (p *Portal) Handler() (http.Handler, error) {
 	e.POST("/consent/:id/review", p.journeyForm(p.postReview))
 	e.GET("/consent/:id/step-up", p.journey(p.getStepUp))
 	e.POST("/consent/:id/step-up", p.journeyForm(p.postStepUp))
+	if p.c.Bank != nil {
+		e.GET("/consent/:id/bank", p.journey(p.getBank))
+		e.GET(portalBank, p.getPortalBank)
+		e.GET(ReturnPath, p.getReturn)
+	}
 	e.POST("/consent/:id/stay", p.journeyForm(p.postJourneyStay))
 	e.GET("/consent/:id/done", p.journey(p.getDone))
 

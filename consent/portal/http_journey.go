@@ -50,36 +50,47 @@ func (j *journey) what(page consent.Step, more string) string {
 // browser is as unknown as one that does not exist.
 func (p *Portal) journey(handle func(*journey)) gin.HandlerFunc {
 	return func(g *gin.Context) {
-		ctx := g.Request.Context()
 		id, clean := web.Param(g, "id")
-		browser, bound := p.c.Sessions.Bound(ctx)
-		if !clean || !bound {
+		if !clean {
 			p.failed(g.Writer, g.Request, notFound, nil)
 			return
 		}
-		a, err := p.c.Authorizations.Authorization(ctx, consent.AuthorizationID(id), browser)
-		if err == nil && (a.ID != consent.AuthorizationID(id) || a.Browser != browser) {
-			err = fmt.Errorf("store returned another authorization: %w", consent.ErrNotFound)
+		if j, ok := p.load(g, consent.AuthorizationID(id)); ok {
+			handle(j)
 		}
-		if errors.Is(err, consent.ErrNotFound) {
-			p.failed(g.Writer, g.Request, notFound, nil)
-			return
-		}
-		j := &journey{Context: g, a: a}
-		if err == nil {
-			web.Fields(ctx).Client = string(a.Recipient)
-			j.app, err = p.c.Recipients.Recipient(ctx, a.Recipient)
-		}
-		if err != nil {
-			p.failed(g.Writer, g.Request, unavailable, fmt.Errorf("load journey: %w", err))
-			return
-		}
-		j.t = p.text(g.Request, a.UILocales)
-		if j.name = plain(j.app.Name, maxName); j.name == "" {
-			j.name = j.t.T("problem.app")
-		}
-		handle(j)
 	}
+}
+
+// load returns the decision in progress with that id, or answers.
+func (p *Portal) load(g *gin.Context, id consent.AuthorizationID) (*journey, bool) {
+	ctx := g.Request.Context()
+	browser, bound := p.c.Sessions.Bound(ctx)
+	if !bound {
+		p.failed(g.Writer, g.Request, notFound, nil)
+		return nil, false
+	}
+	a, err := p.c.Authorizations.Authorization(ctx, id, browser)
+	if err == nil && (a.ID != id || a.Browser != browser) {
+		err = fmt.Errorf("store returned another authorization: %w", consent.ErrNotFound)
+	}
+	if errors.Is(err, consent.ErrNotFound) {
+		p.failed(g.Writer, g.Request, notFound, nil)
+		return nil, false
+	}
+	j := &journey{Context: g, a: a}
+	if err == nil {
+		web.Fields(ctx).Client = string(a.Recipient)
+		j.app, err = p.c.Recipients.Recipient(ctx, a.Recipient)
+	}
+	if err != nil {
+		p.failed(g.Writer, g.Request, unavailable, fmt.Errorf("load journey: %w", err))
+		return nil, false
+	}
+	j.t = p.text(g.Request, a.UILocales)
+	if j.name = plain(j.app.Name, maxName); j.name == "" {
+		j.name = j.t.T("problem.app")
+	}
+	return j, true
 }
 
 // journeyForm is journey for a form, which it reads first.
@@ -201,12 +212,15 @@ type loginPage struct {
 	Title    string
 	Username string
 	Who      []string // who the app is, and that the bank knows it
-	Portal   bool     // the sign-in of the portal, without a journey around it
+	// Leave is the address that leads to a sign-in elsewhere; empty for the
+	// built-in one.
+	Leave  string
+	Portal bool // the sign-in of the portal, without a journey around it
 }
 
 func (p *Portal) getLogin(j *journey) {
 	if p.onPage(j, consent.StepLogin) {
-		p.showLogin(j, http.StatusOK, plain(j.a.LoginHint, 256), "", "")
+		p.showLogin(j, http.StatusOK, plain(j.a.LoginHint, 256), refusedBefore(j.Request, j.t), "")
 	}
 }
 
@@ -220,6 +234,9 @@ func (p *Portal) showLogin(j *journey, status int, username, fault, notice strin
 	}
 	v.Who = append(v.Who, j.t.T("review.known", "Bank", p.c.UI.Bank()))
 	v.Fault, v.Field, v.Notice = fault, "username", notice
+	if p.c.Bank != nil {
+		v.Leave, v.Field = j.bankPath(), "login_submit"
+	}
 	p.show(j, status, "login", faulty(j.t, v.Title, fault), v)
 }
 
@@ -240,6 +257,10 @@ func (p *Portal) postLogin(j *journey, form url.Values) {
 		p.showLogin(j, http.StatusOK, plain(form.Get("username"), 256), "", j.t.T("idle.more"))
 		return
 	}
+	if p.c.Bank != nil {
+		p.failed(j.Writer, j.Request, badForm, errors.New("nobody signs in here"))
+		return
+	}
 	who, err := p.c.Login.Authenticate(ctx, p.attempt(j.Request, form))
 	if err == nil {
 		err = p.c.Sessions.SignIn(ctx, string(who), p.c.Now())
@@ -252,11 +273,7 @@ func (p *Portal) postLogin(j *journey, form url.Values) {
 		}
 		return
 	}
-	if j.a.Consumer != who {
-		j.a.Accounts = nil // somebody else chose those
-	}
-	j.a.Consumer, j.a.AuthenticatedAt = who, p.c.Now()
-	j.a.SecondFactor, j.a.SecondFactorAt = "", time.Time{}
+	p.decides(j, who)
 	p.replace(j)
 }
 

@@ -69,9 +69,10 @@ func (p *Portal) languageLinks(t *text) []ui.Link {
 
 // here is the address to which the language switch of an answer goes back. A
 // form is not sent again, and what an app put into the address of the
-// authorization endpoint is not repeated on a page.
+// authorization endpoint, or a provider into the way back, is not repeated on a
+// page.
 func here(r *http.Request) string {
-	if r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/authorize") {
+	if r.Method == http.MethodGet && !strings.HasPrefix(r.URL.Path, "/authorize") && r.URL.Path != ReturnPath {
 		return r.URL.RequestURI()
 	}
 	return r.URL.EscapedPath()

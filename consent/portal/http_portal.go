@@ -82,7 +82,7 @@ func (p *Portal) getPortalLogin(g *gin.Context) {
 		see(g, homePath)
 		return
 	}
-	p.showPortalLogin(g, http.StatusOK, "", "")
+	p.showPortalLogin(g, http.StatusOK, "", refusedBefore(g.Request, p.text(g.Request, nil)))
 }
 
 func (p *Portal) showPortalLogin(g *gin.Context, status int, username, fault string) {
@@ -90,6 +90,9 @@ func (p *Portal) showPortalLogin(g *gin.Context, status int, username, fault str
 	v := loginPage{Title: t.T("login.title", "Bank", p.c.UI.Bank()), Username: username, Portal: true}
 	v.page, v.Action = page{text: t}, loginPath
 	v.Fault, v.Field = fault, "username"
+	if p.c.Bank != nil {
+		v.Leave, v.Field = portalBank, "login_submit"
+	}
 	if err := p.pages.Render(g.Writer, status, "login", p.frame(t, faulty(t, v.Title, fault)), v); err != nil {
 		p.failed(g.Writer, g.Request, unavailable, err)
 	}
@@ -98,6 +101,10 @@ func (p *Portal) showPortalLogin(g *gin.Context, status int, username, fault str
 func (p *Portal) postPortalLogin(g *gin.Context) {
 	form, ok := p.form(g)
 	if !ok {
+		return
+	}
+	if p.c.Bank != nil {
+		p.failed(g.Writer, g.Request, badForm, errors.New("nobody signs in here"))
 		return
 	}
 	ctx, t := g.Request.Context(), p.text(g.Request, nil)

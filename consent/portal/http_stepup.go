@@ -21,6 +21,9 @@ type stepUpPage struct {
 	Data  []string // what it is about
 	// Reference is on the message, too; empty when none is on its way.
 	Reference string
+	// Leave is the address that leads to where the proof is given; empty for a
+	// code.
+	Leave string
 }
 
 // purpose names what a code is for: this decision and no other.
@@ -30,6 +33,10 @@ func (j *journey) purpose() string { return "share " + string(j.a.ID) }
 // sends no other.
 func (p *Portal) getStepUp(j *journey) {
 	if !p.onPage(j, consent.StepStepUp) {
+		return
+	}
+	if p.stepsUpAtBank() {
+		p.showStepUp(j, http.StatusOK, "", refusedBefore(j.Request, j.t), "")
 		return
 	}
 	reference, err := p.c.Codes.Sent(j.Request.Context(), j.a.Consumer, j.purpose())
@@ -79,6 +86,9 @@ func (p *Portal) showStepUp(j *journey, status int, reference, fault, notice str
 		v.Data = append(v.Data, j.t.T("data."+c.String()+".label"))
 	}
 	v.Fault, v.Field, v.Notice = fault, "code", notice
+	if p.stepsUpAtBank() {
+		v.Leave, v.Field = j.bankPath(), "step_up_continue"
+	}
 	p.show(j, status, "step-up", faulty(j.t, v.Title, fault), v)
 }
 
@@ -87,7 +97,12 @@ func (p *Portal) postStepUp(j *journey, form url.Values) {
 		return
 	}
 	ctx := j.Request.Context()
-	if !p.c.Sessions.Marked(ctx, j.what(consent.StepStepUp, ""), form.Get("mark")) {
+	marked := p.c.Sessions.Marked(ctx, j.what(consent.StepStepUp, ""), form.Get("mark"))
+	if p.stepsUpAtBank() {
+		p.postStepUpAtBank(j, form.Get("action"), marked)
+		return
+	}
+	if !marked {
 		reference, err := p.c.Codes.Sent(ctx, j.a.Consumer, j.purpose())
 		if err != nil {
 			p.down(j, fmt.Errorf("find code: %w", err))
@@ -135,5 +150,19 @@ func (p *Portal) enterCode(j *journey, code string) {
 		p.showStepUp(j, http.StatusUnprocessableEntity, reference, fault, "")
 	default:
 		p.down(j, fmt.Errorf("check code: %w", err))
+	}
+}
+
+// postStepUpAtBank is for the two buttons of a page without a code.
+func (p *Portal) postStepUpAtBank(j *journey, action string, marked bool) {
+	switch {
+	case !marked:
+		p.showStepUp(j, http.StatusConflict, "", "", j.t.T("stale"))
+	case action == "cancel":
+		p.cancel(j)
+	case action == "stay":
+		p.showStepUp(j, http.StatusOK, "", "", j.t.T("idle.more"))
+	default:
+		p.failed(j.Writer, j.Request, badForm, errors.New("unknown action"))
 	}
 }

@@ -46,6 +46,10 @@ type Sessions interface {
 	// ID returns what names this sign-in in the list of a person's sessions;
 	// "" when nobody is signed in.
 	ID(ctx context.Context) string
+	// Keep holds a secret of this session under the state of a departure.
+	Keep(ctx context.Context, state, secret string)
+	// Take returns it once; false when there is none.
+	Take(ctx context.Context, state string) (secret string, ok bool)
 	// Stay notes that whoever is signed in is there still.
 	Stay(ctx context.Context)
 	// SignOut ends the session.
@@ -106,9 +110,12 @@ type Answers interface {
 
 // Config configures a Portal. All fields without a note are required.
 type Config struct {
-	UI             *ui.UI
-	Sessions       Sessions
+	UI       *ui.UI
+	Sessions Sessions
+	// Login is the built-in sign-in, and Bank one at a place of the bank's
+	// own, which takes its place. One of them is required.
 	Login          Login
+	Bank           BankLogin
 	Codes          Codes
 	Devices        Devices
 	SignIns        SignIns
@@ -166,7 +173,7 @@ type Portal struct {
 
 // New returns a Portal. It does no I/O.
 func New(c Config) (*Portal, error) {
-	if c.UI == nil || c.Sessions == nil || c.Login == nil || c.Codes == nil || c.Devices == nil || c.SignIns == nil ||
+	if c.UI == nil || c.Sessions == nil || c.Login == nil && c.Bank == nil || c.Codes == nil || c.Devices == nil || c.SignIns == nil ||
 		c.Authorizations == nil || c.Recipients == nil ||
 		c.Accounts == nil || c.Grants == nil || c.Stopper == nil || c.Rests == nil || c.Answers == nil ||
 		c.Reads == nil || c.Uses == nil || c.Receipts == nil || c.Log == nil {

@@ -22,13 +22,13 @@ import (
 	"github.com/headgate/headgate/internal/login"
 )
 
-// How an answer is refused. Any other error means that the provider could not
-// be asked.
+// How an answer is refused. Both are login.ErrNotProved. Any other error means
+// that the provider could not be asked.
 var (
 	// ErrAnswer: it is not the answer to what was asked, or proves nothing.
-	ErrAnswer = errors.New("banklogin: the answer of the provider is refused")
+	ErrAnswer = fmt.Errorf("banklogin: the answer of the provider is refused: %w", login.ErrNotProved)
 	// ErrGaveUp: the provider says that the person was not signed in.
-	ErrGaveUp = errors.New("banklogin: not signed in at the provider")
+	ErrGaveUp = fmt.Errorf("banklogin: the provider says no: %w", login.ErrNotProved)
 )
 
 // Config configures a Provider.
@@ -288,8 +288,9 @@ func (p *Provider) redeem(ctx context.Context, f *found, k kept, code string, no
 		return login.Proof{}, fmt.Errorf("%w: azp", ErrAnswer)
 	case id.IssuedAt.After(now.Add(leeway)):
 		return login.Proof{}, fmt.Errorf("%w: iat", ErrAnswer)
-	case at == 0 || now.Sub(time.Unix(at, 0)) > age+leeway || time.Unix(at, 0).After(now.Add(leeway)):
-		// auth_time is required where max_age was asked for (OpenID Connect
+	case now.Sub(time.Unix(at, 0)) > age+leeway || time.Unix(at, 0).After(now.Add(leeway)):
+		// One that is missing is of 1970: auth_time is required where max_age
+		// was asked for (OpenID Connect
 		// Core section 2).
 		return login.Proof{}, fmt.Errorf("%w: auth_time", ErrAnswer)
 	}

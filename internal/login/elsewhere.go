@@ -1,9 +1,16 @@
 package login
 
-import "github.com/headgate/headgate/consent"
+import (
+	"errors"
+
+	"github.com/headgate/headgate/consent"
+)
 
 // What pages and a sign-in at another place, such as the bank's own, say to each
 // other.
+
+// ErrNotProved: whoever came back is not signed in, for whatever reason.
+var ErrNotProved = errors.New("login: not signed in elsewhere")
 
 // Ask says what a sign-in elsewhere is to prove.
 type Ask struct {

@@ -6,9 +6,11 @@ import (
 	"crypto/rand"
 	"crypto/sha256"
 	"encoding/base64"
+	"encoding/json"
 	"errors"
 	"fmt"
 	"net/http"
+	"slices"
 	"time"
 
 	"github.com/alexedwards/scs/v2"
@@ -40,6 +42,7 @@ const (
 	keyConsumer = "consumer" // id of the person signed in
 	keyAt       = "at"       // when they proved who they are, Unix seconds
 	keySeen     = "seen"     // last noted use of the sign-in, Unix seconds
+	keyLeft     = "left"     // secrets of sign-ins elsewhere, as JSON
 	keyID       = "id"       // names the sign-in on pages; no secret
 )
 
@@ -240,6 +243,45 @@ func (s *Sessions) SignIn(ctx context.Context, consumer string, at time.Time) er
 	s.scs.Put(ctx, keySeen, s.now().Unix())
 	s.scs.Put(ctx, keyID, rand.Text())
 	return nil
+}
+
+// departures is how many sign-ins elsewhere a session can have under way: one
+// per tab, within reason.
+const departures = 4
+
+// Keep holds a secret of this session under a state, until it is taken. The
+// oldest of more than four is forgotten.
+func (s *Sessions) Keep(ctx context.Context, state, secret string) {
+	s.Browser(ctx)
+	all := append(s.kept(ctx), [2]string{state, secret})
+	s.keep(ctx, all[max(0, len(all)-departures):])
+}
+
+// Take returns the secret that is held under a state, once; false when there is
+// none.
+func (s *Sessions) Take(ctx context.Context, state string) (secret string, ok bool) {
+	all := s.kept(ctx)
+	i := slices.IndexFunc(all, func(e [2]string) bool { return hmac.Equal([]byte(e[0]), []byte(state)) })
+	if i < 0 || state == "" {
+		return "", false
+	}
+	secret = all[i][1]
+	s.keep(ctx, slices.Delete(all, i, i+1))
+	return secret, true
+}
+
+func (s *Sessions) kept(ctx context.Context) [][2]string {
+	var all [][2]string
+	_ = json.Unmarshal([]byte(s.scs.GetString(ctx, keyLeft)), &all) // nothing was kept yet
+	return all
+}
+
+func (s *Sessions) keep(ctx context.Context, all [][2]string) {
+	text, err := json.Marshal(all)
+	if err != nil {
+		panic(err) // strings always can be
+	}
+	s.scs.Put(ctx, keyLeft, string(text))
 }
 
 // Stay notes that whoever is signed in is there still, whoever sent the request,

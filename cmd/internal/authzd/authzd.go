@@ -80,6 +80,11 @@ type Config struct {
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, as party of each grant"`
 	HelpURI         string        `json:"help_uri" default:"" help:"https page behind the help link; empty shows none"`
 	PolicyPack      string        `json:"policy_pack" default:"generic" help:"rules of the place that consents are held to: generic, us-fdx, ca, uk, eu or au; empty is generic"`
+	OIDCIssuer      string        `json:"oidc_issuer" default:"" help:"issuer of the bank's own OpenID provider, at which people sign in; empty is the built-in sign-in ('headgate login')"`
+	OIDCClientID    string        `json:"oidc_client_id" default:"" help:"how that provider knows us; its redirect URI is browser_base with /signin/return"`
+	OIDCSecretFile  string        `json:"oidc_client_secret_file" default:"" help:"private file that holds the secret of oidc_client_id"`
+	OIDCStepUp      string        `json:"oidc_acr_step_up" default:"" help:"acr value by which that provider says that a second proof was given; empty sends one-time codes by mail"`
+	OIDCConsumer    string        `json:"oidc_consumer_claim" default:"sub" help:"claim of the ID token that holds the person's id at the bank"`
 	TimeZone        string        `json:"time_zone" default:"UTC" help:"IANA time zone in which pages show times"`
 	ListenMetrics   string        `json:"listen_metrics" default:"" help:"address and port of /metrics for Prometheus, plain HTTP: keep it from the public; empty has none"`
 	OTLPEndpoint    string        `json:"otlp_endpoint" default:"" help:"address of an OpenTelemetry collector (OTLP over HTTP), such as https://collector:4318; /v1/traces is added when there is no path; empty traces nothing"`
@@ -317,8 +322,12 @@ func (p *Process) newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *conse
 	if err != nil {
 		return nil, nil, err
 	}
+	elsewhere, err := p.newBankLogin(c)
+	if err != nil {
+		return nil, nil, err
+	}
 	pages, err = portal.New(portal.Config{
-		UI: look, Sessions: sessions, Login: signIn, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
+		UI: look, Sessions: sessions, Login: signIn, Bank: elsewhere, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
 		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: p.watch.Watch(),
 		Rules: pageRules{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Teller: db.Inbox(), Erasures: db.Erasures(), Shrinker: stop, Base: c.BrowserBase, MailLanguage: c.MailLanguage,
 		Codes: codes, Devices: db.Sessions(), SignIns: db.SignIns(), Addresses: addresses,

@@ -10,7 +10,9 @@ import (
 
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/cmd/internal/bank"
+	"github.com/headgate/headgate/cmd/internal/config"
 	"github.com/headgate/headgate/consent/portal"
+	"github.com/headgate/headgate/internal/banklogin"
 	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/internal/mail"
 )
@@ -34,6 +36,39 @@ func (p *Process) newSignIn(c Config, b *bank.Bank, write func(login.Message) (p
 	codes, err := login.NewCodes(login.CodesConfig{Store: store, Throttle: store, Sender: sender, Secret: secret})
 	return signIn, codes, err
 }
+
+// newBankLogin returns the sign-in at the bank's own OpenID provider; nil when
+// none is set.
+func (p *Process) newBankLogin(c Config) (portal.BankLogin, error) {
+	if c.OIDCIssuer == "" {
+		if c.OIDCClientID != "" || c.OIDCSecretFile != "" || c.OIDCStepUp != "" {
+			return nil, errors.New("oidc_issuer: required with the other settings of the bank's OpenID provider")
+		}
+		return nil, nil
+	}
+	if c.OIDCSecretFile == "" {
+		return nil, errors.New("oidc_client_secret_file: required with oidc_issuer")
+	}
+	secret, err := config.Secret(c.OIDCSecretFile)
+	if err != nil {
+		return nil, fmt.Errorf("oidc_client_secret_file: %w", err)
+	}
+	out, err := newOutbound(c, providerTimeout)
+	if err != nil {
+		return nil, err
+	}
+	provider, err := banklogin.New(banklogin.Config{
+		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: secret, Return: c.BrowserBase + portal.ReturnPath,
+		StepUp: c.OIDCStepUp, Consumer: c.OIDCConsumer, HTTP: out.HTTP(), Journal: p.db.SignIns(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("oidc_issuer: %w", err)
+	}
+	return provider, nil
+}
+
+// providerTimeout bounds one call of the bank's OpenID provider.
+const providerTimeout = 5 * time.Second
 
 // signInSecret makes the secret of sign-ins from the one in a file.
 func signInSecret(file string) ([]byte, error) {

@@ -73,7 +73,7 @@ func TestAHouseholdOfARealBank(t *testing.T) {
 	everything, err := d.db.Recipients().Recipient(ctx, "alpha")
 	must(t, err)
 	everything.Scopes = fdx.ScopesOf(fdx.NewClusters(fdx.AllClusters()...))
-	everything.Purposes[0].Clusters = fdx.NewClusters(fdx.AllClusters()...)
+	everything.Purposes[0].Code, everything.Purposes[0].Clusters = "switching", fdx.NewClusters(fdx.AllClusters()...)
 	must(t, d.db.Recipients().PutRecipient(ctx, everything))
 	ask := recipient.ConsentRequest{
 		DurationType: recipient.TimeBound, DurationPeriod: 30, LookbackPeriod: 365,
