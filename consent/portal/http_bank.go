@@ -111,7 +111,7 @@ func (p *Portal) getReturn(g *gin.Context) {
 	if !ok {
 		return
 	}
-	proof, err := p.c.Bank.Finish(ctx, part[2], answer, web.Client(g.Request, p.c.Proxies))
+	proof, err := p.c.Bank.Finish(ctx, part[2], answer, p.c.Addresses.Of(g.Request))
 	step := j.a.Next(p.c.Now())
 	switch refused := errors.Is(err, login.ErrNotProved); {
 	case err != nil && !refused:
@@ -145,7 +145,7 @@ func (p *Portal) getReturn(g *gin.Context) {
 
 func (p *Portal) portalReturn(g *gin.Context, keep string, answer url.Values) {
 	ctx := g.Request.Context()
-	proof, err := p.c.Bank.Finish(ctx, keep, answer, web.Client(g.Request, p.c.Proxies))
+	proof, err := p.c.Bank.Finish(ctx, keep, answer, p.c.Addresses.Of(g.Request))
 	switch {
 	case errors.Is(err, login.ErrNotProved):
 		web.Fields(ctx).Cause = err
