@@ -17,7 +17,7 @@ func TestWhatIsTakenOutIsNotRead(t *testing.T) {
 	ctx := t.Context()
 	s, err := consent.NewService(consent.ServiceConfig{Store: d.db.Grants(), Cache: openCache(t, d.redis.URL())})
 	must(t, err)
-	tok := d.granted(t, app, "everyday")
+	tok := d.granted(t, app, "saver")
 	id := consent.GrantID(tok.GrantID)
 	g, err := d.db.Grants().Grant(ctx, id)
 	must(t, err)
