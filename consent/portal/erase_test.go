@@ -125,7 +125,7 @@ func TestEraseSaysWhatGoesAndWhatIsKept(t *testing.T) {
 	})
 	page := w.person2("ada").open(erasePath)
 	// 1,000 days after its end by the rules here, and what goes on ends today.
-	says(t, page, "You still share with 1 app. We stop that first.", "Then we wait until 25 November 2026, 10:00", "until 18 August 2029", "until 8 August 2029", "It has 30 days to answer")
+	says(t, page, "You still share with 1 app. We stop that first.", "We wait until 25 November 2026, 10:00", "until 18 August 2029", "until 8 August 2029", "It has 30 days to answer")
 }
 
 func TestEraseStopsEverythingFirst(t *testing.T) {
