@@ -1,6 +1,7 @@
 package main
 
 import (
+	"bufio"
 	"context"
 	"encoding/hex"
 	"encoding/json"
@@ -21,6 +22,75 @@ import (
 
 type auditCmd struct {
 	Verify auditVerifyCmd `cmd:"" help:"Compute the tree over the records of reads anew and compare it with the signed checkpoints."`
+	Retire auditRetireCmd `cmd:"" help:"Delete the records of months that are older than they must be kept."`
+}
+
+type auditRetireCmd struct {
+	target
+	Before      string `required:"" help:"First month that stays, such as 2021-12. All older months go, for good." placeholder:"YYYY-MM"`
+	Years       int    `help:"How many years records are kept by law or contract: younger months are refused." default:"5"`
+	Key         string `required:"" help:"File with the public key of the checkpoints (audit-key.pub)." type:"existingfile"`
+	Checkpoints string `required:"" help:"Folder that checkpoints were copied to: the newest must cover what goes." type:"existingdir"`
+	Yes         bool   `help:"Do not ask."`
+}
+
+// Run removes months of records. Their leaves stay.
+func (c auditRetireCmd) Run(ctx context.Context) error {
+	return c.run(ctx, os.Stdin, os.Stdout, time.Now())
+}
+
+func (c auditRetireCmd) run(ctx context.Context, in io.Reader, out io.Writer, now time.Time) error {
+	before, err := time.Parse("2006-01", c.Before)
+	if err != nil {
+		return errors.New("--before is not a month such as 2021-12")
+	}
+	if before.After(now.UTC().AddDate(-c.Years, 0, 0)) {
+		return fmt.Errorf("records are kept for %d years: %s is too late", c.Years, c.Before)
+	}
+	key, err := verifier(c.Key)
+	if err != nil {
+		return err
+	}
+	note, err := ledger.Dir(c.Checkpoints).Newest(ctx)
+	if err != nil {
+		return err
+	}
+	newest, err := key.Open(note)
+	if err != nil {
+		return fmt.Errorf("the newest checkpoint in %s: %w", c.Checkpoints, err)
+	}
+	if !c.Yes {
+		fmt.Fprintf(out, "All records before %s will be deleted. Run 'headgate audit verify' first: nobody can afterwards.\nType the month to go on: ", c.Before)
+		answer, _ := bufio.NewReader(in).ReadString('\n')
+		if strings.TrimSpace(answer) != c.Before {
+			return errors.New("nothing was changed")
+		}
+	}
+	db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	done, err := db.Retire(ctx, before, newest.Size)
+	for _, r := range done {
+		fmt.Fprintf(out, "%s: %d records deleted\n", r.Name, r.Records)
+	}
+	if err == nil && len(done) == 0 {
+		fmt.Fprintln(out, "There is no month that ended before then.")
+	}
+	return err
+}
+
+func verifier(file string) (ledger.Verifier, error) {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return ledger.Verifier{}, err
+	}
+	key, err := ledger.NewVerifier(string(text))
+	if err != nil {
+		return ledger.Verifier{}, fmt.Errorf("%s: %w", file, err)
+	}
+	return key, nil
 }
 
 type auditVerifyCmd struct {
@@ -55,13 +125,9 @@ func (c auditVerifyCmd) run(ctx context.Context, out, progress io.Writer) error 
 	if c.Key == "" {
 		return errors.New("name the public key of the checkpoints with --key")
 	}
-	text, err := os.ReadFile(c.Key)
+	key, err := verifier(c.Key)
 	if err != nil {
 		return err
-	}
-	key, err := ledger.NewVerifier(string(text))
-	if err != nil {
-		return fmt.Errorf("%s: %w", c.Key, err)
 	}
 	for {
 		if err := c.once(ctx, dsn, key, out, progress); err != nil || c.Every <= 0 {

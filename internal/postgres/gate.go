@@ -46,6 +46,7 @@ type Gate struct {
 	wait     time.Duration
 	observe  func(int, time.Duration)
 	lanes    sync.WaitGroup
+	numbers  numberings
 
 	mu     sync.RWMutex
 	closed bool          // guarded by mu
@@ -228,7 +229,7 @@ func (g *Gate) execute(batch []*release) {
 	// alone.
 	ctx, cancel := context.WithTimeout(context.Background(), batchTimeout)
 	defer cancel()
-	verdicts, err := g.db.releaseRows(ctx, rows)
+	verdicts, err := g.releaseNumbered(ctx, rows)
 	for i, w := range batch {
 		switch {
 		case err != nil:

@@ -242,7 +242,7 @@ func TestOneStatementTellsRowsApart(t *testing.T) {
 	refused := newRecord(ended)
 	refused.Outcome, refused.Reason = audit.Refused, "603"
 	repeated := newRecord(g)
-	if v, err := db.releaseRows(ctx, rowsOf(t, resource.Release{Record: repeated})); err != nil || v[0] != verdictReleased {
+	if v, err := db.releaseRows(ctx, numbering{}, rowsOf(t, resource.Release{Record: repeated})); err != nil || v[0] != verdictReleased {
 		t.Fatalf("got %v, %v", v, err)
 	}
 	repeatedRefusal := repeated
@@ -265,11 +265,11 @@ func TestOneStatementTellsRowsApart(t *testing.T) {
 	add(newRecord(g), replayed, verdictReplayed)
 	add(repeated, newProof(), verdictRepeated)
 	add(newRecord(g), newProof(), verdictReleased)
-	got, err := db.releaseRows(ctx, rowsOf(t, releases...))
+	got, err := db.releaseRows(ctx, numbering{}, rowsOf(t, releases...))
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got  %v (%v)\nwant %v", got, err, want)
 	}
-	if got, err := db.releaseRows(ctx, rowsOf(t, resource.Release{Record: repeatedRefusal})); err != nil || got[0] != verdictRepeated {
+	if got, err := db.releaseRows(ctx, numbering{}, rowsOf(t, resource.Release{Record: repeatedRefusal})); err != nil || got[0] != verdictRepeated {
 		t.Errorf("refusal under a recorded id: got %v, %v", got, err)
 	}
 	released := 0
@@ -456,7 +456,7 @@ func TestLanesDoNotDeadlock(t *testing.T) {
 				}
 				releases = append(releases, resource.Release{Record: newRecord(g), Proof: proofs[k]})
 			}
-			verdicts, err := db.releaseRows(ctx, rowsOf(t, releases...))
+			verdicts, err := db.releaseRows(ctx, numbering{}, rowsOf(t, releases...))
 			for _, v := range verdicts {
 				if v == verdictReleased {
 					released.Add(1)
@@ -662,7 +662,7 @@ func TestGateUsesIndexesOnly(t *testing.T) {
 			if _, err := c.Exec(ctx, "SET plan_cache_mode = "+mode); err != nil {
 				t.Fatal(err)
 			}
-			rows, err := c.Query(ctx, "EXPLAIN "+sqlRelease, gateColumns(rowsOf(t, releases...))...)
+			rows, err := c.Query(ctx, "EXPLAIN "+sqlRelease, gateColumns(numbering{}, rowsOf(t, releases...))...)
 			if err != nil {
 				t.Fatal(err)
 			}

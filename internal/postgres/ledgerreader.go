@@ -219,6 +219,24 @@ func (r *LedgerReader) Retired(ctx context.Context) ([]ledger.Retired, error) {
 	return all, nil
 }
 
+const sqlLane = `
+SELECT count(counter) AS count, coalesce(min(counter), 0) AS first, coalesce(max(counter), 0) AS last
+FROM access_record WHERE lane = $1`
+
+// Lane implements ledger.Source.
+func (r *LedgerReader) Lane(ctx context.Context, lane string) (count, first, last int64, err error) {
+	type row struct {
+		Count int64 `db:"count"`
+		First int64 `db:"first"`
+		Last  int64 `db:"last"`
+	}
+	x, err := one[row](ctx, r.c, ledger.ErrTree, sqlLane, lane)
+	if err != nil {
+		return 0, 0, 0, fmt.Errorf("look at a lane: %w", err)
+	}
+	return x.Count, x.First, x.Last, nil
+}
+
 const sqlLoose = `
 SELECT r.request_id FROM access_record r
 WHERE NOT EXISTS (SELECT FROM access_leaf l WHERE l.request_id = r.request_id)

@@ -49,7 +49,7 @@ const (
 //   - stored: the records of reads that are readable and own their proof or
 //     have none, and of refusals. A refusal gives nothing and so costs no
 //     proof. A record names the person of the grant by the pseudonym, whoever
-//     the caller says it is.
+//     the caller says it is. They are numbered, see numbering.
 const sqlRelease = `
 WITH asked AS (
     SELECT request_id, recipient_id, grant_id, epoch, consumer_id, operation,
@@ -86,11 +86,12 @@ stored AS (
     INSERT INTO access_record (
         request_id, at, recipient_id, grant_id, epoch, consumer_id, operation,
         accounts, clusters, window_start, window_end, record_count, body_bytes,
-        body_hash, outcome, reason, attended, interaction_id, instance_id)
+        body_hash, outcome, reason, attended, interaction_id, instance_id, lane, counter)
     SELECT a.request_id, clock_timestamp(), a.recipient_id, a.grant_id, a.epoch,
            coalesce(r.pseudonym, (SELECT g.consumer_id FROM consent_grant g WHERE g.grant_id = a.grant_id), ''), a.operation,
            a.accounts::text[], a.clusters::text[], a.window_start, a.window_end, a.record_count, a.body_bytes,
-           a.body_hash, a.outcome, a.reason, a.attended, a.interaction_id, a.instance_id
+           a.body_hash, a.outcome, a.reason, a.attended, a.interaction_id, a.instance_id,
+           $21::text, CASE $21 WHEN '' THEN 0 ELSE $22::bigint + row_number() OVER () END
     FROM asked a LEFT JOIN readable r ON r.request_id = a.request_id
     WHERE a.outcome = 'refused'
        OR r.request_id IS NOT NULL AND r.proof IS NULL
@@ -105,16 +106,16 @@ SELECT a.ord, CASE
     ELSE 'repeated' END AS verdict
 FROM asked a`
 
-// releaseRows runs the gate for rows with distinct request ids and returns
-// their verdicts in the same order.
-func (db *DB) releaseRows(ctx context.Context, rows []gateRow) ([]gateVerdict, error) {
+// releaseRows runs the gate for rows with distinct request ids, numbers the
+// records that it stores, and returns the verdicts in the same order.
+func (db *DB) releaseRows(ctx context.Context, n numbering, rows []gateRow) ([]gateVerdict, error) {
 	type verdictRow struct {
 		Ord     int64  `db:"ord"`
 		Verdict string `db:"verdict"`
 	}
 	verdicts := make([]gateVerdict, len(rows))
 	err := db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
-		answers, err := many[verdictRow](ctx, c, sqlRelease, gateColumns(rows)...)
+		answers, err := many[verdictRow](ctx, c, sqlRelease, gateColumns(n, rows)...)
 		if err != nil {
 			return err
 		}
@@ -132,7 +133,7 @@ func (db *DB) releaseRows(ctx context.Context, rows []gateRow) ([]gateVerdict, e
 }
 
 // gateColumns turns rows into the statement's parameters, one array each.
-func gateColumns(rows []gateRow) []any {
+func gateColumns(n numbering, rows []gateRow) []any {
 	// uuid[] is written by pgtype.UUID: pgx takes an array of arrays of bytes
 	// for a table.
 	ids := column(rows, func(r gateRow) pgtype.UUID { return pgtype.UUID{Bytes: r.requestID, Valid: true} })
@@ -157,6 +158,7 @@ func gateColumns(rows []gateRow) []any {
 		column(rows, func(r gateRow) string { return r.instance }),
 		column(rows, func(r gateRow) []byte { return r.proof }),
 		column(rows, func(r gateRow) *time.Time { return r.proofExpires }),
+		n.lane, n.after,
 	}
 }
 
