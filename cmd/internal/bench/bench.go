@@ -36,6 +36,9 @@ type Config struct {
 	// account with a hundred thousand transactions, which take many minutes to
 	// make. 0 leaves these lines out.
 	Scale float64
+	// Lanes is the number of lanes of the gate behind reads; 0 is what the
+	// gateway has.
+	Lanes int
 	// Profile is a folder that gets a CPU profile of the gateway for each
 	// line, as NAME.pprof; empty takes none.
 	Profile string
