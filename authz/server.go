@@ -152,6 +152,7 @@ type Server struct {
 	cfg    Config
 	engine *engine.Engine
 	bearer *bearer.Verifier
+	keys   *parsedKeys
 }
 
 // New checks the configuration and returns a Server. It does no I/O.
@@ -188,7 +189,7 @@ func New(c Config) (*Server, error) {
 			return nil, fmt.Errorf("authz: %w", err)
 		}
 	}
-	s := &Server{cfg: c}
+	s := &Server{cfg: c, keys: new(parsedKeys)}
 	s.bearer, err = bearer.New(bearer.Config{
 		Hasher: c.Hasher, Proofs: c.DPoP, Nonces: c.Nonces, Certificates: c.Certificates, Now: c.Now,
 	})
