@@ -25,6 +25,9 @@ func TestParsedKeysAreThoseOfTheirBytes(t *testing.T) {
 			if err != nil || len(keys.Keys) != 1 || keys.Keys[0].KeyID != fmt.Sprint(i) {
 				t.Fatalf("%d: %+v, %v", i, keys, err)
 			}
+			if again, err := p.parse(keySetOf(i)); err != nil || &again.Keys[0] != &keys.Keys[0] {
+				t.Fatalf("%d: parsed again, %v", i, err)
+			}
 			clear(raw) // the caller's memory is its own
 			if len(p.sets) > mostKeySets {
 				t.Fatalf("%d sets are kept", len(p.sets))
