@@ -118,7 +118,7 @@ type KeySets interface {
 // clientKeys returns the public keys of a client, by value or by reference.
 func (s *Server) clientKeys(ctx context.Context, r consent.Recipient, fit func(certs.JWKS) bool) (certs.JWKS, error) {
 	if r.JWKSURI == "" {
-		return certs.ParseJWKS(r.JWKS)
+		return s.keys.parse(r.JWKS)
 	}
 	if s.cfg.KeySets == nil {
 		return certs.JWKS{}, errors.New("keys by reference are not fetched here")

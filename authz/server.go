@@ -156,6 +156,7 @@ type Server struct {
 	engine *engine.Engine
 	bearer *bearer.Verifier
 	limits *limits
+	keys   *parsedKeys
 }
 
 // New checks the configuration and returns a Server. It does no I/O.
@@ -192,7 +193,7 @@ func New(c Config) (*Server, error) {
 			return nil, fmt.Errorf("authz: %w", err)
 		}
 	}
-	s := &Server{cfg: c}
+	s := &Server{cfg: c, keys: new(parsedKeys)}
 	if s.limits, err = newLimits(c.Limits, c.Now); err != nil {
 		return nil, err
 	}

@@ -1181,3 +1181,26 @@ func TestNewNamesEveryFault(t *testing.T) {
 		}
 	}
 }
+
+// The link to the next page repeats what was asked as it was meant, also what
+// has to be escaped, and leads there.
+func TestTheNextLinkRepeatsTheQuestion(t *testing.T) {
+	t.Parallel()
+	f := open(t, nil)
+	a := f.app(t, share(nil), nil)
+	const asked = "accountIds=acc-1%2Cacc-2%2Cx%26limit%3D7&limit=1"
+	first := given(t, a.get(t, "/fdx/v6/accounts?unknown=x&"+asked))
+	var page struct {
+		Links struct{ Next struct{ Href string } }
+	}
+	if err := json.Unmarshal([]byte(first.body), &page); err != nil {
+		t.Fatal(err)
+	}
+	target, ours := strings.CutPrefix(page.Links.Next.Href, f.base)
+	if !ours || !strings.HasPrefix(target, "/fdx/v6/accounts?"+asked+"&pageKey=") {
+		t.Fatalf("next is %s", page.Links.Next.Href)
+	}
+	if second := given(t, a.get(t, target)); !strings.Contains(second.body, `"acc-2"`) || strings.Contains(second.body, `"acc-1"`) {
+		t.Errorf("the next page is %s", second.body)
+	}
+}

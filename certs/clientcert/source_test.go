@@ -41,6 +41,12 @@ type want struct {
 func check(t *testing.T, s *clientcert.Source, r *http.Request, w want) {
 	t.Helper()
 	peer, ok, err := s.Certificate(r)
+	// Holder says the same, and never that a name can be believed.
+	holder, held, refused := s.Holder(r)
+	if holder.Certificate == nil != (peer.Certificate == nil) || peer.Certificate != nil && !holder.Certificate.Equal(peer.Certificate) ||
+		held != ok || refused != err || holder.Verified {
+		t.Errorf("Holder: %v, %v, %v", holder, held, refused)
+	}
 	if !errors.Is(err, w.err) || ok != (w.cert != nil) || peer.Verified != w.verified {
 		t.Fatalf("got verified %v, found %v, %v; want verified %v, found %v, %v",
 			peer.Verified, ok, err, w.verified, w.cert != nil, w.err)

@@ -86,7 +86,7 @@ func (v *Verifier) Present(r *http.Request, base string, kinds ...token.Kind) (P
 		p.Bound, p.Proof, p.Nonce = proved.Thumbprint, proved.Once, nonce
 		return p, no
 	}
-	peer, ok, err := v.c.Certificates.Certificate(r)
+	peer, ok, err := v.c.Certificates.Holder(r)
 	switch {
 	case err != nil:
 		return p, &Error{Fault: InvalidToken, Reason: "certificate_malformed", Cause: err}

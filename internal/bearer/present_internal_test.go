@@ -29,3 +29,26 @@ func FuzzCredentials(f *testing.F) {
 		}
 	})
 }
+
+// However the name is written in the address, it is found as the parser of
+// queries finds it.
+func TestATokenInTheQueryIsFound(t *testing.T) {
+	t.Parallel()
+	for query, want := range map[string]bool{
+		"":                           false,
+		"a=access_token":             false,
+		"xaccess_token=1":            false,
+		"a=%61":                      false,
+		"access_token":               true,
+		"access_token=":              true,
+		"a=1&access_token=x":         true,
+		"%61ccess_token=x":           true,
+		"access%5Ftoken=x":           true,
+		"%zz=1&%61%63cess%5ftoken=x": true,
+	} {
+		u := &url.URL{RawQuery: query}
+		if got := tokenInQuery(u); got != want || got != u.Query().Has("access_token") {
+			t.Errorf("%q: %v, want %v", query, got, want)
+		}
+	}
+}

@@ -55,6 +55,8 @@ type DB struct {
 	pool   *pgxpool.Pool
 	sealer Sealer
 	jobs   *river.Client[pgx.Tx] // only makes jobs
+
+	lookups lookups // of access tokens
 }
 
 // Sealer encrypts values before they are stored. label names table and
@@ -203,7 +205,10 @@ func (db *DB) Pool() Pool {
 }
 
 // Close closes all connections and waits for those in use.
-func (db *DB) Close() { db.pool.Close() }
+func (db *DB) Close() {
+	db.lookups.close()
+	db.pool.Close()
+}
 
 // do runs f on a connection and maps its error. f returns errors of the
 // database as they are and outcomes of the store as named errors.

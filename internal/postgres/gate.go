@@ -18,11 +18,19 @@ import (
 // included.
 const batchTimeout = 2 * time.Second
 
+// hurry is how long a release waits before it calls a further lane.
+const hurry = 25 * time.Millisecond
+
 // GateConfig configures a Gate. The zero value is ready for use.
 type GateConfig struct {
 	// Lanes is how many statements run at once, each on a connection of its
-	// own; 4 when zero.
+	// own; 4 when zero. All but the first run only when they are needed: see
+	// Crowd.
 	Lanes int
+	// Crowd is how many releases have to wait before a further lane takes
+	// them, or else one has to wait for 25 ms; 16 when zero. Fewer statements
+	// carry more releases each, which is what makes them cheap.
+	Crowd int
 	// MaxBatch is the most releases in one statement; 256 when zero.
 	MaxBatch int
 	// Queue is how many releases may wait for a lane; one more is refused at
@@ -39,10 +47,13 @@ type GateConfig struct {
 // Gate is the resource.Gate. Concurrent releases share statements: a lane
 // takes the first one that waits and whatever waits behind it, so that the
 // cost of a release falls as the load rises and nothing waits for a batch to
-// fill. It is safe for concurrent use. Close it after use, before its DB.
+// fill. What comes while a statement runs makes up the next one; only when that
+// is a crowd, or the statement takes long, another lane helps. It is safe for
+// concurrent use. Close it after use, before its DB.
 type Gate struct {
 	db       *DB
 	maxBatch int
+	crowd    int
 	wait     time.Duration
 	observe  func(int, time.Duration)
 	lanes    sync.WaitGroup
@@ -51,6 +62,8 @@ type Gate struct {
 	mu     sync.RWMutex
 	closed bool          // guarded by mu
 	queue  chan *release // sent to under mu, closed by Close
+	// help wakes a further lane; sent to under mu, closed by Close.
+	help chan struct{}
 }
 
 var _ resource.Gate = (*Gate)(nil)
@@ -82,15 +95,22 @@ func NewGate(db *DB, c GateConfig) *Gate {
 	if c.MaxBatch <= 0 {
 		c.MaxBatch = 256
 	}
+	if c.Crowd <= 0 {
+		c.Crowd = 16
+	}
 	if c.Queue <= 0 {
 		c.Queue = 1024
 	}
 	if c.Wait <= 0 {
 		c.Wait = time.Second
 	}
-	g := &Gate{db: db, maxBatch: c.MaxBatch, wait: c.Wait, observe: c.Observe, queue: make(chan *release, c.Queue)}
-	for range c.Lanes {
-		g.lanes.Go(g.lane)
+	g := &Gate{
+		db: db, maxBatch: c.MaxBatch, crowd: c.Crowd, wait: c.Wait, observe: c.Observe,
+		queue: make(chan *release, c.Queue), help: make(chan struct{}, c.Lanes),
+	}
+	g.lanes.Go(g.lane)
+	for range c.Lanes - 1 {
+		g.lanes.Go(g.helper)
 	}
 	return g
 }
@@ -102,6 +122,7 @@ func (g *Gate) Close() {
 	if !g.closed {
 		g.closed = true
 		close(g.queue)
+		close(g.help)
 	}
 	g.mu.Unlock()
 	g.lanes.Wait()
@@ -135,8 +156,9 @@ func (g *Gate) Release(ctx context.Context, r resource.Release) (resource.Verdic
 	if err := g.enqueue(w); err != nil {
 		return resource.Withheld, fmt.Errorf("release: %w", unavailable(err))
 	}
-	patience := time.NewTimer(g.wait)
+	patience := time.NewTimer(min(hurry, g.wait))
 	defer patience.Stop()
+	hurried := g.wait <= hurry
 	for {
 		select {
 		case <-w.done:
@@ -148,6 +170,12 @@ func (g *Gate) Release(ctx context.Context, r resource.Release) (resource.Verdic
 			w.state.CompareAndSwap(waiting, abandoned)
 			return resource.Withheld, fmt.Errorf("release: %w", unavailable(ctx.Err()))
 		case <-patience.C:
+			if !hurried {
+				hurried = true
+				patience.Reset(g.wait - hurry)
+				g.wake()
+				continue
+			}
 			if w.state.CompareAndSwap(waiting, abandoned) {
 				return resource.Withheld, fmt.Errorf("release: %w", unavailable(errGateWait))
 			}
@@ -164,9 +192,45 @@ func (g *Gate) enqueue(w *release) error {
 	}
 	select {
 	case g.queue <- w:
-		return nil
 	default:
 		return errGateFull
+	}
+	if len(g.queue) >= g.crowd {
+		g.call()
+	}
+	return nil
+}
+
+// wake has a further lane take what waits, if one is free.
+func (g *Gate) wake() {
+	g.mu.RLock()
+	defer g.mu.RUnlock()
+	if !g.closed {
+		g.call()
+	}
+}
+
+// call is wake for a caller that holds mu.
+func (g *Gate) call() {
+	select {
+	case g.help <- struct{}{}:
+	default: // as many calls are unheard as there are lanes
+	}
+}
+
+// helper executes a batch whenever it is called, and on while there is a crowd.
+func (g *Gate) helper() {
+	for range g.help {
+		for again := true; again; again = len(g.queue) >= g.crowd {
+			select {
+			case first, open := <-g.queue:
+				if !open {
+					return
+				}
+				g.execute(g.fill(first))
+			default:
+			}
+		}
 	}
 }
 

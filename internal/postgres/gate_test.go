@@ -476,7 +476,7 @@ func TestLanesDoNotDeadlock(t *testing.T) {
 
 // idle returns a gate whose lanes have not started.
 func idle(db *DB, queue, maxBatch int, wait time.Duration) *Gate {
-	return &Gate{db: db, maxBatch: maxBatch, wait: wait, queue: make(chan *release, queue)}
+	return &Gate{db: db, maxBatch: maxBatch, crowd: queue + 1, wait: wait, queue: make(chan *release, queue), help: make(chan struct{}, 1)}
 }
 
 func queued(row gateRow) *release {
@@ -516,6 +516,69 @@ func TestBatchesFillWithoutWaiting(t *testing.T) {
 		}
 	default:
 		t.Error("the second was not answered")
+	}
+}
+
+// One lane serves a few; a further one is called by a crowd, or by a release
+// that has waited.
+func TestFurtherLanesHelpACrowd(t *testing.T) {
+	t.Parallel()
+	g := consenttest.NewGrant("consumer", time.Now())
+	next := func() *release { return queued(rowsOf(t, resource.Release{Record: newRecord(g)})[0]) }
+	gate := idle(nil, 10, 10, time.Hour)
+	gate.crowd = 3
+	for n, called := range []int{0, 0, 1, 1} {
+		if err := gate.enqueue(next()); err != nil {
+			t.Fatal(err)
+		}
+		if len(gate.help) != called {
+			t.Errorf("%d wait: called %d times, want %d", n+1, len(gate.help), called)
+		}
+	}
+	<-gate.help
+	ctx, leave := context.WithCancel(t.Context())
+	lonely := idle(nil, 10, 10, time.Hour)
+	answered := make(chan error)
+	go func() {
+		_, err := lonely.Release(ctx, resource.Release{Record: newRecord(g)})
+		answered <- err
+	}()
+	<-lonely.help // or the test ends by its time limit
+	leave()
+	if err := <-answered; !errors.Is(err, context.Canceled) {
+		t.Error(err)
+	}
+}
+
+// A release that waits behind a statement that hangs is served by another
+// lane.
+func TestASlowStatementHoldsNobodyUp(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	gate, g := newGate(t, db, GateConfig{Lanes: 2}), newGrant(t, db)
+	proof := newProof()
+	holder, err := db.pool.Begin(ctx)
+	if err != nil {
+		t.Fatal(err)
+	}
+	defer holder.Rollback(ctx) //nolint:errcheck // that is the end of it either way
+	if _, err := holder.Exec(ctx, "INSERT INTO proof_seen (proof, request_id, expires_at) VALUES ($1, gen_random_uuid(), now() + interval '1 hour')", proof.Key[:]); err != nil {
+		t.Fatal(err)
+	}
+	stuck := make(chan error)
+	go func() {
+		_, err := gate.Release(ctx, resource.Release{Record: newRecord(g), Proof: proof})
+		stuck <- err
+	}()
+	for db.pool.Stat().AcquiredConns() < 2 {
+		runtime.Gosched() // nothing signals that the statement runs
+	}
+	expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
+	if err := holder.Rollback(ctx); err != nil {
+		t.Fatal(err)
+	}
+	if err := <-stuck; err != nil {
+		t.Error(err)
 	}
 }
 

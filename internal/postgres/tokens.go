@@ -118,19 +118,6 @@ WHERE t.refresh_hash = $4 AND t.grant_id = $5 AND t.recipient_id = $6
   AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + ` AND ` + notResting + `
   AND ` + spentAll
 
-const sqlLive = `
-SELECT t.grant_id, t.recipient_id, t.request_id, t.scopes,
-       t.resources AS token_resources, t.key_thumbprint, t.cert_thumbprint, t.issued_at, t.expires_at, t.revoked_at,
-       g.epoch, g.recipient_id AS grant_recipient_id, coalesce(p.bank_id, p.pseudonym) AS consumer_id,
-       CASE WHEN g.status = 'ACTIVE' AND NOT ` + mayRead + ` THEN 'REVOKED' ELSE g.status END AS grant_status,
-       g.expires_at AS grant_expires_at, g.paused_until, g.held_at, g.lookback_days, g.resources,
-       coalesce(r.profile ->> 'error_codes', '') AS error_codes
-FROM oauth_access t
-JOIN consent_grant g ON g.grant_id = t.grant_id
-JOIN recipient r ON r.recipient_id = g.recipient_id
-JOIN person p ON p.pseudonym = g.consumer_id
-WHERE t.access_hash = $1`
-
 // To withdraw is to lock the grant's row first, as to end it: no token is
 // issued meanwhile, and the two never wait for each other crosswise.
 const sqlLockGrantOfAccess = `
@@ -364,64 +351,6 @@ func (s Tokens) Renew(ctx context.Context, refresh token.Hash, a token.Access, s
 		return consent.Grant{}, fmt.Errorf("renew: %w", err)
 	}
 	return g.grant()
-}
-
-// Live implements token.Store. One round trip.
-func (s Tokens) Live(ctx context.Context, h token.Hash) (token.Live, error) {
-	type liveRow struct {
-		GrantID          string     `db:"grant_id"`
-		RecipientID      string     `db:"recipient_id"`
-		RequestID        string     `db:"request_id"`
-		Scopes           []string   `db:"scopes"`
-		TokenResources   []byte     `db:"token_resources"`
-		KeyThumbprint    string     `db:"key_thumbprint"`
-		CertThumbprint   string     `db:"cert_thumbprint"`
-		IssuedAt         time.Time  `db:"issued_at"`
-		ExpiresAt        time.Time  `db:"expires_at"`
-		RevokedAt        *time.Time `db:"revoked_at"`
-		Epoch            int64      `db:"epoch"`
-		GrantRecipientID string     `db:"grant_recipient_id"`
-		ConsumerID       string     `db:"consumer_id"`
-		GrantStatus      string     `db:"grant_status"`
-		GrantExpiresAt   time.Time  `db:"grant_expires_at"`
-		PausedUntil      *time.Time `db:"paused_until"`
-		HeldAt           *time.Time `db:"held_at"`
-		LookbackDays     int        `db:"lookback_days"`
-		Resources        []byte     `db:"resources"`
-		ErrorCodes       string     `db:"error_codes"`
-	}
-	var r liveRow
-	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
-		r, err = one[liveRow](ctx, c, token.ErrNotFound, sqlLive, h[:])
-		return err
-	})
-	if err != nil {
-		return token.Live{}, fmt.Errorf("load access token: %w", err)
-	}
-	g := consent.Grant{
-		ID: consent.GrantID(r.GrantID), Epoch: r.Epoch, Recipient: consent.RecipientID(r.GrantRecipientID),
-		Consumer: consent.ConsumerID(r.ConsumerID), Status: consent.Status(r.GrantStatus),
-		ExpiresAt: r.GrantExpiresAt.UTC(), LookbackDays: r.LookbackDays,
-		PausedUntil: instant(r.PausedUntil), HeldAt: instant(r.HeldAt),
-	}
-	var within []consent.Resource
-	err = decode(r.Resources, &g.Resources)
-	g.Resources = named(g.Resources, g.Consumer)
-	if err == nil && r.TokenResources != nil {
-		err = decode(r.TokenResources, &within)
-	}
-	if err != nil {
-		return token.Live{}, fmt.Errorf("load access token: %w", err)
-	}
-	return token.Live{
-		Access: token.Access{
-			Hash: h, Grant: g.ID, Recipient: consent.RecipientID(r.RecipientID), RequestID: r.RequestID,
-			Scopes: typed[fdx.Scope](r.Scopes), Resources: within, KeyThumbprint: r.KeyThumbprint, CertThumbprint: r.CertThumbprint,
-			IssuedAt: r.IssuedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(), RevokedAt: instant(r.RevokedAt),
-		},
-		Share:        g.Within(within).Share(),
-		IntegerCodes: r.ErrorCodes == consent.IntegerCodes,
-	}, nil
 }
 
 // RevokeAccess implements token.Store. Six round trips.

@@ -309,3 +309,27 @@ func TestWatchers(t *testing.T) {
 		t.Errorf("routes %v ended with %v", routes, ended)
 	}
 }
+
+// The headers of every answer share a memory; what a handler adds to one of
+// them reaches no other.
+func TestHeadersOfEveryAnswer(t *testing.T) {
+	t.Parallel()
+	h := engine(t, io.Discard, func(e *gin.Engine) {
+		e.GET("/", func(c *gin.Context) {
+			for _, name := range []string{web.RequestIDHeader, "Cache-Control", "X-Content-Type-Options"} {
+				c.Writer.Header().Add(name, "more")
+			}
+		})
+	})
+	got := do(h, "GET", "/").Header()
+	id := got.Get(web.RequestIDHeader)
+	if uuid.Validate(id) != nil {
+		t.Errorf("request id %q", id)
+	}
+	want := http.Header{web.RequestIDHeader: {id, "more"}, "Cache-Control": {"no-store", "more"}, "X-Content-Type-Options": {"nosniff", "more"}}
+	for name, values := range want {
+		if !reflect.DeepEqual(got[name], values) {
+			t.Errorf("%s: %q, want %q", name, got[name], values)
+		}
+	}
+}

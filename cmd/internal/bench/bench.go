@@ -11,6 +11,7 @@ import (
 	"runtime"
 	"runtime/pprof"
 	"slices"
+	"strings"
 	"time"
 )
 
@@ -36,6 +37,9 @@ type Config struct {
 	// account with a hundred thousand transactions, which take many minutes to
 	// make. 0 leaves these lines out.
 	Scale float64
+	// Lanes is the number of lanes of the gate behind reads; 0 is what the
+	// gateway has.
+	Lanes int
 	// Profile is a folder that gets a CPU profile of the gateway for each
 	// line, as NAME.pprof; empty takes none.
 	Profile string
@@ -91,6 +95,7 @@ func run(ctx context.Context, c Config, each time.Duration, rounds int) (err err
 		Cores: runtime.NumCPU(), Go: runtime.Version(),
 		Callers: c.Callers, Seconds: each.Seconds(), Rounds: rounds, Scale: c.Scale,
 	}}
+	report.Machine.Load[0] = loadAverage()
 	s, err := start(ctx, c)
 	if err != nil {
 		return err
@@ -115,12 +120,15 @@ func run(ctx context.Context, c Config, each time.Duration, rounds int) (err err
 		var counts map[string]RoundTrips
 		counts, err = s.count(ctx, c, g, min(each, counting))
 		for i, l := range report.Lines {
-			report.Lines[i].RoundTrips = counts[l.Name]
+			if trips, counted := counts[l.Name]; counted {
+				report.Lines[i].RoundTrips = &trips
+			}
 		}
 	}
 	if err := errors.Join(err, g.close()); err != nil {
 		return err
 	}
+	report.Machine.Load[1] = loadAverage()
 	if err := report.print(c.Out); err != nil {
 		return err
 	}
@@ -188,6 +196,17 @@ func (l line) once(ctx context.Context, c Config, m meter, each time.Duration) (
 		},
 		Bytes: float64(after.bytes-before.bytes) / n, Allocs: float64(after.mallocs-before.mallocs) / n,
 	}, nil
+}
+
+// loadAverage returns that of the last minute, "" when the system does not
+// tell.
+func loadAverage() string {
+	text, err := os.ReadFile("/proc/loadavg")
+	if err != nil {
+		return ""
+	}
+	one, _, _ := strings.Cut(string(text), " ")
+	return one
 }
 
 func milliseconds(d time.Duration) float64 { return float64(d) / float64(time.Millisecond) }

@@ -32,6 +32,10 @@ type Machine struct {
 	Seconds    float64 `json:"seconds"` // per line and round
 	Rounds     int     `json:"rounds"`
 	Scale      float64 `json:"scale"` // of the lines about growth; 0: none
+	// Load is the load average of a minute when the run began and when it
+	// ended; empty where the system does not tell. Above Cores the figures are
+	// of a machine that was busy with itself, or with something else.
+	Load [2]string `json:"load"`
 }
 
 // Result is one line: the round whose throughput is the median of the
@@ -46,8 +50,9 @@ type Result struct {
 	Allocs            float64 `json:"allocs_per_op"` // on the gateway's heap
 	// Body is the length of each answer in bytes; 0 where answers differ.
 	Body int `json:"body_bytes"`
-	// RoundTrips are counted apart, in a run with one caller.
-	RoundTrips RoundTrips `json:"round_trips_per_op"`
+	// RoundTrips are counted apart, in a run with one caller; null for a line
+	// that has those of another one.
+	RoundTrips *RoundTrips `json:"round_trips_per_op"`
 	// Reference names the line that Ratio compares throughput with; a
 	// reference line names itself.
 	Reference string  `json:"reference"`
@@ -128,7 +133,7 @@ func (r Report) lineTable() string {
 			fmt.Sprintf("%.2f", l.P50), fmt.Sprintf("%.2f", l.P99),
 			fmt.Sprintf("%.0f", l.CPU.Gateway), known(l.CPU.PostgreSQL), known(l.CPU.Redis), added,
 			fmt.Sprintf("%.1f", l.Bytes/1024), l.perBody(), fmt.Sprintf("%.0f", l.Allocs),
-			fmt.Sprintf("%.2f", l.RoundTrips.PostgreSQL), fmt.Sprintf("%.2f", l.RoundTrips.Redis))
+			l.RoundTrips.text(func(t RoundTrips) float64 { return t.PostgreSQL }), l.RoundTrips.text(func(t RoundTrips) float64 { return t.Redis }))
 	}
 	_ = t.Flush() // a Builder takes everything
 	return b.String()
@@ -140,6 +145,14 @@ func (r Result) perBody() string {
 		return "-"
 	}
 	return fmt.Sprintf("%.1f", r.Bytes/float64(r.Body))
+}
+
+// text returns one of the two; nothing is known of a nil.
+func (t *RoundTrips) text(of func(RoundTrips) float64) string {
+	if t == nil {
+		return "-"
+	}
+	return fmt.Sprintf("%.2f", of(*t))
 }
 
 func known(v *float64) string {

@@ -74,6 +74,7 @@ type stack struct {
 
 	sides   []*stack        // a small and a large one
 	side    string          // which of them this is
+	lanes   int             // of the gate; 0 is the default
 	path    string          // of the page, with query
 	access  resource.Access // what the page is of
 	closers []func() error  // run last to first
@@ -81,7 +82,7 @@ type stack struct {
 
 // start brings everything up. On an error nothing is left.
 func start(ctx context.Context, c Config) (_ *stack, err error) {
-	s := &stack{database: database}
+	s := &stack{database: database, lanes: c.Lanes}
 	defer func() {
 		if err != nil {
 			err = errors.Join(err, s.close())
@@ -207,7 +208,7 @@ func (s *stack) connect(ctx context.Context, dsn, redisURL string, conns int) (e
 		return err
 	}
 	s.later(func() error { s.db.Close(); return nil })
-	s.gate = postgres.NewGate(s.db, postgres.GateConfig{})
+	s.gate = postgres.NewGate(s.db, postgres.GateConfig{Lanes: s.lanes})
 	s.later(func() error { s.gate.Close(); return nil })
 	if s.cache, err = redis.Open(redis.Config{URL: redisURL, Log: s.log}); err != nil {
 		return err
