@@ -107,7 +107,7 @@ func (t *T) Expect(r *Response, want Answer) bool {
 		t.Errorf("no answer; expected %s", want)
 		return false
 	}
-	before := t.failures()
+	before := t.Failures()
 	statuses := want.Statuses
 	if want.Status != 0 {
 		statuses = []int{want.Status}
@@ -160,10 +160,11 @@ func (t *T) Expect(r *Response, want Answer) bool {
 		}
 	}
 	t.Checked()
-	return t.failures() == before
+	return t.Failures() == before
 }
 
-func (t *T) failures() int {
+// Failures is how much has been found wrong so far.
+func (t *T) Failures() int {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	return len(t.failed)
