@@ -76,8 +76,14 @@ func (t *T) TryWalk(b *browser.Browser, a *Attempt, address string, decision Dec
 	page, err := b.Arrive(t.ctx, address)
 	signedIn, chosen := 0, false
 	for range maxPages {
-		if err != nil || page.Left != nil || page.Has(ids.Problem) {
+		if err != nil || page.Left != nil {
 			return page, err
+		}
+		if page.Has(ids.Problem) {
+			if says, err := page.TextOf(ids.Problem); err == nil {
+				t.Logf("the bank shows a problem page with status %d: %s", page.Status, says)
+			}
+			return page, nil
 		}
 		final := ids.Approve
 		if decision == Deny {

@@ -1,9 +1,9 @@
-// The program matrix proves the prover: it starts a development stack for
-// each fault that conformance cases have to notice, runs the groups of those
-// cases and a sample of all others against it, and fails when a fault is not
+// The program matrix proves the prover: for each fault that conformance cases
+// have to notice, it runs the groups of those cases and a sample of all others
+// against a development stack that has the fault, and fails when a fault is not
 // noticed by the cases that it names, or by any that it does not name.
 //
-//	matrix -headgate .cache/broken/headgate [-fault PATTERN] [-parallel 2]
+//	matrix -headgate .cache/broken/headgate [-fault PATTERN] [-whole]
 //
 // A fault names its cases by id: each has to fail. A pattern with * names
 // cases that may fail, too.
@@ -21,7 +21,6 @@ import (
 	"path/filepath"
 	"slices"
 	"strings"
-	"sync"
 	"syscall"
 	"time"
 
@@ -55,7 +54,6 @@ func run(ctx context.Context) error {
 	var o options
 	flag.StringVar(&o.headgate, "headgate", ".cache/broken/headgate", "the program with all faults in it")
 	only := flag.String("fault", "*", "only faults of this name; * stands for any characters")
-	parallel := flag.Int("parallel", 2, "stacks at once")
 	flag.BoolVar(&o.whole, "whole", false, "run all cases, not a sample of the unrelated ones")
 	flag.Parse()
 	faults, err := broken.Faults()
@@ -69,46 +67,56 @@ func run(ctx context.Context) error {
 	if err := named(faults); err != nil {
 		return err
 	}
+	switchFile, err := os.CreateTemp("", "headgate-fault-")
+	if err != nil {
+		return err
+	}
+	switchFile.Close()
+	defer os.Remove(switchFile.Name())
+	shared, err := start(ctx, o.headgate, "@"+switchFile.Name())
+	if err != nil {
+		return err
+	}
+	defer shared.stop()
 	// Nothing is proved by a deployment that fails without a fault.
-	if wrong := try(ctx, broken.Fault{}, o); wrong != nil {
+	if wrong := try(ctx, broken.Fault{}, o, shared); wrong != nil {
 		return fmt.Errorf("without any fault: %w", wrong)
 	}
-	var (
-		mu      sync.Mutex // guards the two
-		wrong   []error
-		done    int
-		working sync.WaitGroup
-	)
-	next := make(chan broken.Fault)
-	for range *parallel {
-		working.Go(func() {
-			for f := range next {
-				begin := time.Now()
-				err := try(ctx, f, o)
-				mu.Lock()
-				done++
-				verdict := "caught"
-				if err != nil {
-					verdict = err.Error()
-					wrong = append(wrong, fmt.Errorf("%s: %w", f.Name, err))
-				}
-				fmt.Printf("%3d of %d  %-28s %4.0f s  %s\n", done, len(faults), f.Name, time.Since(begin).Seconds(), verdict)
-				mu.Unlock()
-			}
-		})
-	}
-	for _, f := range faults {
-		if ctx.Err() == nil {
-			next <- f
+	var wrong []error
+	for i, f := range faults {
+		begin := time.Now()
+		if err := os.WriteFile(switchFile.Name(), []byte(f.Name), 0o600); err != nil {
+			return err
 		}
-	}
-	close(next)
-	working.Wait()
-	if err := ctx.Err(); err != nil {
-		return err
+		verdict := "caught"
+		err := try(ctx, f, o, shared)
+		if err != nil {
+			// Perhaps it is settled when a server starts, or something of the
+			// fault before was left.
+			err = alone(ctx, f, o)
+			verdict = "caught by a stack of its own"
+		}
+		if ctx.Err() != nil {
+			return ctx.Err()
+		}
+		if err != nil {
+			verdict = err.Error()
+			wrong = append(wrong, fmt.Errorf("%s: %w", f.Name, err))
+		}
+		fmt.Printf("%3d of %d  %-28s %4.0f s  %s\n", i+1, len(faults), f.Name, time.Since(begin).Seconds(), verdict)
 	}
 	fmt.Printf("%d faults, %d of them caught by their cases and by no others\n", len(faults), len(faults)-len(wrong))
 	return errors.Join(wrong...)
+}
+
+// alone tries a fault on a stack that has it from the start.
+func alone(ctx context.Context, f broken.Fault, o options) error {
+	own, err := start(ctx, o.headgate, f.Name)
+	if err != nil {
+		return err
+	}
+	defer own.stop()
+	return try(ctx, f, o, own)
 }
 
 // ours: the fault names cases, and not only invariants of other tests.
@@ -150,36 +158,48 @@ func related(f broken.Fault, whole bool) []suite.Case {
 	})
 }
 
-// try runs the cases against a stack with the fault, and says what is wrong
-// with the outcome.
-func try(ctx context.Context, f broken.Fault, o options) error {
+// stack is a running development stack.
+type stack struct {
+	home  string
+	cmd   *exec.Cmd
+	ended chan error
+}
+
+// start brings a stack up with HEADGATE_BROKEN as it is given.
+func start(ctx context.Context, headgate, fault string) (*stack, error) {
 	home, err := os.MkdirTemp("", "headgate-broken-")
 	if err != nil {
-		return err
+		return nil, err
 	}
-	defer os.RemoveAll(home)
-	stack := exec.CommandContext(ctx, o.headgate, "dev", "--home", home, "--ephemeral", "--port-base", "0")
-	stack.Env = append(os.Environ(), "HEADGATE_BROKEN="+f.Name)
-	stack.Cancel = func() error { return stack.Process.Signal(syscall.SIGTERM) }
-	stack.WaitDelay = time.Minute
-	var log strings.Builder
-	stack.Stdout, stack.Stderr = &log, &log
-	if err := stack.Start(); err != nil {
-		return fmt.Errorf("start stack: %w", err)
+	s := &stack{home: home, ended: make(chan error, 1)}
+	s.cmd = exec.CommandContext(ctx, headgate, "dev", "--home", home, "--ephemeral", "--port-base", "0")
+	s.cmd.Env = append(os.Environ(), "HEADGATE_BROKEN="+fault)
+	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
+	s.cmd.WaitDelay = time.Minute
+	if err := s.cmd.Start(); err != nil {
+		return nil, fmt.Errorf("start stack: %w", err)
 	}
-	ended := make(chan error, 1)
-	go func() { ended <- stack.Wait() }()
-	defer func() {
-		// It may have ended by itself.
-		if stack.Process.Signal(syscall.SIGTERM) == nil {
-			<-ended
-		}
-	}()
-	file := filepath.Join(home, "dev.json")
-	if err := wait(ctx, file, ended); err != nil {
-		return err
+	go func() { s.ended <- s.cmd.Wait() }()
+	if err := wait(ctx, filepath.Join(home, "dev.json"), s.ended); err != nil {
+		s.stop()
+		return nil, err
 	}
-	target, err := suite.ReadTarget(file)
+	return s, nil
+}
+
+// stop ends the stack and forgets it.
+func (s *stack) stop() {
+	// It may have ended by itself.
+	if s.cmd.Process.Signal(syscall.SIGTERM) == nil {
+		<-s.ended
+	}
+	os.RemoveAll(s.home) //nolint:errcheck // a temporary folder
+}
+
+// try runs the cases of a fault against a stack, and says what is wrong with
+// the outcome.
+func try(ctx context.Context, f broken.Fault, o options, s *stack) error {
+	target, err := suite.ReadTarget(filepath.Join(s.home, "dev.json"))
 	if err != nil {
 		return err
 	}
@@ -225,7 +245,7 @@ func judge(f broken.Fault, report suite.Report) error {
 			return err == nil && ok
 		})
 		if any = any || covered; !covered {
-			wrong = append(wrong, fmt.Errorf("unrelated: %s %s (%s)", r.ID, r.Status, strings.Join(r.Messages, "; ")))
+			wrong = append(wrong, fmt.Errorf("unrelated: %s %s (%s)", r.ID, r.Status, strings.Join(append(r.Messages, r.Notes...), "; ")))
 		}
 	}
 	for _, id := range f.Caught {
