@@ -95,7 +95,7 @@ func assertionRefused() []suite.Case {
 			}},
 		{"exp-text", "with exp as text", "RFC 7519, 2", "exp is a number.",
 			func(_ *suite.T, j *suite.JWT) { j.Claims["exp"] = "tomorrow" }},
-		{"iat-future", "made ten minutes from now", "FAPI 2.0 Security Profile, 5.3.2.1", "Refuse iat and nbf that are more than 60 seconds ahead.",
+		{"iat-future", "made five minutes from now", "FAPI 2.0 Security Profile, 5.3.2.1", "Refuse iat and nbf that are more than 60 seconds ahead.",
 			func(_ *suite.T, j *suite.JWT) {
 				j.Claims["iat"], j.Claims["exp"] = time.Now().Unix()+600, time.Now().Unix()+660
 			}},
@@ -121,7 +121,7 @@ func assertionRefused() []suite.Case {
 					p := strings.Split(s, ".")
 					claims := suite.Claimset(s)
 					claims["sub"], claims["iss"] = t.A().ClientID, t.A().ClientID
-					claims["exp"] = time.Now().Unix() + 3000
+					claims["exp"] = time.Now().Unix() + 300
 					text, err := json.Marshal(claims)
 					if err != nil {
 						return ""
