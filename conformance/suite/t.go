@@ -33,12 +33,13 @@ type T struct {
 
 // world is what the cases of a run share.
 type world struct {
-	target *Target
-	wire   *wire
-	nonces sync.Map // host -> the DPoP nonce it handed out last
-	shared sync.Map // key -> *fixture
-	apps   []*App
-	rs     []*App
+	target  *Target
+	wire    *wire
+	nonces  sync.Map // host -> the DPoP nonce it handed out last
+	shared  sync.Map // key -> *fixture
+	signIns sync.Map // username -> *sync.Mutex
+	apps    []*App
+	rs      []*App
 }
 
 // Context ends with the run, or when the case has taken too long.
