@@ -97,7 +97,7 @@ func assertionRefused() []suite.Case {
 			func(_ *suite.T, j *suite.JWT) { j.Claims["exp"] = "tomorrow" }},
 		{"iat-future", "made five minutes from now", "FAPI 2.0 Security Profile, 5.3.2.1", "Refuse iat and nbf that are more than 60 seconds ahead.",
 			func(_ *suite.T, j *suite.JWT) {
-				j.Claims["iat"], j.Claims["exp"] = time.Now().Unix()+600, time.Now().Unix()+660
+				j.Claims["iat"], j.Claims["exp"] = time.Now().Unix()+300, time.Now().Unix()+360
 			}},
 		{"nbf-future", "not good before ten minutes from now", "RFC 7523, 3", "Refuse iat and nbf that are more than 60 seconds ahead.",
 			func(_ *suite.T, j *suite.JWT) { j.Claims["nbf"] = time.Now().Unix() + 600 }},
