@@ -132,9 +132,9 @@ func jar() []suite.Case {
 			ID: "jar.plain-client", Title: "a client that need not sign may", Spec: "FAPI 2.0 Message Signing, 5.3.1", Needs: needs, Severity: suite.Should,
 			Mend: "Read request objects of every client.",
 			Run: func(t *suite.T) {
+				good, _ := t.PushRequest(t.A(), suite.Ask{})
+				t.Expect(t.Send(good), suite.Answer{Status: http.StatusCreated})
 				r, a := t.PushRequest(t.A(), suite.Ask{})
-				t.Expect(t.Send(r), suite.Answer{Status: http.StatusCreated})
-				r, a = t.PushRequest(t.A(), suite.Ask{})
 				r.Object = t.RequestObject(a)
 				r.Form = map[string][]string{"client_assertion_type": r.Form["client_assertion_type"]}
 				t.Expect(t.Send(r), suite.Answer{Status: http.StatusCreated})
