@@ -17,7 +17,7 @@ GOTEST = $(GO) test $(TAGS) -count=1 -timeout 20m
 HEADGATE = .cache/bin/headgate
 BUILD_HEADGATE = $(GO) build $(TAGS) -o $(HEADGATE) ./cmd/headgate
 
-.PHONY: help demo dev test race integration fuzz bench load fault interop pages lint vuln generate verify build services cover clean
+.PHONY: help demo dev test race integration fuzz bench load fault interop pages conformance broken lint vuln generate verify build services cover clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [PKGS=./authz/...] [ARGS="--home DIR"] [FUZZTIME=10s] [VULNDB=file:///DIR]'
@@ -80,6 +80,18 @@ pages: ## look at every page in five languages in a real browser (Chromium, Node
 	@deploy/services.sh postgres redis
 	$(BUILD_HEADGATE)
 	conformance/pages/stack.sh $(HEADGATE) .cache/pages $(ARGS)
+
+conformance: ## prove from the outside that a stack does what FAPI 2.0 and FDX ask; reports in .cache/conformance
+	@deploy/services.sh postgres redis
+	$(BUILD_HEADGATE)
+	@mkdir -p .cache/conformance
+	$(HEADGATE) conformance run --html .cache/conformance/report.html --junit .cache/conformance/report.xml --json .cache/conformance/report.json $(ARGS)
+
+broken: ## prove the prover: each fault of conformance/broken is found by the cases that it names, and by no others
+	@deploy/services.sh postgres redis
+	$(GO) run $(TAGS) ./conformance/broken/build -o .cache/broken ./cmd/headgate
+	$(GO) build $(TAGS) -o .cache/bin/matrix ./conformance/broken/matrix
+	.cache/bin/matrix -headgate .cache/broken/headgate $(ARGS)
 
 lint: ## gofmt, go vet and staticcheck
 	@bad=$$(find . -name '*.go' ! -path './.cache/*' -exec gofmt -l {} +); \

@@ -7,9 +7,11 @@ import (
 	"fmt"
 	"io"
 	"os"
+	"path/filepath"
 	"strings"
 	"time"
 
+	"github.com/headgate/headgate/cmd/internal/dev"
 	"github.com/headgate/headgate/conformance/cases"
 	"github.com/headgate/headgate/conformance/suite"
 )
@@ -22,7 +24,7 @@ type conformanceCmd struct {
 }
 
 type conformanceRunCmd struct {
-	Target   string   `required:"" help:"Target file, or the dev.json of headgate dev." type:"path" placeholder:"FILE"`
+	Target   string   `help:"Target file, or the dev.json of headgate dev. Without one, a stack is brought up for the run and taken down again." type:"path" placeholder:"FILE"`
 	Group    []string `help:"Only these groups; * stands for any characters." placeholder:"GROUP"`
 	Case     []string `help:"Only these cases; * stands for any characters." placeholder:"CASE"`
 	Parallel int      `help:"Cases at once." default:"4"`
@@ -40,6 +42,14 @@ var errConformance = errors.New("the deployment does not do all that it has to")
 
 // Run runs the cases.
 func (c conformanceRunCmd) Run(ctx context.Context) error {
+	if c.Target == "" {
+		home, stop, err := throwAway(ctx)
+		if err != nil {
+			return err
+		}
+		defer stop()
+		c.Target = filepath.Join(home, dev.FileName)
+	}
 	target, err := suite.ReadTarget(c.Target)
 	if err != nil {
 		return err
@@ -83,6 +93,30 @@ func (c conformanceRunCmd) Run(ctx context.Context) error {
 		return errConformance
 	}
 	return err
+}
+
+// throwAway brings a development stack up on free ports, whose state is gone
+// when it is stopped.
+func throwAway(ctx context.Context) (home string, stop func(), err error) {
+	home, err = os.MkdirTemp("", "headgate-conformance-")
+	if err != nil {
+		return "", nil, err
+	}
+	stack, err := dev.Start(ctx, dev.Options{
+		Home: home, Ephemeral: true, FreePorts: true, Say: func(s string) { fmt.Println("  " + s) },
+	})
+	if err != nil {
+		os.RemoveAll(home) //nolint:errcheck // a temporary folder
+		return "", nil, err
+	}
+	return home, func() {
+		ending, cancel := context.WithTimeout(context.WithoutCancel(ctx), stopTime)
+		defer cancel()
+		if err := stack.Stop(ending); err != nil {
+			fmt.Fprintln(os.Stderr, "stop the stack:", err)
+		}
+		os.RemoveAll(home) //nolint:errcheck // a temporary folder
+	}, nil
 }
 
 // earlier is the report to compare with; nil for none. It is read before the

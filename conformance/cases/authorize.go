@@ -123,6 +123,23 @@ func noRedirect(t *suite.T, address string) {
 	t.Check(page.Find(t.Target.Pages.SignIn) == "", "the sign-in page is shown")
 }
 
+// noConsent is noRedirect for a request that may also end with an error at
+// the app.
+func noConsent(t *suite.T, a *suite.Attempt, address string) {
+	page, err := t.Browser().Arrive(t.Context(), address)
+	if err != nil {
+		t.Cannot("open the authorization endpoint", err)
+	}
+	if page.Left == nil {
+		t.Check(page.Status >= 400 && page.Status < 500, "status %d; expected a page with a status of 400", page.Status)
+		t.Check(page.Find(t.Target.Pages.SignIn) == "", "the sign-in page is shown")
+		return
+	}
+	ours, _ := url.Parse(a.App.RedirectURI)
+	t.Check(page.Left.Host == ours.Host && page.Left.Path == ours.Path, "the browser is sent to somewhere else than the app")
+	t.Check(t.Answer(page.Left, a).Get("error") != "", "the app is told no error")
+}
+
 func authorizeRefused() []suite.Case {
 	needs := []suite.Claim{suite.PAR}
 	var out []suite.Case
@@ -158,10 +175,16 @@ func authorizeRefused() []suite.Case {
 			}},
 	} {
 		out = append(out, suite.Case{
-			ID: "authorize.refused." + c.id, Title: "a request " + c.title + " ends on a page at the bank", Spec: c.spec, Mend: c.mend, Needs: needs,
+			ID: "authorize.refused." + c.id, Title: "a request " + c.title + " is refused", Spec: c.spec, Mend: c.mend, Needs: needs,
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{})
-				noRedirect(t, c.address(t, a))
+				address := c.address(t, a)
+				if c.id == "plain" {
+					// Its redirect URI is registered, so that the app may be told.
+					noConsent(t, a, address)
+					return
+				}
+				noRedirect(t, address)
 			},
 		})
 	}
@@ -233,7 +256,7 @@ func authorizeOnce() []suite.Case {
 	needs := []suite.Claim{suite.PAR}
 	return []suite.Case{
 		{
-			ID: "authorize.request-uri.once", Title: "a request_uri that was decided cannot be used again", Spec: "RFC 9126, 4; FAPI 2.0 Security Profile, 5.3.2.2", Needs: needs,
+			ID: "authorize.request-uri.once", Title: "a request_uri that was decided cannot be used again", Spec: "RFC 9126, 4; FAPI 2.0 Security Profile, 5.3.2.2", Severity: suite.Should, Needs: needs,
 			Mend: "Use the request_uri up in the transaction that issues the code.",
 			Run: func(t *suite.T) {
 				a := t.Code(t.A(), suite.Ask{})
@@ -241,7 +264,7 @@ func authorizeOnce() []suite.Case {
 			},
 		},
 		{
-			ID: "authorize.request-uri.once-after-no", Title: "a request_uri that was refused cannot be used again", Spec: "RFC 9126, 4", Needs: needs,
+			ID: "authorize.request-uri.once-after-no", Title: "a request_uri that was refused cannot be used again", Spec: "RFC 9126, 4", Severity: suite.Should, Needs: needs,
 			Mend: "A no uses the request_uri up like a yes.",
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{})

@@ -18,5 +18,6 @@ func All() []suite.Case {
 		metadata(), transport(), clientAuth(), par(), authorize(), jar(), jarm(), openID(),
 		token(), binding(), introspection(), revocation(), registration(), grants(), abuse(),
 		resource(), consents(), contract(), enforcement(), notifications(),
+		scenarios(),
 	)
 }

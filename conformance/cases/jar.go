@@ -46,7 +46,9 @@ func jar() []suite.Case {
 		})},
 		{"nbf-missing", "without nbf", "FAPI 2.0 Message Signing, 5.3.1", "Demand nbf.", suite.Answer{}, object(drop("nbf"))},
 		{"nbf-old", "whose nbf is two hours ago", "FAPI 2.0 Message Signing, 5.3.1", "Refuse objects with an nbf more than 60 minutes ago.", suite.Answer{}, object(func(_ *suite.T, j *suite.JWT) { j.Claims["nbf"] = time.Now().Unix() - 7200 })},
-		{"nbf-future", "that is good only later", "FAPI 2.0 Message Signing, 5.3.1", "Compare nbf with the clock.", suite.Answer{}, object(func(_ *suite.T, j *suite.JWT) { j.Claims["nbf"] = time.Now().Unix() + 600 })},
+		{"nbf-future", "that is good only later", "FAPI 2.0 Message Signing, 5.3.1", "Compare nbf with the clock.", suite.Answer{}, object(func(_ *suite.T, j *suite.JWT) {
+			j.Claims["nbf"], j.Claims["exp"] = time.Now().Unix()+600, time.Now().Unix()+900
+		})},
 		{"exp-far", "that is good for a day", "FAPI 2.0 Message Signing, 5.3.1", "Refuse objects with an exp more than 60 minutes after nbf.", suite.Answer{}, object(func(_ *suite.T, j *suite.JWT) { j.Claims["exp"] = time.Now().Unix() + 86_400 })},
 		{"client-id-of-another", "with the client_id of another client", "RFC 9101, 5 and 6.3", "client_id inside is the client that authenticates.", suite.Answer{Statuses: []int{400, 401}, Errors: []string{"invalid_request_object", "invalid_request", "invalid_client"}}, object(func(t *suite.T, j *suite.JWT) { j.Claims["client_id"] = t.A().ClientID })},
 		{"request-inside", "with another request inside", "RFC 9101, 4", "Refuse request and request_uri among the claims.", suite.Refused("invalid_request_object", "invalid_request"), object(set("request", "another"))},
@@ -130,9 +132,9 @@ func jar() []suite.Case {
 			ID: "jar.plain-client", Title: "a client that need not sign may", Spec: "FAPI 2.0 Message Signing, 5.3.1", Needs: needs, Severity: suite.Should,
 			Mend: "Read request objects of every client.",
 			Run: func(t *suite.T) {
+				good, _ := t.PushRequest(t.A(), suite.Ask{})
+				t.Expect(t.Send(good), suite.Answer{Status: http.StatusCreated})
 				r, a := t.PushRequest(t.A(), suite.Ask{})
-				t.Expect(t.Send(r), suite.Answer{Status: http.StatusCreated})
-				r, a = t.PushRequest(t.A(), suite.Ask{})
 				r.Object = t.RequestObject(a)
 				r.Form = map[string][]string{"client_assertion_type": r.Form["client_assertion_type"]}
 				t.Expect(t.Send(r), suite.Answer{Status: http.StatusCreated})

@@ -179,7 +179,8 @@ func metadataLists() []suite.Case {
 		}
 		out = append(out, suite.Case{
 			ID: "metadata." + l.id, Title: title, Spec: l.spec, Needs: l.needs,
-			Mend: "Put right " + l.name + ", and what it tells of: " + l.mend + ".",
+			Severity: map[bool]suite.Severity{true: suite.Should}[strings.HasPrefix(l.id, "auth-methods.") && l.id != "auth-methods.token"],
+			Mend:     "Put right " + l.name + ", and what it tells of: " + l.mend + ".",
 			Run: func(t *suite.T) {
 				got := t.Metadata().List(l.name)
 				t.Check(len(got) > 0, "%s is missing or empty", l.name)

@@ -54,7 +54,7 @@ func openID() []suite.Case {
 			},
 		},
 		{
-			ID: "openid.id-token.person-hidden", Title: "the ID token says nothing about the person that was not asked for", Spec: "OpenID Connect Core, 5.4; FAPI 2.0 Security Profile, 5.3.2.1", Needs: needs,
+			ID: "openid.id-token.person-hidden", Title: "the ID token says nothing about the person that was not asked for", Spec: "OpenID Connect Core, 5.4; RFC 9700, 2", Severity: suite.Should, Needs: needs,
 			Mend: "Keep username, name, e-mail and account numbers out of ID tokens.",
 			Run: func(t *suite.T) {
 				g, claims := id(t)

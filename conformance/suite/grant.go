@@ -76,8 +76,14 @@ func (t *T) TryWalk(b *browser.Browser, a *Attempt, address string, decision Dec
 	page, err := b.Arrive(t.ctx, address)
 	signedIn, chosen := 0, false
 	for range maxPages {
-		if err != nil || page.Left != nil || page.Has(ids.Problem) {
+		if err != nil || page.Left != nil {
 			return page, err
+		}
+		if page.Has(ids.Problem) {
+			if says, err := page.TextOf(ids.Problem); err == nil {
+				t.Logf("the bank shows a problem page with status %d: %s", page.Status, says)
+			}
+			return page, nil
 		}
 		final := ids.Approve
 		if decision == Deny {
@@ -90,7 +96,10 @@ func (t *T) TryWalk(b *browser.Browser, a *Attempt, address string, decision Dec
 			signedIn++
 			err = errors.Join(page.Fill(page.Find(ids.Username), who.Username), page.Fill(page.Find(ids.Password), who.Password))
 			if err == nil {
+				// One at a time: many at once look like somebody guessing.
+				unlock := t.world.signingIn(who.Username)
 				page, err = b.Press(t.ctx, page, page.Find(ids.SignIn))
+				unlock()
 			}
 		case page.Find(ids.Continue) != "" && !chosen:
 			chosen = true
@@ -102,6 +111,13 @@ func (t *T) TryWalk(b *browser.Browser, a *Attempt, address string, decision Dec
 		}
 	}
 	return page, errors.Join(err, errors.New("the journey does not end"))
+}
+
+// signingIn waits until nobody else of the run signs in by this name.
+func (w *world) signingIn(username string) (done func()) {
+	one, _ := w.signIns.LoadOrStore(username, &sync.Mutex{})
+	one.(*sync.Mutex).Lock()
+	return one.(*sync.Mutex).Unlock
 }
 
 // choose ticks accounts; all when none are named.

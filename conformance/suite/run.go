@@ -7,6 +7,7 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"net/http"
 	"os"
 	"path"
 	"runtime/debug"
@@ -170,7 +171,7 @@ func Run(ctx context.Context, cases []Case, o Options) (Report, error) {
 			} else if !c.Waits {
 				alone.RLock()
 			}
-			result = run(ctx, c, w, o.Patience)
+			result = again(ctx, c, w, o.Patience)
 			if c.Alone {
 				alone.Unlock()
 			} else if !c.Waits {
@@ -222,6 +223,34 @@ func Run(ctx context.Context, cases []Case, o Options) (Report, error) {
 		return report, fmt.Errorf("the run was ended: %w", err)
 	}
 	return report, writeErr
+}
+
+// tries bounds how often a case is run that the deployment was too busy for.
+const tries = 3
+
+// again runs one case, and once more when it did not pass and the deployment
+// had said 503: that is no answer to what the case asks. The result tells.
+func again(ctx context.Context, c Case, w *world, patience time.Duration) Result {
+	result := run(ctx, c, w, patience)
+	requests := result.Requests
+	for n := 1; n < tries && ctx.Err() == nil && busy(result); n++ {
+		pause := time.NewTimer(time.Duration(n) * time.Second)
+		select {
+		case <-pause.C:
+		case <-ctx.Done():
+		}
+		pause.Stop()
+		result = run(ctx, c, w, patience)
+		requests += result.Requests
+		result.Notes = append(result.Notes, fmt.Sprintf("run %d times: the deployment had answered 503", n+1))
+	}
+	result.Requests = requests
+	return result
+}
+
+func busy(r Result) bool {
+	return (r.Status == Failed || r.Status == NotRun) &&
+		slices.ContainsFunc(r.Exchanges, func(e Exchange) bool { return e.Status == http.StatusServiceUnavailable })
 }
 
 // run runs one case in a goroutine of its own, which T's methods may end.

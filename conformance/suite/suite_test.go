@@ -30,7 +30,7 @@ const secret = "s3cr3t-t0k3n-that-must-not-be-seen"
 // it.
 func deployment(t *testing.T, claims ...suite.Claim) (*suite.Target, *atomic.Int64) {
 	t.Helper()
-	var asked atomic.Int64
+	var asked, busy atomic.Int64
 	server := httptest.NewTLSServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		asked.Add(1)
 		w.Header().Set("Content-Type", "application/json")
@@ -39,6 +39,12 @@ func deployment(t *testing.T, claims ...suite.Claim) (*suite.Target, *atomic.Int
 		case "/refuse":
 			w.WriteHeader(http.StatusBadRequest)
 			fmt.Fprintf(w, `{"error":"invalid_grant","error_description":"no"}`)
+		case "/busy":
+			if busy.Add(1) == 1 {
+				w.WriteHeader(http.StatusServiceUnavailable)
+			}
+		case "/always-busy":
+			w.WriteHeader(http.StatusServiceUnavailable)
 		case "/away":
 			w.Header().Set("Location", "https://app.example/callback?code="+secret+"&state=1")
 			w.WriteHeader(http.StatusSeeOther)
@@ -310,5 +316,26 @@ func TestCasesThatSayTooLittle(t *testing.T) {
 	}
 	if suite.Check([]suite.Case{good, good}) == nil {
 		t.Error("one ID twice: no error")
+	}
+}
+
+func TestABusyDeploymentIsAskedAgain(t *testing.T) {
+	t.Parallel()
+	target, asked := deployment(t)
+	report, err := suite.Run(t.Context(), []suite.Case{
+		example("a.once", func(t *suite.T) { t.Expect(t.Send(get(t, "/busy")), suite.OK) }),
+		example("a.always", func(t *suite.T) { t.Expect(t.Send(get(t, "/always-busy")), suite.OK) }),
+		example("a.meant", func(t *suite.T) { t.Expect(t.Send(get(t, "/always-busy")), suite.Answer{Status: 503}) }),
+	}, suite.Options{Target: target})
+	if err != nil {
+		t.Fatal(err)
+	}
+	for i, want := range []suite.Status{suite.Passed, suite.Failed, suite.Passed} {
+		if got := report.Results[i]; got.Status != want {
+			t.Errorf("%s: %s, want %s", got.ID, got.Status, want)
+		}
+	}
+	if asked.Load() != 2+3+1 || len(report.Results[0].Notes) != 1 {
+		t.Errorf("%d requests, notes %v; want 6 and one note", asked.Load(), report.Results[0].Notes)
 	}
 }

@@ -28,16 +28,18 @@ type T struct {
 	broken  string // why it could not run; "" when it could
 	missing Claim  // why it does not apply; "" when it does
 	notes   []string
+	at      string // where in a script the case is; "" for none
 }
 
 // world is what the cases of a run share.
 type world struct {
-	target *Target
-	wire   *wire
-	nonces sync.Map // host -> the DPoP nonce it handed out last
-	shared sync.Map // key -> *fixture
-	apps   []*App
-	rs     []*App
+	target  *Target
+	wire    *wire
+	nonces  sync.Map // host -> the DPoP nonce it handed out last
+	shared  sync.Map // key -> *fixture
+	signIns sync.Map // username -> *sync.Mutex
+	apps    []*App
+	rs      []*App
 }
 
 // Context ends with the run, or when the case has taken too long.
@@ -49,7 +51,15 @@ func (t *T) Errorf(format string, args ...any) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
 	t.checks.Add(1)
-	t.failed = append(t.failed, fmt.Sprintf(format, args...))
+	t.failed = append(t.failed, t.at+fmt.Sprintf(format, args...))
+}
+
+// At has later messages begin with where the case is in a script, such as a
+// file and a line.
+func (t *T) At(where string) {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	t.at = where + ": "
 }
 
 // Fatalf is Errorf, and ends the case.
@@ -76,7 +86,7 @@ func (t *T) Check(ok bool, format string, args ...any) bool {
 // work. The case has failed: nothing is known about its point.
 func (t *T) Cannot(doing string, err error) {
 	t.mu.Lock()
-	t.broken = fmt.Sprintf("%s: %v", doing, err)
+	t.broken = t.at + fmt.Sprintf("%s: %v", doing, err)
 	t.mu.Unlock()
 	runtime.Goexit()
 }
