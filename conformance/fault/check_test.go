@@ -207,3 +207,78 @@ func TestSpans(t *testing.T) {
 		t.Errorf("got %v", got)
 	}
 }
+
+func TestCheckKeys(t *testing.T) {
+	t.Parallel()
+	w := []span{{"rotation", 10, 100}}
+	for name, c := range map[string]struct {
+		ops  []op
+		want int
+	}{
+		"served":            {[]op{{Kind: opRead, Consent: "c", Start: 20, End: 30, Status: 200}}, 0},
+		"refused":           {[]op{{Kind: opRead, Consent: "c", Start: 20, End: 30, Status: 401}}, 1},
+		"not answered":      {[]op{{Kind: opHealth, Start: 20, End: 30}}, 1},
+		"another time":      {[]op{{Kind: opRead, Consent: "c", Start: 200, End: 300, Status: 401}}, 0},
+		"stopped":           {[]op{{Kind: opRevoke, Consent: "c", Start: 12, End: 15, Status: 204}, {Kind: opRead, Consent: "c", Start: 20, End: 30, Status: 401}}, 0},
+		"stopped meanwhile": {[]op{{Kind: opRevoke, Consent: "c", Start: 25, End: 35, Status: 204}, {Kind: opRead, Consent: "c", Start: 20, End: 30, Status: 401}}, 0},
+	} {
+		if f := checkKeys(c.ops, w); len(f.Bad) != c.want {
+			t.Errorf("%s: %v", name, f.Bad)
+		}
+	}
+}
+
+func TestCheckOverload(t *testing.T) {
+	t.Parallel()
+	w := []span{{"overload", 0, time.Minute}}
+	read := op{Kind: opRead, Start: 10 * ms, End: 20 * ms, Status: 503, Retry: true, Shaped: true}
+	for name, c := range map[string]struct {
+		change func(*op)
+		want   int
+	}{
+		"refused in order": {func(*op) {}, 0},
+		"429":              {func(o *op) { o.Status = 429 }, 0},
+		"served":           {func(o *op) { o.Status, o.Retry = 200, false }, 0},
+		"no Retry-After":   {func(o *op) { o.Retry = false }, 1},
+		"500":              {func(o *op) { o.Status = 500 }, 1},
+		"no answer":        {func(o *op) { o.Status = 0 }, 1},
+		"late":             {func(o *op) { o.End = o.Start + 5*time.Second }, 1},
+		"a stop refused":   {func(o *op) { o.Kind, o.How = opRevoke, byGrantManagement }, 1},
+		"a stop late":      {func(o *op) { *o = op{Kind: opRevoke, Start: 1, End: 4 * time.Second, Status: 204} }, 1},
+	} {
+		o := read
+		c.change(&o)
+		if f := checkOverload([]op{o}, w); len(f.Bad) != c.want {
+			t.Errorf("%s: %v", name, f.Bad)
+		}
+	}
+}
+
+func TestLeaks(t *testing.T) {
+	t.Parallel()
+	list := []secret{{"a token", "se+cret?1"}}
+	for _, text := range []string{"x se+cret?1 y", "x 73652b637265743f31 y", "x se%2Bcret%3F1 y", "x c2UrY3JldD8x y"} {
+		if len(leaks("log", []byte(text), list)) != 1 {
+			t.Errorf("%q: not found", text)
+		}
+	}
+	if len(leaks("log", []byte("se+cret?2"), list)) != 0 {
+		t.Error("found what is not there")
+	}
+}
+
+func TestRegressions(t *testing.T) {
+	t.Parallel()
+	known := []fault{{name: "a"}, {name: "b"}}
+	if _, err := regressions(seeds, known); err != nil && !strings.Contains(err.Error(), "there is no fault") {
+		t.Error(err)
+	}
+	if plan, err := regressions("# x\n\none: b; a ; b\n", known); err != nil || len(plan) != 3 || plan[0].name != "b" {
+		t.Errorf("got %v (%v)", plan, err)
+	}
+	for _, bad := range []string{"b", "x: c"} {
+		if _, err := regressions(bad, known); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+}

@@ -15,7 +15,7 @@ import (
 
 // mostUnderWay bounds what the driver has open at a time. What it cannot send
 // for that is counted and makes the run void, not good.
-const mostUnderWay = 1000
+const mostUnderWay = 3000
 
 // gateways are the instances in turn.
 var gateways = []string{gatewayA, gatewayB}

@@ -36,7 +36,7 @@ type config struct {
 	steady int
 	// restarts and requests are what D1 takes at least.
 	restarts, requests int
-	stops int // stopped after the backup of B1
+	stops              int // stopped after the backup of B1
 	// mutants runs the faults of package broken in place of a plan.
 	mutants bool
 	calm    bool // nothing is stopped
@@ -133,7 +133,14 @@ func test(ctx context.Context, c config) ([]finding, error) {
 	if c.mutants {
 		return d.mutants(ctx, c, say)
 	}
-	plan := order(s.faults(), c)
+	plan := order(append(s.faults(), d.overload(c.rate)), c)
+	if c.only.String() == "" {
+		known, err := regressions(seeds, plan)
+		if err != nil {
+			return nil, err
+		}
+		plan = append(known, plan...)
+	}
 	if err := d.exercise(ctx, c, plan, 6*time.Second, say); err != nil {
 		return nil, err
 	}
@@ -142,14 +149,23 @@ func test(ctx context.Context, c config) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	say("suspending a recipient")
+	suspended, err := d.suspend(ctx)
+	if err != nil {
+		return nil, err
+	}
 	say("checking")
 	list, err := d.check(ctx, plan, time.Minute)
 	if err != nil {
 		return nil, err
 	}
+	hushed, err := d.hush(ctx)
+	if err != nil {
+		return nil, err
+	}
 	say("restoring a backup")
 	restored, err := d.restore(ctx, c.stops)
-	return append(list, drained, restored), err
+	return append(list, drained, suspended, hushed, restored), err
 }
 
 // exercise gives load while the plan happens, after a quiet time.
@@ -294,11 +310,18 @@ func (d *driver) check(ctx context.Context, plan []fault, patience time.Duration
 		checkCacheDown(ops, caches, calms),
 		checkDark(ops, darks),
 		checkHealth(ops, down),
+		checkKeys(ops, named(effective, by, func(f fault) bool { return f.keys })),
+		checkOverload(ops, named(effective, by, func(f fault) bool { return f.overload })),
 	}
 	if d.lost > 0 {
 		return nil, fmt.Errorf("%d operations were not sent: the machine is too slow for this rate, and nothing is proven", d.lost)
 	}
 	return list, nil
+}
+
+// named are the spans of faults of a kind.
+func named(all []span, by map[string]fault, is func(fault) bool) []span {
+	return slices.DeleteFunc(slices.Clone(all), func(s span) bool { return !is(by[s.fault]) })
 }
 
 func consentOf(body []byte) string {

@@ -227,6 +227,9 @@ func statement(number string, movements int) string {
 	return text + "</BANKTRANLIST>\n<LEDGERBAL><BALAMT>100.00<DTASOF>" + day(0) + "120000</LEDGERBAL>\n</STMTRS></STMTTRNRS></BANKMSGSRSV1>\n</OFX>\n"
 }
 
+// accountNumber is that of a customer's account.
+func accountNumber(i int) string { return fmt.Sprintf("40721%05d", 3*i+10_007) }
+
 // enlist makes n customers of the bank.
 func (s *stack) enlist(n int) ([]*customer, error) {
 	roots, err := s.dev.TLS()
@@ -241,7 +244,7 @@ func (s *stack) enlist(n int) ([]*customer, error) {
 			return nil, err
 		}
 		file := filepath.Join(s.dir, c.username+".ofx")
-		if err := os.WriteFile(file, []byte(statement(fmt.Sprintf("40000%05d", i), 25)), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(statement(accountNumber(i), 25)), 0o600); err != nil {
 			return nil, err
 		}
 		if _, err := s.headgate("bank", "import", "ofx", "--customer", c.username, file); err != nil {
