@@ -23,6 +23,7 @@ import (
 // config is what a run is told.
 type config struct {
 	bin    string // folder with authzd, gatewayd and headgate
+	old    string // folder with an older version; "" for none
 	work   string // folder for everything that the run makes; it must be empty
 	report string // file of the report; "" for none
 	seed   uint64
@@ -53,6 +54,7 @@ func run() error {
 	var c config
 	var only string
 	flag.StringVar(&c.bin, "bin", "", "folder with the programs of the product")
+	flag.StringVar(&c.old, "old", "", "folder with an older version of the programs, to run beside these; empty for none")
 	flag.StringVar(&c.work, "work", "", "folder for what the run makes; empty takes a temporary one, deleted at a good end")
 	flag.StringVar(&c.report, "report", "", "file for the report, as JSON")
 	flag.Uint64Var(&c.seed, "seed", 0, "order of the faults; 0 takes a fresh one")
@@ -75,6 +77,11 @@ func run() error {
 	}
 	if c.bin, err = filepath.Abs(c.bin); err != nil {
 		return err
+	}
+	if c.old != "" {
+		if c.old, err = filepath.Abs(c.old); err != nil {
+			return err
+		}
 	}
 	if c.seed == 0 {
 		c.seed = uint64(time.Now().UnixNano()) % 1_000_000
@@ -145,7 +152,11 @@ func test(ctx context.Context, c config) ([]finding, error) {
 		return nil, err
 	}
 	say("restarting in turn")
-	drained, err := d.drain(ctx, c.restarts, c.requests)
+	drained, err := d.drain(ctx, "D1", c.restarts, c.requests)
+	if err != nil {
+		return nil, err
+	}
+	beside, err := d.sideBySide(ctx, c.old)
 	if err != nil {
 		return nil, err
 	}
@@ -165,7 +176,7 @@ func test(ctx context.Context, c config) ([]finding, error) {
 	}
 	say("restoring a backup")
 	restored, err := d.restore(ctx, c.stops)
-	return append(list, drained, suspended, hushed, restored), err
+	return append(list, drained, beside, suspended, hushed, restored), err
 }
 
 // exercise gives load while the plan happens, after a quiet time.
