@@ -84,7 +84,7 @@ func leaks(where string, text []byte, secrets []secret) []string {
 }
 
 // secrets are those of this run that the driver knows.
-func (d *driver) secrets() []secret {
+func (d *driver) secrets(ctx context.Context) []secret {
 	var list []secret
 	add := func(what string, value recipient.Secret) {
 		if value != "" {
@@ -97,7 +97,7 @@ func (d *driver) secrets() []secret {
 		add("a refresh token", t.RefreshToken)
 	}
 	for _, a := range d.apps {
-		add("a token of a client's own", a.own.AccessToken)
+		add("a token of a client's own", a.itself(ctx).AccessToken)
 	}
 	for i, c := range d.people {
 		list = append(list, secret{"a password", c.password}, secret{"an account number", accountNumber(i)})
@@ -111,7 +111,7 @@ func (d *driver) secrets() []secret {
 // hush looks for secrets wherever processes write after all those faults: K2.
 func (d *driver) hush(ctx context.Context) (finding, error) {
 	f := finding{ID: "K2", What: "no token, cookie, password or account number is written down"}
-	s, secrets := d.stack, d.secrets()
+	s, secrets := d.stack, d.secrets(ctx)
 	look := func(where string, text []byte) {
 		f.Trials++
 		f.Bad = append(f.Bad, leaks(where, text, secrets)...)

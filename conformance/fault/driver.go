@@ -271,10 +271,10 @@ func (d *driver) revoke(ctx context.Context, g *grant, how, instance string) op 
 	var err error
 	switch how {
 	case byGrantManagement:
-		r, err = g.app.client.GrantRequest(http.MethodDelete, g.app.own, g.id)
+		r, err = g.app.client.GrantRequest(http.MethodDelete, g.app.itself(ctx), g.id)
 	case byConsentAPI:
 		o.Instance = instance
-		r, err = g.app.client.RevokeConsentRequest(g.app.own, g.id, "USER_ACTION", "INDIVIDUAL")
+		r, err = g.app.client.RevokeConsentRequest(g.app.itself(ctx), g.id, "USER_ACTION", "INDIVIDUAL")
 	case byRefreshToken:
 		r, err = g.app.client.RevokeRequest(g.now().RefreshToken)
 	case byBank:

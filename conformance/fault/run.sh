@@ -22,7 +22,7 @@ if [ -n "${OLD:-}" ]; then
 	set -- -old "$out/old" "$@"
 fi
 case ${FAULT:-} in
-nightly) set -- -rounds 5 -hold 12s -gap 8s -people 120 -apps 20 -rate 100 -restarts 8 -requests 10000 -stops 200 "$@" ;;
+nightly) set -- -rounds 5 -hold 10s -gap 4s -people 120 -apps 20 -rate 100 -restarts 8 -requests 10000 -stops 200 "$@" ;;
 '') ;;
 *) echo "make fault: FAULT is nightly or nothing" >&2; exit 1 ;;
 esac
