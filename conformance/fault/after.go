@@ -9,6 +9,7 @@ import (
 	"net/url"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -54,6 +55,7 @@ func (d *driver) suspend(ctx context.Context) (finding, error) {
 		}
 	}
 	d.steady = left
+	d.spare = slices.DeleteFunc(d.spare, func(g *grant) bool { return g.app == most })
 	return f, nil
 }
 
@@ -69,16 +71,40 @@ func (s secret) forms() [][]byte {
 	}
 }
 
-// leaks looks for secrets in a text.
-func leaks(where string, text []byte, secrets []secret) []string {
-	var found []string
+// needles are secrets in all their forms, by their first bytes: texts are long
+// and secrets many.
+type needles map[[8]byte][]needle
+
+type needle struct {
+	what string
+	form []byte
+}
+
+func newNeedles(secrets []secret) needles {
+	n := needles{}
 	for _, s := range secrets {
 		for _, form := range s.forms() {
-			if bytes.Contains(text, form) {
-				found = append(found, fmt.Sprintf("%s holds %s", where, s.what))
-				break
+			if len(form) >= 8 {
+				n[[8]byte(form)] = append(n[[8]byte(form)], needle{s.what, form})
 			}
 		}
+	}
+	return n
+}
+
+// find names what of it a text holds, each kind once.
+func (n needles) find(where string, text []byte) []string {
+	seen := map[string]bool{}
+	for i := 0; i+8 <= len(text); i++ {
+		for _, x := range n[[8]byte(text[i:])] {
+			if bytes.HasPrefix(text[i:], x.form) {
+				seen[x.what] = true
+			}
+		}
+	}
+	var found []string
+	for what := range seen {
+		found = append(found, where+" holds "+what)
 	}
 	return found
 }
@@ -112,9 +138,10 @@ func (d *driver) secrets(ctx context.Context) []secret {
 func (d *driver) hush(ctx context.Context) (finding, error) {
 	f := finding{ID: "K2", What: "no token, cookie, password or account number is written down"}
 	s, secrets := d.stack, d.secrets(ctx)
+	wanted := newNeedles(secrets)
 	look := func(where string, text []byte) {
 		f.Trials++
-		f.Bad = append(f.Bad, leaks(where, text, secrets)...)
+		f.Bad = append(f.Bad, wanted.find(where, text)...)
 	}
 	logs, err := filepath.Glob(filepath.Join(s.dir, "*.log"))
 	if err != nil {
