@@ -114,6 +114,15 @@ func TestCheckDark(t *testing.T) {
 	if f := checkDark([]op{bank, back}, w); !f.ok() {
 		t.Error("a 504 with the bank away:", f.Bad)
 	}
+	gone := no
+	gone.Consent, gone.Status = "c", 401
+	stop := op{Kind: opRevoke, Consent: "c", Start: 1900 * ms, End: 1950 * ms, Status: 204}
+	if f := checkDark([]op{no, gone, back}, w); len(f.Bad) != 1 {
+		t.Error("a 401 without a stop:", f.Bad)
+	}
+	if f := checkDark([]op{no, gone, stop, back}, w); !f.ok() {
+		t.Error("a 401 after a stop:", f.Bad)
+	}
 	other := no
 	other.Instance, other.Status = "b", 200
 	if f := checkDark([]op{no, back, other}, w); !f.ok() {
@@ -280,5 +289,17 @@ func TestRegressions(t *testing.T) {
 		if _, err := regressions(bad, known); err == nil {
 			t.Errorf("%q: no error", bad)
 		}
+	}
+}
+
+func TestFair(t *testing.T) {
+	t.Parallel()
+	stall := []span{{"", 5 * time.Second, 6 * time.Second}}
+	slow := op{Kind: opRead, Start: 5500 * ms, End: 7 * time.Second, Status: 503}
+	given := op{Kind: opRead, Start: 5500 * ms, End: 5600 * ms, Status: 200, Yes: true}
+	other := op{Kind: opRead, Start: 9 * time.Second, End: 12 * time.Second, Status: 503}
+	got := fair([]op{slow, given, other}, stall)
+	if len(got) != 2 || !got[0].Yes || got[1].Start != other.Start {
+		t.Errorf("got %v", got)
 	}
 }

@@ -67,9 +67,9 @@ func (d *driver) client(instance string, certificate *tls.Certificate, a string)
 	}
 	fresh := &http.Client{
 		Transport: &http.Transport{
-			TLSClientConfig: roots, MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second,
+			TLSClientConfig: roots, MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second,
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, d.stack.instanceAddress(instance, address))
+				return (&net.Dialer{Timeout: 3 * time.Second}).DialContext(ctx, network, d.stack.instanceAddress(instance, address))
 			},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },

@@ -187,15 +187,25 @@ func (s *stack) newCertificate() error {
 	return errors.Join(put(keyFile, "PRIVATE KEY", key), put(certFile, "CERTIFICATE", pair.Certificate[0]))
 }
 
-// overload has many more ask than usual, while others do as before.
-func (d *driver) overload(rate float64) fault {
+// crowd is how many more ask at a time under overload, each as fast as it is
+// answered.
+const crowd = 120
+
+// overload has a crowd ask besides those who ask at a constant rate.
+func (d *driver) overload() fault {
 	var stop context.CancelFunc
 	var wg sync.WaitGroup
 	return fault{name: "overload", overload: true, hold: 5 * time.Second,
 		begin: func(ctx context.Context) error {
 			var loaded context.Context
 			loaded, stop = context.WithCancel(ctx)
-			wg.Go(func() { d.load(loaded, 8*rate) })
+			for range crowd {
+				wg.Go(func() {
+					for loaded.Err() == nil {
+						d.history.add(d.any(context.WithoutCancel(loaded)))
+					}
+				})
+			}
 			return nil
 		},
 		end: func(context.Context) error {

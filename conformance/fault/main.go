@@ -140,7 +140,7 @@ func test(ctx context.Context, c config) ([]finding, error) {
 	if c.mutants {
 		return d.mutants(ctx, c, say)
 	}
-	plan := order(append(s.faults(), d.overload(c.rate)), c)
+	plan := order(append(s.faults(), d.overload()), c)
 	if c.only.String() == "" {
 		known, err := regressions(seeds, plan)
 		if err != nil {
@@ -197,6 +197,7 @@ func (d *driver) exercise(ctx context.Context, c config, plan []fault, quiet tim
 		every = 400 * time.Millisecond
 	}
 	wg.Go(func() { d.load(loaded, c.rate) })
+	wg.Go(func() { _ = d.pulse(loaded) }) // without it, nothing counts as a stall
 	wg.Go(func() { d.watch(loaded, 250*time.Millisecond) })
 	if !c.calm {
 		wg.Go(func() { d.races(loaded, max(every, 300*time.Millisecond), c.stops) })
@@ -316,16 +317,28 @@ func (d *driver) check(ctx context.Context, plan []fault, patience time.Duration
 			down[name] = append(down[name], s)
 		}
 	}
+	d.history.mu.Lock()
+	stalls := d.history.stalls
+	d.history.mu.Unlock()
+	calmly := fair(ops, stalls)
 	list := []finding{
 		checkRevoke(ops, troubled),
 		checkAudit(ops, stored.Records),
 		checkOnce(ops, troubled),
 		checkNotify(d.stops(stored, troubled), d.told(ctx)),
-		checkCacheDown(ops, caches, calms),
-		checkDark(ops, darks),
-		checkHealth(ops, down),
-		checkKeys(ops, named(effective, by, func(f fault) bool { return f.keys })),
-		checkOverload(ops, named(effective, by, func(f fault) bool { return f.overload })),
+		checkCacheDown(calmly, caches, calms),
+		checkDark(calmly, darks),
+		checkHealth(calmly, down),
+		checkKeys(calmly, named(effective, by, func(f fault) bool { return f.keys })),
+		checkOverload(calmly, named(effective, by, func(f fault) bool { return f.overload })),
+	}
+	if len(stalls) > 0 {
+		stood := time.Duration(0)
+		for _, s := range stalls {
+			stood += s.end - s.begin
+		}
+		list[0].note("the machine itself stood still %d times, %v in all: %d operations are not judged by their time",
+			len(stalls), stood.Round(time.Millisecond), len(ops)-len(calmly))
 	}
 	if d.lost > 0 {
 		return nil, fmt.Errorf("%d operations were not sent: the machine is too slow for this rate, and nothing is proven", d.lost)
