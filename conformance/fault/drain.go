@@ -104,9 +104,13 @@ func (d *driver) drain(ctx context.Context, id string, restarts, requests int) (
 				case n%25 == 7:
 					o = d.refreshAt(context.WithoutCancel(ctx), g, protocol.choose())
 				case i == 0 && n%60 == 30:
-					if g = d.take(); g == nil {
+					d.mu.Lock()
+					left := len(d.spare)
+					d.mu.Unlock()
+					if left <= 3*d.keep { // as many may be the suspended recipient's
 						continue
 					}
+					g = d.take()
 					o = d.revoke(context.WithoutCancel(ctx), g, byConsentAPI, data.choose())
 				default:
 					o = d.read(context.WithoutCancel(ctx), data.choose(), g, n%2 == 0)

@@ -44,6 +44,7 @@ type driver struct {
 	steady []*grant // read under load; guarded by mu
 	spare  []*grant // for races and stops; guarded by mu
 	free   []pair   // who may make a new consent; guarded by mu
+	keep   int      // spare grants for what comes last
 	lost   int      // operations that the driver itself did not get to
 }
 

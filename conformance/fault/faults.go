@@ -110,7 +110,7 @@ func (s *stack) faults() []fault {
 			_ = syscall.Kill(list[len(list)-1], syscall.SIGKILL)
 		}
 		time.Sleep(1500 * time.Millisecond)
-	}})
+	}, end: s.postgres.answers})
 	edge("postgres black hole for gateway-a", trouble{hold: true}, fault{dark: []string{gatewayA}}, s.toPostgres[gatewayA])
 	edge("postgres black hole for all", trouble{hold: true}, fault{dark: bothGateways},
 		s.toPostgres[gatewayA], s.toPostgres[gatewayB], s.toPostgres[authzd])

@@ -192,7 +192,7 @@ func (d *driver) exercise(ctx context.Context, c config, plan []fault, quiet tim
 	for _, f := range plan {
 		total += max(f.hold, c.hold) + c.gap + 500*time.Millisecond
 	}
-	every := total / time.Duration(max(len(d.spare)-c.stops, 0)+1)
+	every := total / time.Duration(max(len(d.spare)-3*c.stops, 0)+1)
 	if c.mutants {
 		every = 400 * time.Millisecond
 	}
@@ -200,7 +200,7 @@ func (d *driver) exercise(ctx context.Context, c config, plan []fault, quiet tim
 	wg.Go(func() { _ = d.pulse(loaded) }) // without it, nothing counts as a stall
 	wg.Go(func() { d.watch(loaded, 250*time.Millisecond) })
 	if !c.calm {
-		wg.Go(func() { d.races(loaded, max(every, 300*time.Millisecond), c.stops) })
+		wg.Go(func() { d.races(loaded, max(every, 300*time.Millisecond), 3*c.stops) })
 	}
 	wg.Go(func() { d.repeat(loaded, 700*time.Millisecond) })
 	for _, name := range []string{"warm-up", calm} {
@@ -247,7 +247,7 @@ func order(all []fault, c config) []fault {
 }
 
 func newDriver(ctx context.Context, s *stack, c config) (*driver, error) {
-	d := &driver{stack: s, history: newHistory()}
+	d := &driver{stack: s, history: newHistory(), keep: c.stops}
 	s.sink.begin(d.history.began)
 	var err error
 	if d.apps, err = s.register(ctx, c.apps); err != nil {
