@@ -224,6 +224,7 @@ func checkDark(ops []op, windows []dark) finding {
 				f.Trials++
 				slow = append(slow, o.took())
 				switch {
+				case o.Status == 401 && beingStopped(ops, o): // that can be read where no record can be written
 				case o.Status == 504 && w.bank: // the bank was asked first, and it is down as well
 				case o.Status != 503:
 					f.bad("%s: a read on %s %v after the onset was answered %d %s", w.fault, o.Instance, o.Start-w.begin, o.Status, o.Err)
@@ -439,5 +440,82 @@ func checkOnce(ops []op, faults []span) finding {
 	}
 	sort.Strings(kinds)
 	f.note("rounds: %s", strings.Join(kinds, ", "))
+	return f
+}
+
+// checkKeys is K1: while keys and certificates are replaced, nobody is refused
+// for it. Consents that are stopped meanwhile are.
+func checkKeys(ops []op, windows []span) finding {
+	f := finding{ID: "K1", What: "nobody is refused because a key or certificate is replaced"}
+	stopped := ended2xx(ops)
+	for _, w := range windows {
+		n := 0
+		for _, o := range ops {
+			// A moment longer: for a listener to look at its files again.
+			if o.Start < w.begin || o.Start > w.end || o.Kind == opOnce || o.How == usedAgain {
+				continue
+			}
+			if t, ok := stopped[o.Consent]; ok && o.End >= t || o.Kind == opRevoke {
+				continue
+			}
+			n++
+			if !o.good() && !(o.Kind == opRead && o.Status == 401 && beingStopped(ops, o)) {
+				f.bad("%s: %s on %s was answered %d %s", w.fault, o.Kind, o.Instance, o.Status, o.Err)
+			}
+		}
+		f.Trials += n
+		f.note("%s: %d requests", w.fault, n)
+	}
+	return f
+}
+
+// beingStopped: a stop of the same consent had begun before the operation ended.
+func beingStopped(ops []op, o op) bool {
+	return slices.ContainsFunc(ops, func(r op) bool { return r.Kind == opRevoke && r.Consent == o.Consent && r.Start <= o.End })
+}
+
+// checkOverload is V4, as far as this bench reaches: what is not served is
+// refused with 429 or 503 and Retry-After, in time, and stops go on.
+func checkOverload(ops []op, windows []span) finding {
+	f := finding{ID: "V4", What: "under overload what is not served is refused in order, and stops go on"}
+	for _, w := range windows {
+		served, refused := 0, 0
+		var took, stops []time.Duration
+		for _, o := range ops {
+			if o.Start < w.begin || o.Start > w.end {
+				continue
+			}
+			if o.Kind == opRevoke && o.How != byPortal && o.How != byBank {
+				stops = append(stops, o.took())
+				if !o.good() && o.Status != 409 {
+					f.bad("%s: a stop was answered %d %s", w.fault, o.Status, o.Err)
+				}
+			}
+			if o.Kind != opRead || o.Status == 401 {
+				continue
+			}
+			f.Trials++
+			took = append(took, o.took())
+			switch {
+			case o.good():
+				served++
+			case (o.Status == 429 || o.Status == 503) && o.Retry && o.Shaped:
+				refused++
+			default:
+				f.bad("%s: a read was answered %d %s after %v", w.fault, o.Status, o.Err, o.took())
+			}
+			if o.took() > 3500*time.Millisecond+500*time.Millisecond {
+				f.bad("%s: an answer took %v", w.fault, o.took())
+			}
+		}
+		f.note("%d reads served and %d refused in %v: %.0f/s; p50 %v, p99 %v", served, refused, (w.end - w.begin).Round(time.Millisecond),
+			float64(served)/(w.end-w.begin).Seconds(), quantile(took, 0.5), quantile(took, 0.99))
+		if len(stops) > 0 {
+			f.note("stops meanwhile: slowest %v of %d", quantile(stops, 1), len(stops))
+			if s := quantile(stops, 1); s > 3500*time.Millisecond {
+				f.bad("%s: a stop took %v", w.fault, s)
+			}
+		}
+	}
 	return f
 }

@@ -114,6 +114,15 @@ func TestCheckDark(t *testing.T) {
 	if f := checkDark([]op{bank, back}, w); !f.ok() {
 		t.Error("a 504 with the bank away:", f.Bad)
 	}
+	gone := no
+	gone.Consent, gone.Status = "c", 401
+	stop := op{Kind: opRevoke, Consent: "c", Start: 1900 * ms, End: 1950 * ms, Status: 204}
+	if f := checkDark([]op{no, gone, back}, w); len(f.Bad) != 1 {
+		t.Error("a 401 without a stop:", f.Bad)
+	}
+	if f := checkDark([]op{no, gone, stop, back}, w); !f.ok() {
+		t.Error("a 401 after a stop:", f.Bad)
+	}
 	other := no
 	other.Instance, other.Status = "b", 200
 	if f := checkDark([]op{no, back, other}, w); !f.ok() {
@@ -204,6 +213,93 @@ func TestSpans(t *testing.T) {
 	got := spans([]mark{{1, "x", began}, {2, "y", began}, {2, "y", healed}, {3, "x", ending}, {4, "x", began}}, began, ending)
 	want := []span{{"x", 1, 3}, {"y", 2, forever}, {"x", 4, forever}}
 	if !slices.Equal(got, want) {
+		t.Errorf("got %v", got)
+	}
+}
+
+func TestCheckKeys(t *testing.T) {
+	t.Parallel()
+	w := []span{{"rotation", 10, 100}}
+	for name, c := range map[string]struct {
+		ops  []op
+		want int
+	}{
+		"served":            {[]op{{Kind: opRead, Consent: "c", Start: 20, End: 30, Status: 200}}, 0},
+		"refused":           {[]op{{Kind: opRead, Consent: "c", Start: 20, End: 30, Status: 401}}, 1},
+		"not answered":      {[]op{{Kind: opHealth, Start: 20, End: 30}}, 1},
+		"another time":      {[]op{{Kind: opRead, Consent: "c", Start: 200, End: 300, Status: 401}}, 0},
+		"stopped":           {[]op{{Kind: opRevoke, Consent: "c", Start: 12, End: 15, Status: 204}, {Kind: opRead, Consent: "c", Start: 20, End: 30, Status: 401}}, 0},
+		"stopped meanwhile": {[]op{{Kind: opRevoke, Consent: "c", Start: 25, End: 35, Status: 204}, {Kind: opRead, Consent: "c", Start: 20, End: 30, Status: 401}}, 0},
+	} {
+		if f := checkKeys(c.ops, w); len(f.Bad) != c.want {
+			t.Errorf("%s: %v", name, f.Bad)
+		}
+	}
+}
+
+func TestCheckOverload(t *testing.T) {
+	t.Parallel()
+	w := []span{{"overload", 0, time.Minute}}
+	read := op{Kind: opRead, Start: 10 * ms, End: 20 * ms, Status: 503, Retry: true, Shaped: true}
+	for name, c := range map[string]struct {
+		change func(*op)
+		want   int
+	}{
+		"refused in order": {func(*op) {}, 0},
+		"429":              {func(o *op) { o.Status = 429 }, 0},
+		"served":           {func(o *op) { o.Status, o.Retry = 200, false }, 0},
+		"no Retry-After":   {func(o *op) { o.Retry = false }, 1},
+		"500":              {func(o *op) { o.Status = 500 }, 1},
+		"no answer":        {func(o *op) { o.Status = 0 }, 1},
+		"late":             {func(o *op) { o.End = o.Start + 5*time.Second }, 1},
+		"a stop refused":   {func(o *op) { o.Kind, o.How = opRevoke, byGrantManagement }, 1},
+		"a stop late":      {func(o *op) { *o = op{Kind: opRevoke, Start: 1, End: 4 * time.Second, Status: 204} }, 1},
+	} {
+		o := read
+		c.change(&o)
+		if f := checkOverload([]op{o}, w); len(f.Bad) != c.want {
+			t.Errorf("%s: %v", name, f.Bad)
+		}
+	}
+}
+
+func TestLeaks(t *testing.T) {
+	t.Parallel()
+	list := newNeedles([]secret{{"a token", "se+cret?1"}})
+	for _, text := range []string{"x se+cret?1 y", "x 73652b637265743f31 y", "x se%2Bcret%3F1 y", "x c2UrY3JldD8x y"} {
+		if len(list.find("log", []byte(text))) != 1 {
+			t.Errorf("%q: not found", text)
+		}
+	}
+	if len(list.find("log", []byte("se+cret?2"))) != 0 {
+		t.Error("found what is not there")
+	}
+}
+
+func TestRegressions(t *testing.T) {
+	t.Parallel()
+	known := []fault{{name: "a"}, {name: "b"}}
+	if _, err := regressions(seeds, known); err != nil && !strings.Contains(err.Error(), "there is no fault") {
+		t.Error(err)
+	}
+	if plan, err := regressions("# x\n\none: b; a ; b\n", known); err != nil || len(plan) != 3 || plan[0].name != "b" {
+		t.Errorf("got %v (%v)", plan, err)
+	}
+	for _, bad := range []string{"b", "x: c"} {
+		if _, err := regressions(bad, known); err == nil {
+			t.Errorf("%q: no error", bad)
+		}
+	}
+}
+
+func TestFair(t *testing.T) {
+	t.Parallel()
+	stall := []span{{"", 5 * time.Second, 6 * time.Second}}
+	slow := op{Kind: opRead, Start: 5500 * ms, End: 7 * time.Second, Status: 503}
+	given := op{Kind: opRead, Start: 5500 * ms, End: 5600 * ms, Status: 200, Yes: true}
+	other := op{Kind: opRead, Start: 9 * time.Second, End: 12 * time.Second, Status: 503}
+	got := fair([]op{slow, given, other}, stall)
+	if len(got) != 2 || !got[0].Yes || got[1].Start != other.Start {
 		t.Errorf("got %v", got)
 	}
 }

@@ -44,6 +44,7 @@ type driver struct {
 	steady []*grant // read under load; guarded by mu
 	spare  []*grant // for races and stops; guarded by mu
 	free   []pair   // who may make a new consent; guarded by mu
+	keep   int      // spare grants for what comes last
 	lost   int      // operations that the driver itself did not get to
 }
 
@@ -67,9 +68,9 @@ func (d *driver) client(instance string, certificate *tls.Certificate, a string)
 	}
 	fresh := &http.Client{
 		Transport: &http.Transport{
-			TLSClientConfig: roots, MaxIdleConnsPerHost: 64, IdleConnTimeout: 30 * time.Second,
+			TLSClientConfig: roots, MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second,
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
-				return (&net.Dialer{Timeout: time.Second}).DialContext(ctx, network, d.stack.instanceAddress(instance, address))
+				return (&net.Dialer{Timeout: 3 * time.Second}).DialContext(ctx, network, d.stack.instanceAddress(instance, address))
 			},
 		},
 		CheckRedirect: func(*http.Request, []*http.Request) error { return http.ErrUseLastResponse },
@@ -271,10 +272,10 @@ func (d *driver) revoke(ctx context.Context, g *grant, how, instance string) op 
 	var err error
 	switch how {
 	case byGrantManagement:
-		r, err = g.app.client.GrantRequest(http.MethodDelete, g.app.own, g.id)
+		r, err = g.app.client.GrantRequest(http.MethodDelete, g.app.itself(ctx), g.id)
 	case byConsentAPI:
 		o.Instance = instance
-		r, err = g.app.client.RevokeConsentRequest(g.app.own, g.id, "USER_ACTION", "INDIVIDUAL")
+		r, err = g.app.client.RevokeConsentRequest(g.app.itself(ctx), g.id, "USER_ACTION", "INDIVIDUAL")
 	case byRefreshToken:
 		r, err = g.app.client.RevokeRequest(g.now().RefreshToken)
 	case byBank:

@@ -2,7 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/x509"
+	"encoding/pem"
+	"errors"
 	"fmt"
+	"os"
+	"path/filepath"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,6 +28,9 @@ type fault struct {
 	dark  []string // gateways that cannot store a record: V2 holds
 	bank  bool     // the bank is away as well: it is in the same PostgreSQL
 	down  []string // processes that do not answer
+	keys  bool     // a key is replaced: K1 holds
+	// overload: more is asked than there is room for: V4 holds.
+	overload bool
 }
 
 var bothGateways = []string{gatewayA, gatewayB}
@@ -101,7 +110,7 @@ func (s *stack) faults() []fault {
 			_ = syscall.Kill(list[len(list)-1], syscall.SIGKILL)
 		}
 		time.Sleep(1500 * time.Millisecond)
-	}})
+	}, end: s.postgres.answers})
 	edge("postgres black hole for gateway-a", trouble{hold: true}, fault{dark: []string{gatewayA}}, s.toPostgres[gatewayA])
 	edge("postgres black hole for all", trouble{hold: true}, fault{dark: bothGateways},
 		s.toPostgres[gatewayA], s.toPostgres[gatewayB], s.toPostgres[authzd])
@@ -140,7 +149,70 @@ func (s *stack) faults() []fault {
 	add(fault{name: "callbacks refused",
 		begin: func(context.Context) error { s.sink.set(true); return nil },
 		end:   func(context.Context) error { s.sink.set(false); return nil }})
+	add(fault{name: "server certificate replaced", keys: true, begin: func(context.Context) error { return s.newCertificate() }})
+	add(fault{name: "signing keys rotated", keys: true, begin: func(context.Context) error {
+		tool := server{name: "headgate", path: filepath.Join(s.bin, "headgate"), dir: s.dir, env: s.env,
+			args: []string{"keys", "rotate", filepath.Join(s.home, "keys", "signing-keys.json"), "--force"}}
+		_, err := tool.run()
+		return err
+	}})
+	if f, ok := s.full(); ok {
+		add(f)
+	}
 	return list
+}
+
+// newCertificate puts another server certificate in place, first the key: a
+// process that looks in between finds that they do not fit, and looks again.
+func (s *stack) newCertificate() error {
+	ca, err := s.authority()
+	if err != nil {
+		return err
+	}
+	pair, err := ca.issue("localhost", true)
+	if err != nil {
+		return err
+	}
+	key, err := x509.MarshalPKCS8PrivateKey(pair.PrivateKey)
+	if err != nil {
+		return err
+	}
+	certFile, keyFile := s.certificate()
+	put := func(name, kind string, der []byte) error {
+		if err := os.WriteFile(name+".new", pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
+			return err
+		}
+		return os.Rename(name+".new", name)
+	}
+	return errors.Join(put(keyFile, "PRIVATE KEY", key), put(certFile, "CERTIFICATE", pair.Certificate[0]))
+}
+
+// crowd is how many more ask at a time under overload, each as fast as it is
+// answered.
+const crowd = 120
+
+// overload has a crowd ask besides those who ask at a constant rate.
+func (d *driver) overload() fault {
+	var stop context.CancelFunc
+	var wg sync.WaitGroup
+	return fault{name: "overload", overload: true, hold: 5 * time.Second,
+		begin: func(ctx context.Context) error {
+			var loaded context.Context
+			loaded, stop = context.WithCancel(ctx)
+			for range crowd {
+				wg.Go(func() {
+					for loaded.Err() == nil {
+						d.history.add(d.any(context.WithoutCancel(loaded)))
+					}
+				})
+			}
+			return nil
+		},
+		end: func(context.Context) error {
+			stop()
+			wg.Wait()
+			return nil
+		}}
 }
 
 // locked holds a lock on a table against everybody.

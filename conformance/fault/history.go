@@ -85,6 +85,8 @@ type history struct {
 	phase string // guarded by mu, like what follows
 	ops   []op
 	marks []mark
+	// stalls are times in which the machine itself stood still.
+	stalls []span
 }
 
 func newHistory() *history { return &history{began: time.Now(), phase: "warm"} }

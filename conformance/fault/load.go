@@ -15,7 +15,7 @@ import (
 
 // mostUnderWay bounds what the driver has open at a time. What it cannot send
 // for that is counted and makes the run void, not good.
-const mostUnderWay = 1000
+const mostUnderWay = 3000
 
 // gateways are the instances in turn.
 var gateways = []string{gatewayA, gatewayB}
@@ -56,7 +56,7 @@ func (d *driver) any(ctx context.Context) op {
 	g := d.steady[rand.IntN(len(d.steady))]
 	d.mu.Unlock()
 	switch n := rand.IntN(100); {
-	case n < 2:
+	case n < 2, g.old():
 		return d.refresh(ctx, g)
 	case n < 6:
 		return d.introspect(ctx, g)
@@ -109,6 +109,9 @@ func (d *driver) races(ctx context.Context, every time.Duration, keep int) {
 // time no gateway has seen its token before, so that looks at the truth and
 // fills of the cache are under way when the stop comes.
 func (d *driver) race(ctx context.Context, g *grant, n int) {
+	if g.old() {
+		d.history.add(d.refresh(ctx, g))
+	}
 	if n%2 == 0 {
 		d.history.add(d.read(ctx, gateways[n/2%2], g, true))
 	}

@@ -23,6 +23,7 @@ import (
 // config is what a run is told.
 type config struct {
 	bin    string // folder with authzd, gatewayd and headgate
+	old    string // folder with an older version; "" for none
 	work   string // folder for everything that the run makes; it must be empty
 	report string // file of the report; "" for none
 	seed   uint64
@@ -36,7 +37,7 @@ type config struct {
 	steady int
 	// restarts and requests are what D1 takes at least.
 	restarts, requests int
-	stops int // stopped after the backup of B1
+	stops              int // stopped after the backup of B1
 	// mutants runs the faults of package broken in place of a plan.
 	mutants bool
 	calm    bool // nothing is stopped
@@ -53,6 +54,7 @@ func run() error {
 	var c config
 	var only string
 	flag.StringVar(&c.bin, "bin", "", "folder with the programs of the product")
+	flag.StringVar(&c.old, "old", "", "folder with an older version of the programs, to run beside these; empty for none")
 	flag.StringVar(&c.work, "work", "", "folder for what the run makes; empty takes a temporary one, deleted at a good end")
 	flag.StringVar(&c.report, "report", "", "file for the report, as JSON")
 	flag.Uint64Var(&c.seed, "seed", 0, "order of the faults; 0 takes a fresh one")
@@ -76,6 +78,11 @@ func run() error {
 	if c.bin, err = filepath.Abs(c.bin); err != nil {
 		return err
 	}
+	if c.old != "" {
+		if c.old, err = filepath.Abs(c.old); err != nil {
+			return err
+		}
+	}
 	if c.seed == 0 {
 		c.seed = uint64(time.Now().UnixNano()) % 1_000_000
 	}
@@ -96,8 +103,8 @@ func run() error {
 	defer stop()
 	fmt.Printf("SEED=%d\n", c.seed)
 	findings, err := test(ctx, c)
-	if err == nil {
-		err = tell(c, findings)
+	if told := tell(c, findings); err == nil {
+		err = told
 	}
 	if err != nil {
 		return fmt.Errorf("%w (SEED=%d; logs and history are in %s)", err, c.seed, c.work)
@@ -133,12 +140,28 @@ func test(ctx context.Context, c config) ([]finding, error) {
 	if c.mutants {
 		return d.mutants(ctx, c, say)
 	}
-	plan := order(s.faults(), c)
+	plan := order(append(s.faults(), d.overload()), c)
+	if c.only.String() == "" {
+		known, err := regressions(seeds, plan)
+		if err != nil {
+			return nil, err
+		}
+		plan = append(known, plan...)
+	}
 	if err := d.exercise(ctx, c, plan, 6*time.Second, say); err != nil {
 		return nil, err
 	}
 	say("restarting in turn")
-	drained, err := d.drain(ctx, c.restarts, c.requests)
+	drained, err := d.drain(ctx, "D1", c.restarts, c.requests)
+	if err != nil {
+		return nil, err
+	}
+	beside, err := d.sideBySide(ctx, c.old)
+	if err != nil {
+		return nil, err
+	}
+	say("suspending a recipient")
+	suspended, err := d.suspend(ctx)
 	if err != nil {
 		return nil, err
 	}
@@ -147,9 +170,16 @@ func test(ctx context.Context, c config) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	list = append(list, drained, beside, suspended)
+	say("looking for secrets")
+	hushed, err := d.hush(ctx)
+	if err != nil {
+		return list, err
+	}
+	list = append(list, hushed)
 	say("restoring a backup")
 	restored, err := d.restore(ctx, c.stops)
-	return append(list, drained, restored), err
+	return append(list, restored), err
 }
 
 // exercise gives load while the plan happens, after a quiet time.
@@ -162,14 +192,15 @@ func (d *driver) exercise(ctx context.Context, c config, plan []fault, quiet tim
 	for _, f := range plan {
 		total += max(f.hold, c.hold) + c.gap + 500*time.Millisecond
 	}
-	every := total / time.Duration(max(len(d.spare)-c.stops, 0)+1)
+	every := total / time.Duration(max(len(d.spare)-3*c.stops, 0)+1)
 	if c.mutants {
 		every = 400 * time.Millisecond
 	}
 	wg.Go(func() { d.load(loaded, c.rate) })
+	wg.Go(func() { _ = d.pulse(loaded) }) // without it, nothing counts as a stall
 	wg.Go(func() { d.watch(loaded, 250*time.Millisecond) })
 	if !c.calm {
-		wg.Go(func() { d.races(loaded, max(every, 300*time.Millisecond), c.stops) })
+		wg.Go(func() { d.races(loaded, max(every, 300*time.Millisecond), 3*c.stops) })
 	}
 	wg.Go(func() { d.repeat(loaded, 700*time.Millisecond) })
 	for _, name := range []string{"warm-up", calm} {
@@ -216,7 +247,7 @@ func order(all []fault, c config) []fault {
 }
 
 func newDriver(ctx context.Context, s *stack, c config) (*driver, error) {
-	d := &driver{stack: s, history: newHistory()}
+	d := &driver{stack: s, history: newHistory(), keep: c.stops}
 	s.sink.begin(d.history.began)
 	var err error
 	if d.apps, err = s.register(ctx, c.apps); err != nil {
@@ -286,19 +317,38 @@ func (d *driver) check(ctx context.Context, plan []fault, patience time.Duration
 			down[name] = append(down[name], s)
 		}
 	}
+	d.history.mu.Lock()
+	stalls := d.history.stalls
+	d.history.mu.Unlock()
+	calmly := fair(ops, stalls)
 	list := []finding{
 		checkRevoke(ops, troubled),
 		checkAudit(ops, stored.Records),
 		checkOnce(ops, troubled),
 		checkNotify(d.stops(stored, troubled), d.told(ctx)),
-		checkCacheDown(ops, caches, calms),
-		checkDark(ops, darks),
-		checkHealth(ops, down),
+		checkCacheDown(calmly, caches, calms),
+		checkDark(calmly, darks),
+		checkHealth(calmly, down),
+		checkKeys(calmly, named(effective, by, func(f fault) bool { return f.keys })),
+		checkOverload(calmly, named(effective, by, func(f fault) bool { return f.overload })),
+	}
+	if len(stalls) > 0 {
+		stood := time.Duration(0)
+		for _, s := range stalls {
+			stood += s.end - s.begin
+		}
+		list[0].note("the machine itself stood still %d times, %v in all: %d operations are not judged by their time",
+			len(stalls), stood.Round(time.Millisecond), len(ops)-len(calmly))
 	}
 	if d.lost > 0 {
 		return nil, fmt.Errorf("%d operations were not sent: the machine is too slow for this rate, and nothing is proven", d.lost)
 	}
 	return list, nil
+}
+
+// named are the spans of faults of a kind.
+func named(all []span, by map[string]fault, is func(fault) bool) []span {
+	return slices.DeleteFunc(slices.Clone(all), func(s span) bool { return !is(by[s.fault]) })
 }
 
 func consentOf(body []byte) string {

@@ -18,6 +18,7 @@ type mutant struct {
 	pause  string // of HEADGATE_PAUSE
 	happen string // regular expression: which faults of the plan
 	hold   time.Duration
+	then   string   // drain, restore or nothing: what comes after
 	caught []string // checks, each of which must notice
 }
 
@@ -39,6 +40,8 @@ var theMutants = []mutant{
 	{on: "told-once", happen: "^callbacks refused$", hold: 5 * time.Second, caught: []string{"R3"}},
 	{on: "proof-in-redis-only", hold: 6 * time.Second, caught: []string{"I1"}},
 	{on: "code-not-compared", hold: 6 * time.Second, caught: []string{"I1"}},
+	{on: "no-lame-duck", then: "drain", caught: []string{"D1"}},
+	{on: "restored-unseen", then: "restore", caught: []string{"B1"}}, // the last: the data is another afterwards
 }
 
 // mutants exercises one broken product after the other on the same data. A
@@ -102,7 +105,17 @@ func (d *driver) broken(ctx context.Context, c config, m mutant) ([]finding, err
 	if err := d.exercise(ctx, c, plan, quiet, func(string, ...any) {}); err != nil {
 		return nil, err
 	}
-	return d.check(ctx, plan, 15*time.Second)
+	list, err := d.check(ctx, plan, 15*time.Second)
+	if err != nil || m.then == "" {
+		return list, err
+	}
+	var more finding
+	if m.then == "drain" {
+		more, err = d.drain(ctx, "D1", c.restarts, c.requests)
+	} else {
+		more, err = d.restore(ctx, c.stops)
+	}
+	return append(list, more), err
 }
 
 // again starts the product's processes anew with another environment.

@@ -36,7 +36,23 @@ type app struct {
 	id     string
 	config recipient.Config
 	client *recipient.Client
-	own    recipient.Token // of its own, to end consents and to subscribe
+
+	mu    sync.Mutex
+	own   recipient.Token // of its own, to end consents and to subscribe; guarded by mu
+	since time.Time       // when it got that; guarded by mu
+}
+
+// renewAfter is when a token is replaced, well before its end at 15 minutes.
+const renewAfter = 8 * time.Minute
+
+// itself returns the recipient's own token.
+func (a *app) itself(ctx context.Context) recipient.Token {
+	a.mu.Lock()
+	defer a.mu.Unlock()
+	if time.Since(a.since) > renewAfter {
+		_ = a.identify(ctx) // the old one is good for some minutes yet
+	}
+	return a.own
 }
 
 // customer is one person at the bank, with one browser.
@@ -55,6 +71,14 @@ type grant struct {
 
 	mu    sync.Mutex
 	token recipient.Token // guarded by mu
+	since time.Time       // when it got that; guarded by mu
+}
+
+// old reports whether the token nears its end.
+func (g *grant) old() bool {
+	g.mu.Lock()
+	defer g.mu.Unlock()
+	return time.Since(g.since) > renewAfter
 }
 
 func (g *grant) now() recipient.Token {
@@ -66,7 +90,7 @@ func (g *grant) now() recipient.Token {
 func (g *grant) renewed(t recipient.Token) {
 	g.mu.Lock()
 	defer g.mu.Unlock()
-	g.token = t
+	g.token, g.since = t, time.Now()
 }
 
 // authority signs certificates with the key of the stack's own authority.
@@ -188,13 +212,17 @@ func (s *stack) register(ctx context.Context, n int) ([]*app, error) {
 	return list, nil
 }
 
-// identify gets the recipient a token of its own.
-func (a *app) identify(ctx context.Context) (err error) {
+// identify gets the recipient a token of its own. Nobody else uses it then, or
+// mu is held.
+func (a *app) identify(ctx context.Context) error {
 	key, err := recipient.NewDPoPKey(jose.ES256)
 	if err != nil {
 		return err
 	}
-	a.own, err = a.client.ClientCredentials(ctx, "grant_management_query grant_management_revoke fdx:notifications:subscribe", key)
+	own, err := a.client.ClientCredentials(ctx, "grant_management_query grant_management_revoke fdx:notifications:subscribe", key)
+	if err == nil {
+		a.own, a.since = own, time.Now()
+	}
 	return err
 }
 
@@ -227,6 +255,9 @@ func statement(number string, movements int) string {
 	return text + "</BANKTRANLIST>\n<LEDGERBAL><BALAMT>100.00<DTASOF>" + day(0) + "120000</LEDGERBAL>\n</STMTRS></STMTTRNRS></BANKMSGSRSV1>\n</OFX>\n"
 }
 
+// accountNumber is that of a customer's account.
+func accountNumber(i int) string { return fmt.Sprintf("40721%05d", 3*i+10_007) }
+
 // enlist makes n customers of the bank.
 func (s *stack) enlist(n int) ([]*customer, error) {
 	roots, err := s.dev.TLS()
@@ -241,7 +272,7 @@ func (s *stack) enlist(n int) ([]*customer, error) {
 			return nil, err
 		}
 		file := filepath.Join(s.dir, c.username+".ofx")
-		if err := os.WriteFile(file, []byte(statement(fmt.Sprintf("40000%05d", i), 25)), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(statement(accountNumber(i), 25)), 0o600); err != nil {
 			return nil, err
 		}
 		if _, err := s.headgate("bank", "import", "ofx", "--customer", c.username, file); err != nil {
@@ -276,5 +307,5 @@ func (s *stack) grant(ctx context.Context, a *app, who *customer) (*grant, error
 	if err != nil {
 		return nil, err
 	}
-	return &grant{id: token.GrantID, app: a, who: who, token: token}, nil
+	return &grant{id: token.GrantID, app: a, who: who, token: token, since: time.Now()}, nil
 }

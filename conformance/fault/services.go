@@ -141,6 +141,11 @@ func (p *postgres) begin(ctx context.Context) error {
 	if err := p.start(); err != nil {
 		return err
 	}
+	return p.answers(ctx)
+}
+
+// answers returns when the server answers.
+func (p *postgres) answers(ctx context.Context) error {
 	return await("PostgreSQL", time.Minute, func() bool { return p.exec(ctx, "postgres", "SELECT 1") == nil })
 }
 

@@ -244,4 +244,5 @@ func (s *stack) close() {
 	if s.sink != nil {
 		s.sink.close()
 	}
+	s.unmount()
 }
