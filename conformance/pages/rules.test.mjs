@@ -20,11 +20,11 @@ before(async () => {
 after(() => browser.close())
 
 // The style comes from outside of the page, as it does on ours.
-async function open(body, css = '') {
+async function open(body, css = '', path = '/') {
   await page.route('http://pages.test/**', (route) => route.request().url().endsWith('.css')
     ? route.fulfill({ contentType: 'text/css', body: style + css })
-    : route.fulfill({ contentType: 'text/html', body: `<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>A page</title><link rel="stylesheet" href="s.css">${body}</html>` }))
-  await page.goto('http://pages.test/')
+    : route.fulfill({ contentType: 'text/html', body: `<!doctype html><html lang="en"><meta name="viewport" content="width=device-width"><title>A page</title><link rel="stylesheet" href="/s.css">${body}</html>` }))
+  await page.goto('http://pages.test' + path)
   await page.unroute('http://pages.test/**')
 }
 
@@ -55,6 +55,17 @@ for (const [name, body, css, fault] of broken) {
     assert.match((await page.evaluate(inside)).join('\n'), fault)
   })
 }
+
+// The access history alone may load one script, and only from our own folder.
+test('the script of the access history is let through, there and nowhere else', async () => {
+  const live = good.replace('</main>', '<script src="/static/live.js" defer></script></main>')
+  await open(live)
+  assert.match((await page.evaluate(inside)).join('\n'), /a script/)
+  await open(live, '', '/portal/history')
+  assert.deepEqual(await page.evaluate(inside), [])
+  await open(live.replace('/static/', '/other/'), '', '/portal/history')
+  assert.match((await page.evaluate(inside)).join('\n'), /a script/)
+})
 
 const pairs = [
   ['a yes that comes first', '<button id="consent_approve">Yes</button> <button id="consent_deny">No</button>', /comes before/],

@@ -18,6 +18,7 @@ import (
 	"github.com/headgate/headgate/internal/fdxhttp"
 	"github.com/headgate/headgate/internal/openapi"
 	"github.com/headgate/headgate/internal/token"
+	"github.com/headgate/headgate/internal/web"
 )
 
 // Grants is the part of consent.Store that recipients read.
@@ -45,6 +46,8 @@ type Config struct {
 	Public string
 
 	Log *slog.Logger
+	// Watch is told of every request; the zero value tells nobody.
+	Watch web.Watch
 	// Now is the clock; nil is time.Now.
 	Now func() time.Time
 
@@ -113,7 +116,7 @@ func New(c Config) (*API, error) {
 	if c.Notices != nil {
 		a.endpoints = append(a.endpoints, noticeEndpoints()...)
 	}
-	if a.handler, err = a.routes(c.Log); err != nil {
+	if a.handler, err = a.routes(c.Log, c.Watch); err != nil {
 		return nil, fmt.Errorf("consent api: %w", err)
 	}
 	return a, nil

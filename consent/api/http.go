@@ -12,9 +12,9 @@ import (
 )
 
 // routes is everything that Handler answers.
-func (a *API) routes(log *slog.Logger) (http.Handler, error) {
+func (a *API) routes(log *slog.Logger, watch web.Watch) (http.Handler, error) {
 	e, err := web.NewEngine(web.Config{
-		Log: log, Now: a.now,
+		Log: log, Now: a.now, Watch: watch,
 		Failed:           fdxhttp.Always(fdx.ErrInternal),
 		NotFound:         fdxhttp.Always(fdxhttp.ErrNoRoute),
 		MethodNotAllowed: fdxhttp.Always(fdx.ErrMethodNotAllowed),

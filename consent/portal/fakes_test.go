@@ -1,7 +1,6 @@
 package portal
 
 import (
-	"cmp"
 	"context"
 	"crypto/tls"
 	"errors"
@@ -308,30 +307,6 @@ func (w *world) StopByConsumer(_ context.Context, who consent.ConsumerID, id con
 		return g, nil
 	}
 	return consent.Grant{}, consent.ErrNotFound
-}
-
-func (w *world) Reads(_ context.Context, who consent.ConsumerID, before audit.Cursor, limit int) ([]audit.Record, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	var page []audit.Record
-	for _, r := range w.reads {
-		older := before.At.IsZero() || cmp.Or(r.At.Compare(before.At), slices.Compare(r.RequestID[:], before.RequestID[:])) < 0
-		if r.Consumer == who && older && len(page) < limit {
-			page = append(page, r)
-		}
-	}
-	return page, w.isDown("reads")
-}
-
-func (w *world) LastRead(_ context.Context, id consent.GrantID) (audit.Record, bool, error) {
-	w.mu.Lock()
-	defer w.mu.Unlock()
-	for _, r := range w.reads {
-		if r.Grant == id && r.Outcome != audit.Refused {
-			return r, true, w.isDown("reads")
-		}
-	}
-	return audit.Record{}, false, w.isDown("reads")
 }
 
 func (w *world) Authenticate(_ context.Context, username, password string) (consent.ConsumerID, error) {

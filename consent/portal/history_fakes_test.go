@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"context"
 	"fmt"
 	"slices"
@@ -13,18 +14,20 @@ import (
 
 // The rest of audit.Reads, in memory.
 
-func (w *world) Find(ctx context.Context, who consent.ConsumerID, f audit.Filter, before audit.Cursor, limit int) ([]audit.Record, error) {
-	all, err := w.Reads(ctx, who, before, 1<<30)
+func (w *world) Find(_ context.Context, who consent.ConsumerID, f audit.Filter, before audit.Cursor, limit int) ([]audit.Record, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	var page []audit.Record
-	for _, r := range all {
-		fits := (f.Recipient == "" || r.Recipient == f.Recipient) && (f.Account == "" || slices.Contains(r.Accounts, f.Account)) &&
+	for _, r := range w.reads {
+		older := before.At.IsZero() || cmp.Or(r.At.Compare(before.At), slices.Compare(r.RequestID[:], before.RequestID[:])) < 0
+		fits := r.Consumer == who && older && (f.Recipient == "" || r.Recipient == f.Recipient) && (f.Account == "" || slices.Contains(r.Accounts, f.Account)) &&
 			(f.Cluster == 0 || r.Clusters.Has(f.Cluster)) && (f.Outcome == "" || r.Outcome == f.Outcome) &&
 			(f.Presence == "" || r.Attended == (f.Presence == audit.WhilePresent)) && f.Within(r.At)
 		if fits && len(page) < limit {
 			page = append(page, r)
 		}
 	}
-	return page, err
+	return page, w.isDown("reads")
 }
 
 func (w *world) Read(_ context.Context, who consent.ConsumerID, id [16]byte) (audit.Record, bool, error) {

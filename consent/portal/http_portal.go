@@ -255,17 +255,8 @@ func (p *Portal) showStop(v *visit, g consent.Grant, status int, notice string) 
 }
 
 func (p *Portal) postStop(v *visit) {
-	form, ok := p.form(v.Context)
+	g, form, ok := p.marked(v, stopMark, func(g consent.Grant, notice string) { p.showStop(v, g, http.StatusConflict, notice) })
 	if !ok {
-		return
-	}
-	g, ok := p.grant(v)
-	if !ok {
-		return
-	}
-	ctx := v.Request.Context()
-	if !p.c.Sessions.Marked(ctx, stopMark(g.ID), form.Get("mark")) {
-		p.showStop(v, g, http.StatusConflict, v.t.T("stale"))
 		return
 	}
 	switch form.Get("action") {
@@ -279,7 +270,7 @@ func (p *Portal) postStop(v *visit) {
 	}
 	// Also when it has been stopped already: that stop may still be waiting.
 	if g.StatusAt(p.c.Now()) != consent.StatusExpired {
-		_, err := p.c.Stopper.StopByConsumer(ctx, v.who, g.ID)
+		_, err := p.c.Stopper.StopByConsumer(v.Request.Context(), v.who, g.ID)
 		if err != nil && !errors.Is(err, consent.ErrEnded) {
 			p.failed(v.Writer, v.Request, Problem{
 				Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",

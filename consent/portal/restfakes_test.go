@@ -120,14 +120,17 @@ func (w *world) Uses(_ context.Context, grants []consent.GrantID) (map[consent.G
 	return uses, w.isDown("reads")
 }
 
-func (w *world) LastReads(ctx context.Context, grants []consent.GrantID) (map[consent.GrantID]audit.Record, error) {
+func (w *world) LastReads(_ context.Context, grants []consent.GrantID) (map[consent.GrantID]audit.Record, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
 	last := map[consent.GrantID]audit.Record{}
 	for _, id := range grants {
-		if r, found, err := w.LastRead(ctx, id); err != nil {
-			return nil, err
-		} else if found {
-			last[id] = r
+		for _, r := range w.reads { // newest first
+			if r.Grant == id && r.Outcome != audit.Refused {
+				last[id] = r
+				break
+			}
 		}
 	}
-	return last, nil
+	return last, w.isDown("reads")
 }

@@ -58,14 +58,9 @@ type Record struct {
 // Reads answers a consumer's questions about who read what. Implementations
 // are safe for concurrent use.
 type Reads interface {
-	// Reads returns up to limit records of a consumer, newest first, that
-	// are older than the cursor; the zero cursor starts at the newest. nil
-	// when there are none.
-	Reads(ctx context.Context, who consent.ConsumerID, before Cursor, limit int) ([]Record, error)
-	// LastRead returns the newest given or clipped read under a grant;
-	// false when there was none.
-	LastRead(ctx context.Context, grant consent.GrantID) (Record, bool, error)
-	// Find is Reads for the records that a filter lets through.
+	// Find returns up to limit records of a consumer that the filter lets
+	// through, newest first, that are older than the cursor; the zero cursor
+	// starts at the newest. nil when there are none.
 	Find(ctx context.Context, who consent.ConsumerID, f Filter, before Cursor, limit int) ([]Record, error)
 	// Read returns the record with that request id; false when there is none
 	// or it is another consumer's.

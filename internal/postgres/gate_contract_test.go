@@ -56,7 +56,7 @@ func TestGateContract(t *testing.T) {
 			exec(t, db, `UPDATE recipient SET status = 'suspended' WHERE recipient_id = $1`, string(id))
 		},
 		Records: func(t *testing.T, id consent.GrantID) []audit.Record {
-			all, err := db.Reads().Reads(t.Context(), "consumer", audit.Cursor{}, 500)
+			all, err := db.Reads().Find(t.Context(), "consumer", audit.Filter{}, audit.Cursor{}, 500)
 			if err != nil {
 				t.Fatal(err)
 			}

@@ -71,7 +71,7 @@ func expect(t testing.TB, g *Gate, r resource.Release, want resource.Verdict) {
 
 func records(t testing.TB, db *DB, who consent.ConsumerID) []audit.Record {
 	t.Helper()
-	all, err := db.Reads().Reads(context.Background(), who, audit.Cursor{}, 1000)
+	all, err := db.Reads().Find(context.Background(), who, audit.Filter{}, audit.Cursor{}, 1000)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -305,9 +305,9 @@ func TestGateStoresRefusals(t *testing.T) {
 	if len(got) != 3 || got[0].RequestID != refused.RequestID || got[0].Reason != "603" {
 		t.Errorf("got %+v", got)
 	}
-	last, ok, err := db.Reads().LastRead(ctx, g.ID)
-	if err != nil || !ok || last.RequestID != given.RequestID {
-		t.Errorf("last read: got %+v, %v, %v, want the given one", last, ok, err)
+	last, err := db.Reads().LastReads(ctx, []consent.GrantID{g.ID})
+	if err != nil || last[g.ID].RequestID != given.RequestID {
+		t.Errorf("last read: got %+v, %v, want the given one", last, err)
 	}
 	if err := db.Guard().Spend(ctx, *proof); err != nil {
 		t.Errorf("the refusal spent the proof: %v", err)

@@ -1,15 +1,12 @@
 package postgres
 
 import (
-	"context"
 	"errors"
-	"fmt"
 	"time"
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
-	"github.com/jackc/pgx/v5"
 )
 
 // Reads is the audit.Reads. Records are written by the Gate alone.
@@ -24,16 +21,6 @@ const recordColumns = `
     request_id, at, recipient_id, grant_id, epoch, consumer_id, operation,
     accounts, clusters, window_start, window_end, record_count, body_bytes,
     body_hash, outcome, reason, attended, interaction_id, instance_id`
-
-const sqlReads = `
-SELECT ` + recordColumns + ` FROM access_record
-WHERE consumer_id = $1 AND (at, request_id) < (coalesce($2::timestamptz, 'infinity'), $3::uuid)
-ORDER BY at DESC, request_id DESC LIMIT $4`
-
-const sqlLastRead = `
-SELECT ` + recordColumns + ` FROM access_record
-WHERE grant_id = $1 AND outcome <> 'refused'
-ORDER BY at DESC, request_id DESC LIMIT 1`
 
 type recordRow struct {
 	RequestID     [16]byte   `db:"request_id"`
@@ -76,45 +63,4 @@ func (r recordRow) record() (audit.Record, error) {
 	return rec, nil
 }
 
-// Reads implements audit.Reads. One round trip.
-func (s Reads) Reads(ctx context.Context, who consent.ConsumerID, before audit.Cursor, limit int) ([]audit.Record, error) {
-	if limit < 1 {
-		return nil, nil
-	}
-	var rows []recordRow
-	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
-		rows, err = many[recordRow](ctx, c, sqlReads, string(who), nullable(before.At), before.RequestID, limit)
-		return err
-	})
-	if err != nil {
-		return nil, fmt.Errorf("load reads: %w", err)
-	}
-	var all []audit.Record
-	for _, r := range rows {
-		rec, err := r.record()
-		if err != nil {
-			return nil, fmt.Errorf("load reads: %w", err)
-		}
-		all = append(all, rec)
-	}
-	return all, nil
-}
-
 var errNoRead = errors.New("postgres: no read")
-
-// LastRead implements audit.Reads. One round trip.
-func (s Reads) LastRead(ctx context.Context, grant consent.GrantID) (audit.Record, bool, error) {
-	var r recordRow
-	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
-		r, err = one[recordRow](ctx, c, errNoRead, sqlLastRead, string(grant))
-		return err
-	})
-	if errors.Is(err, errNoRead) {
-		return audit.Record{}, false, nil
-	}
-	if err != nil {
-		return audit.Record{}, false, fmt.Errorf("load last read: %w", err)
-	}
-	rec, err := r.record()
-	return rec, err == nil, err
-}

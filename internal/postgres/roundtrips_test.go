@@ -132,6 +132,7 @@ func TestRoundTrips(t *testing.T) {
 		want   int64
 	}{
 		"Create": {nothing, func() error { return s.Grants.Create(ctx, consenttest.NewGrant("c", time.Now())) }, 1},
+		"Moved":  {approve, func() error { _, err := db.Grants().Moved(ctx, consent.Remembered); return err }, 1},
 		"Grant":  {approve, func() error { _, err := s.Grants.Grant(ctx, a.Grant.ID); return err }, 1},
 		"GrantsOfRecipient": {approve, func() error {
 			_, err := s.Grants.GrantsOfRecipient(ctx, a.Grant.Recipient, consent.Filter{At: time.Now()}, consent.Place{}, 10)
@@ -227,7 +228,6 @@ func TestRoundTrips(t *testing.T) {
 		}, 1 + 4},
 		"ActiveGrants": {nothing, func() error { _, err := db.Registrations().ActiveGrants(ctx, "enrolled", "", 5); return err }, 1},
 		"Spend":        {nothing, func() error { return db.Guard().Spend(ctx, *newProof()) }, 1},
-		"Reads":        {nothing, func() error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 5); return err }, 1},
 		"Find":         {nothing, func() error { _, err := db.Reads().Find(ctx, "c", audit.Filter{}, audit.Cursor{}, 5); return err }, 1},
 		"Read":         {nothing, func() error { _, _, err := db.Reads().Read(ctx, "c", [16]byte{}); return err }, 1},
 		"Changes":      {nothing, func() error { _, err := db.Reads().Changes(ctx, "c", time.Time{}, 5); return err }, 1},

@@ -175,7 +175,7 @@ func TestReadsArePagedByKeyset(t *testing.T) {
 	var got []uuid.UUID
 	var cursor audit.Cursor
 	for {
-		page, err := db.Reads().Reads(ctx, g.Consumer, cursor, 3)
+		page, err := db.Reads().Find(ctx, g.Consumer, audit.Filter{}, cursor, 3)
 		if err != nil {
 			t.Fatal(err)
 		}
@@ -194,19 +194,16 @@ func TestReadsArePagedByKeyset(t *testing.T) {
 		t.Errorf("got  %v\nwant %v", got, want)
 	}
 	for _, limit := range []int{0, -1} {
-		if got, err := db.Reads().Reads(ctx, g.Consumer, audit.Cursor{}, limit); err != nil || got != nil {
+		if got, err := db.Reads().Find(ctx, g.Consumer, audit.Filter{}, audit.Cursor{}, limit); err != nil || got != nil {
 			t.Errorf("limit %d: got %d records (%v)", limit, len(got), err)
 		}
 	}
-	if got, err := db.Reads().Reads(ctx, "nobody", audit.Cursor{}, 10); err != nil || got != nil {
+	if got, err := db.Reads().Find(ctx, "nobody", audit.Filter{}, audit.Cursor{}, 10); err != nil || got != nil {
 		t.Errorf("nobody: got %d records (%v), want nil", len(got), err)
 	}
-	last, ok, err := db.Reads().LastRead(ctx, g.ID)
-	if err != nil || !ok || uuid.UUID(last.RequestID) != want[0] {
-		t.Errorf("last read: got %+v, %v, %v", last, ok, err)
-	}
-	if _, ok, err := db.Reads().LastRead(ctx, consent.NewGrantID()); err != nil || ok {
-		t.Errorf("last read of an unknown grant: %v, %v", ok, err)
+	last, err := db.Reads().LastReads(ctx, []consent.GrantID{g.ID, consent.NewGrantID()})
+	if err != nil || len(last) != 1 || uuid.UUID(last[g.ID].RequestID) != want[0] {
+		t.Errorf("last reads: got %+v, %v, want that of the known grant", last, err)
 	}
 }
 

@@ -52,6 +52,7 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 			_, err := db.Grants().GrantsOfRecipient(ctx, g.Recipient, consent.Filter{At: g.CreatedAt}, consent.Place{}, 1)
 			return err
 		},
+		"Moved":      func(ctx context.Context) error { _, err := db.Grants().Moved(ctx, time.Minute); return err },
 		"Events":     func(ctx context.Context) error { _, err := db.Grants().Events(ctx, g.ID); return err },
 		"End":        func(ctx context.Context) error { return endGrant(ctx, db, g.ID) },
 		"Recipient":  func(ctx context.Context) error { _, err := db.Recipients().Recipient(ctx, "r"); return err },
@@ -121,8 +122,6 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 		"Spend": func(ctx context.Context) error {
 			return db.Guard().Spend(ctx, token.Proof{ExpiresAt: time.Now().Add(time.Hour)})
 		},
-		"Reads":    func(ctx context.Context) error { _, err := db.Reads().Reads(ctx, "c", audit.Cursor{}, 1); return err },
-		"LastRead": func(ctx context.Context) error { _, _, err := db.Reads().LastRead(ctx, g.ID); return err },
 		"Find": func(ctx context.Context) error {
 			_, err := db.Reads().Find(ctx, "c", audit.Filter{}, audit.Cursor{}, 1)
 			return err

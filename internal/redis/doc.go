@@ -18,7 +18,8 @@
 //	{headgate}:generation         random, made once per life of the data; 24 h
 //
 // A lost token is a miss. A lost tombstone lets a stale token be found for up
-// to 60 seconds, which the gate then withholds. A lost proof is caught by the
+// to 60 seconds, which the gate then withholds; tombstones of the last two
+// minutes are placed again every few seconds (consent.Repeat). A lost proof is caught by the
 // gate. A lost generation voids the fills under way.
 //
 // Introspection (Recent) has no gate behind it. It takes no entry that is

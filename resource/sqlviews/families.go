@@ -287,20 +287,7 @@ func (p *Provider) Choices(ctx context.Context, who consent.ConsumerID) ([]conse
 		if err != nil {
 			return err
 		}
-		d := a.Descriptor()
-		c := consent.AccountChoice{ID: d.AccountID, Name: d.ProductName, Display: d.AccountNumberDisplay, Category: string(a.Category()), Joint: joint}
-		if d.Nickname != "" {
-			c.Name = d.Nickname
-		}
-		switch d.Status {
-		case fdx.StatusClosed:
-			c.Ineligible = consent.IneligibleClosed
-		case fdx.StatusPendingOpen, fdx.StatusPendingClose:
-			c.Ineligible = consent.IneligiblePending
-		case fdx.StatusRestricted:
-			c.Ineligible = consent.IneligibleLocked
-		}
-		choices = append(choices, c)
+		choices = append(choices, resource.Choice(a, joint))
 		return nil
 	})
 	if err == nil && len(choices) > maxChoices {

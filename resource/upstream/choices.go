@@ -1,7 +1,6 @@
 package upstream
 
 import (
-	"cmp"
 	"context"
 	"fmt"
 	"net/url"
@@ -36,20 +35,7 @@ func (p *Provider) Choices(ctx context.Context, who consent.ConsumerID) ([]conse
 	}
 	var choices []consent.AccountChoice
 	for _, account := range held {
-		d := account.Descriptor()
-		c := consent.AccountChoice{
-			ID: d.AccountID, Name: cmp.Or(d.Nickname, d.ProductName, d.Description), Display: d.AccountNumberDisplay,
-			Category: string(account.Category()), Joint: joint(all, d.AccountID),
-		}
-		switch d.Status {
-		case fdx.StatusClosed:
-			c.Ineligible = consent.IneligibleClosed
-		case fdx.StatusPendingOpen, fdx.StatusPendingClose:
-			c.Ineligible = consent.IneligiblePending
-		case fdx.StatusRestricted:
-			c.Ineligible = consent.IneligibleLocked
-		}
-		choices = append(choices, c)
+		choices = append(choices, resource.Choice(account, joint(all, account.Descriptor().AccountID)))
 	}
 	return choices, nil
 }

@@ -103,6 +103,7 @@ type Process struct {
 	lameDuck          time.Duration
 	db                *postgres.DB
 	keys              *certs.Rotator
+	told              consent.Cache               // nil without Redis
 	notify            func(context.Context) error // nil when this instance carries no notifications
 	log               *slog.Logger
 	watch             *telemetry.Telemetry
@@ -157,6 +158,7 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 		p.closers = append(p.closers, func() { _ = r.Close() })
 		p.watch.Redis(r)
 		cache.told, cache.recent = r, r
+		p.told = r
 	}
 	provider, err := bank.Open(ctx, bank.Config{File: c.BankFile, SandboxDSNFile: c.BankDSNFile, Log: log, Alarm: p.watch.Alarm})
 	if err != nil {
@@ -491,6 +493,9 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 	var kept sync.WaitGroup
 	kept.Go(func() { p.sweep(house) })
 	kept.Go(func() { p.keys.Run(house) })
+	if p.told != nil {
+		kept.Go(func() { p.repeat(house) })
+	}
 	if p.notify != nil {
 		kept.Go(func() {
 			// It drains along with the listeners.
@@ -534,6 +539,24 @@ func (p *Process) sweep(ctx context.Context) {
 			if _, err := p.db.Sweep(ctx, sweepLimit); err != nil && !errors.Is(err, context.Canceled) {
 				p.watch.Alarm("sweep")
 				p.log.Warn("sweep", slog.String("cause", err.Error()))
+			}
+		}
+	}
+}
+
+// repeatEvery is how often the cache is told again of what changed lately.
+const repeatEvery = 5 * time.Second
+
+func (p *Process) repeat(ctx context.Context) {
+	tick := time.NewTicker(repeatEvery)
+	defer tick.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-tick.C:
+			if err := consent.Repeat(ctx, p.db.Grants(), p.told); err != nil && ctx.Err() == nil {
+				p.log.Warn("repeat", slog.String("cause", err.Error()))
 			}
 		}
 	}

@@ -5,6 +5,7 @@ import (
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/resource"
 	"github.com/headgate/headgate/resource/sandbox"
 )
 
@@ -19,23 +20,7 @@ func (c choices) Choices(ctx context.Context, who consent.ConsumerID) ([]consent
 	}
 	var list []consent.AccountChoice
 	for _, h := range held {
-		d := h.Account.Descriptor()
-		c := consent.AccountChoice{
-			ID: d.AccountID, Name: d.ProductName, Display: d.AccountNumberDisplay,
-			Category: string(h.Account.Category()), Joint: h.Joint,
-		}
-		if d.Nickname != "" {
-			c.Name = d.Nickname
-		}
-		switch d.Status {
-		case fdx.StatusClosed:
-			c.Ineligible = consent.IneligibleClosed
-		case fdx.StatusPendingOpen, fdx.StatusPendingClose:
-			c.Ineligible = consent.IneligiblePending
-		case fdx.StatusRestricted:
-			c.Ineligible = consent.IneligibleLocked
-		}
-		list = append(list, c)
+		list = append(list, resource.Choice(h.Account, h.Joint))
 	}
 	return list, nil
 }

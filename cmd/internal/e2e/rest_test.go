@@ -124,7 +124,7 @@ func TestSharingThatRests(t *testing.T) {
 			refresh(outcome{503, "temporarily_unavailable"})
 			must(t, dialRedis(t, d.redis.URL()).empty())
 			ask(outcome{403, "403"}, rest.says)
-			reads, err := d.db.Reads().Reads(ctx, g.Consumer, audit.Cursor{}, 4)
+			reads, err := d.db.Reads().Find(ctx, g.Consumer, audit.Filter{}, audit.Cursor{}, 4)
 			must(t, err)
 			for _, r := range reads {
 				if r.Outcome != audit.Refused || r.Reason != rest.reason || r.Count != 0 || r.Grant != id {

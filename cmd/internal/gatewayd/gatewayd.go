@@ -136,7 +136,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	rc.Clients = &bearer.Clients{Tokens: db.Tokens(), Guard: db.Guard()}
-	consents, err := newConsents(rc, db, told, newNotices(c, db))
+	consents, err := newConsents(rc, db, told, newNotices(c, db), p.watch)
 	if err != nil {
 		return nil, err
 	}
@@ -161,10 +161,13 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 
 // newConsents wires the consent endpoints. They answer under the same address
 // as the data and authenticate in the same way.
-func newConsents(rc resource.Config, db *postgres.DB, told consent.Cache, notices *api.Notices) (*api.API, error) {
+func newConsents(rc resource.Config, db *postgres.DB, told consent.Cache, notices *api.Notices, watch *telemetry.Telemetry) (*api.API, error) {
 	stop, err := consent.NewService(consent.ServiceConfig{
 		Store: db.Grants(), Cache: told,
-		CacheFailed: func(err error) { rc.Log.Warn("cache not told of a stop", slog.String("cause", err.Error())) },
+		CacheFailed: func(err error) {
+			watch.Alarm("cache_not_told")
+			rc.Log.Warn("cache not told of a stop", slog.String("cause", err.Error()))
+		},
 	})
 	if err != nil {
 		return nil, err
@@ -172,7 +175,7 @@ func newConsents(rc resource.Config, db *postgres.DB, told consent.Cache, notice
 	return api.New(api.Config{
 		Public: rc.Public, Log: rc.Log, Hasher: rc.Hasher, Proofs: rc.Proofs, Nonces: rc.Nonces,
 		Certificates: rc.Certificates, Clients: *rc.Clients, Grants: db.Grants(), Stop: stop, PageKeys: rc.PageKeys,
-		Notices: notices,
+		Notices: notices, Watch: watch.Watch(),
 	})
 }
 
