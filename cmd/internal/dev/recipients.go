@@ -77,6 +77,14 @@ var demos = []demo{
 			"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS", "PAYMENT_SUPPORT",
 			"REWARDS", "SCHEDULED_PAYMENTS", "STATEMENTS", "TERMS_AND_CONDITIONS", "TRANSACTIONS",
 		},
+		more: map[string]any{
+			// Said in full: the default of a registration leaves out customers,
+			// statements and terms.
+			"scope": "fdx:accountbasic:read fdx:accountdetailed:read fdx:balances:read fdx:bills:read fdx:customercontact:read fdx:images:read " +
+				"fdx:investments:read fdx:paymentsupport:read fdx:rewards:read fdx:scheduledpayments:read fdx:statements:read " +
+				"fdx:termsconditions:read fdx:transactions:read grant_management_query grant_management_revoke fdx:notifications:subscribe",
+			"grant_types": []string{"authorization_code", "refresh_token", "client_credentials"},
+		},
 	},
 }
 
