@@ -25,12 +25,12 @@ func enforcedClusters() []suite.Case {
 	var cases []suite.Case
 	for _, o := range operations {
 		cases = append(cases, suite.Case{
-			ID: "enforcement.cluster." + o.slug(), Title: "of thirteen consents about one cluster each, " + strings.Join(o.opens, " and ") + " open " + o.id + " and no other does", Spec: "FDX API 6, data clusters and scopes; RFC 6750, 3.1",
+			ID: "enforcement.cluster." + o.slug(), Title: "of consents about one cluster each, those about " + strings.Join(o.opens, " or ") + " open " + o.id + " and no other does", Spec: "FDX API 6, data clusters and scopes; RFC 6750, 3.1",
 			Needs: enforced,
 			Mend:  "Ask for the cluster of the operation in the scope of the token and in the entry of the account before anything is fetched; 403, code 403 and insufficient_scope otherwise.",
 			Run: func(t *suite.T) {
 				path := o.place(t)
-				for _, cluster := range everything {
+				for _, cluster := range every {
 					g := alone(t, o.persona, cluster)
 					want := insufficientScope
 					if slices.Contains(o.opens, cluster) {
@@ -95,12 +95,12 @@ func enforcedFields() []suite.Case {
 		cluster      string
 		shows, hides []string
 	}{
-		{"ACCOUNT_DETAILED", []string{"*.accountNumberDisplay", "*.interestRate", "DepositAccount.currentBalance"}, []string{"InvestmentAccount.holdings", "LoanAccount.bills"}},
+		{"ACCOUNT_DETAILED", []string{"*.accountNumberDisplay", "*.interestRate", "DepositAccount.currentBalance"}, []string{"InvestmentAccount.holdings", "*.bills"}},
 		{"BALANCES", []string{"DepositAccount.currentBalance", "DepositAccount.availableBalance", "LoanAccount.principalBalance"}, []string{"DepositAccount.accountNumberDisplay", "*.interestRate", "InvestmentAccount.holdings"}},
-		{"BILLS", []string{"LoanAccount.bills"}, []string{"LoanAccount.accountNumberDisplay", "LoanAccount.principalBalance"}},
+		{"BILLS", []string{"*.bills"}, []string{"LoanAccount.accountNumberDisplay", "LoanAccount.principalBalance"}},
 		{"INVESTMENTS", []string{"InvestmentAccount.holdings"}, []string{"InvestmentAccount.currentValue", "InvestmentAccount.productName"}},
 		{"SCHEDULED_PAYMENTS", []string{"*.scheduledPayments"}, []string{"DepositAccount.currentBalance", "*.bills"}},
-		{"BALANCES and BILLS", []string{"LoanAccount.principalBalance", "LoanAccount.bills"}, []string{"LoanAccount.interestRate", "LoanAccount.productName"}},
+		{"BALANCES and BILLS", []string{"LoanAccount.principalBalance", "*.bills"}, []string{"LoanAccount.interestRate", "LoanAccount.productName"}},
 	} {
 		slug := strings.ToLower(strings.ReplaceAll(strings.ReplaceAll(row.cluster, " and ", "-with-"), "_", "-"))
 		add("account."+slug, op("getAccount"), row.cluster, "variety", row.shows, row.hides)
@@ -124,6 +124,7 @@ func enforcedFields() []suite.Case {
 	add("transactions.with-securities", tx, "TRANSACTIONS and INVESTMENTS", "investor", []string{"InvestmentTransaction.securityId"}, nil)
 	add("reward-program.without-customer", op("searchRewardPrograms"), "REWARDS", "saver", []string{"RewardProgram.memberships[].accountIds"}, []string{"RewardProgram.memberships[].customerId"})
 	add("customers.contact", op("getCustomers"), "CUSTOMER_CONTACT", "borrower", []string{"Customer.name", "Customer.accounts"}, nil)
+	add("customers.personal", op("getCustomers"), "CUSTOMER_PERSONAL", "borrower", []string{"Customer.dateOfBirth", "Customer.taxId", "Customer.name"}, nil)
 	add("contact.contact", op("getAccountContact"), "CUSTOMER_CONTACT", "borrower", []string{"AccountContact.holders", "AccountContact.emails"}, nil)
 	cases = append(cases, suite.Case{
 		ID: "enforcement.fields.accounts.lightweight", Title: "without resultType=details the list holds descriptors alone, whatever the grant holds", Spec: "FDX API 6, searchForAccounts, resultType", Needs: enforced,
@@ -182,8 +183,7 @@ func enforcedAccounts() []suite.Case {
 				// person: only the account can be what is refused.
 				chosen := []int{0, 1}
 				chosen = slices.DeleteFunc(chosen, func(i int) bool { return i == o.account })[:1]
-				some := t.Shared(t.Named("homewards"), suite.Ask{Clusters: everything, Lookback: 730, Persona: o.persona, Accounts: chosen})
-				whole := full(t, o.persona)
+				some, whole := o.whole(t, chosen...), o.whole(t)
 				t.Expect(t.Send(o.ask(t, whole, path)), suite.OK)
 				var first *suite.Response
 				for what, id := range map[string]string{"not chosen": own, "somebody else's": foreign, "unknown": unknownAccount} {

@@ -27,14 +27,37 @@ type operation struct {
 	query string
 }
 
-// everything is what the sandbox's recipient homewards is registered for.
-var everything = []string{
-	"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS", "PAYMENT_SUPPORT",
-	"REWARDS", "SCHEDULED_PAYMENTS", "STATEMENTS", "TERMS_AND_CONDITIONS", "TRANSACTIONS",
+// What the sandbox's recipients are registered for. Three of them together
+// reach every cluster, because a purpose reaches no more than it needs.
+var (
+	everything = []string{
+		"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS",
+		"REWARDS", "SCHEDULED_PAYMENTS", "STATEMENTS", "TERMS_AND_CONDITIONS", "TRANSACTIONS",
+	}
+	toPay = []string{
+		"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "PAYMENT_SUPPORT", "SCHEDULED_PAYMENTS", "TERMS_AND_CONDITIONS",
+	}
+	toKnow = []string{"ACCOUNT_BASIC", "CUSTOMER_CONTACT", "CUSTOMER_PERSONAL"}
+)
+
+// every cluster that the sandbox's recipients can hold between them.
+var every = append(slices.Clone(everything), "PAYMENT_SUPPORT", "CUSTOMER_PERSONAL")
+
+// reaches is the recipient that may ask for these clusters, and all that it
+// may ask for.
+func reaches(t *suite.T, clusters ...string) (*suite.App, []string) {
+	switch {
+	case slices.Contains(clusters, "PAYMENT_SUPPORT"):
+		return t.Named("billpay"), toPay
+	case slices.Contains(clusters, "CUSTOMER_PERSONAL"):
+		return t.Named("idcheck"), toKnow
+	}
+	return t.Named("homewards"), everything
 }
 
 var (
 	ofAccount = []string{"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "INVESTMENTS", "SCHEDULED_PAYMENTS"}
+	ofPeople  = []string{"CUSTOMER_CONTACT", "CUSTOMER_PERSONAL"}
 	papers    = []string{"application/pdf"}
 )
 
@@ -43,7 +66,7 @@ var (
 var operations = []operation{
 	{id: "searchForAccounts", path: "/accounts", opens: []string{"ACCOUNT_BASIC", "ACCOUNT_DETAILED"}, carries: ofAccount, persona: "variety", member: "accounts", entity: "Account", query: "resultType=details"},
 	{id: "getAccount", path: "/accounts/{account}", opens: ofAccount[1:], carries: ofAccount, persona: "saver", account: 2, entity: "Account"},
-	{id: "getAccountContact", path: "/accounts/{account}/contact", opens: []string{"CUSTOMER_CONTACT"}, carries: []string{"CUSTOMER_CONTACT"}, persona: "borrower", entity: "AccountContact"},
+	{id: "getAccountContact", path: "/accounts/{account}/contact", opens: ofPeople, carries: ofPeople, persona: "borrower", entity: "AccountContact"},
 	{id: "getAccountPaymentNetworks", path: "/accounts/{account}/payment-networks", opens: []string{"PAYMENT_SUPPORT"}, carries: []string{"PAYMENT_SUPPORT"}, persona: "borrower", member: "paymentNetworks", entity: "PaymentNetwork"},
 	{id: "getAccountAssetTransferNetworks", path: "/accounts/{account}/asset-transfer-networks", opens: []string{"PAYMENT_SUPPORT"}, carries: []string{"PAYMENT_SUPPORT"}, persona: "investor", member: "assetTransferNetworks", entity: "AssetTransferNetwork"},
 	{id: "searchForAccountTransactions", path: "/accounts/{account}/transactions", opens: []string{"TRANSACTIONS"}, carries: []string{"TRANSACTIONS", "INVESTMENTS", "REWARDS", "IMAGES"}, persona: "borrower", member: "transactions", entity: "Transaction", query: "{quarter}"},
@@ -51,12 +74,12 @@ var operations = []operation{
 	{id: "searchForAccountStatements", path: "/accounts/{account}/statements", opens: []string{"STATEMENTS"}, carries: []string{"STATEMENTS"}, persona: "borrower", member: "statements", entity: "Statement", query: "{quarter}"},
 	{id: "getAccountStatement", path: "/accounts/{account}/statements/{statement}", opens: []string{"STATEMENTS"}, persona: "borrower", media: papers},
 	{id: "getTermsAndConditions", path: "/accounts/{account}/terms-and-conditions", opens: []string{"TERMS_AND_CONDITIONS"}, persona: "borrower", media: papers},
-	{id: "searchRewardPrograms", path: "/reward-programs", opens: []string{"REWARDS"}, carries: []string{"REWARDS", "CUSTOMER_CONTACT"}, persona: "saver", member: "rewardPrograms", entity: "RewardProgram"},
-	{id: "getRewardProgram", path: "/reward-programs/{program}", opens: []string{"REWARDS"}, carries: []string{"REWARDS", "CUSTOMER_CONTACT"}, persona: "saver", entity: "RewardProgram"},
+	{id: "searchRewardPrograms", path: "/reward-programs", opens: []string{"REWARDS"}, carries: []string{"REWARDS", "CUSTOMER_CONTACT", "CUSTOMER_PERSONAL"}, persona: "saver", member: "rewardPrograms", entity: "RewardProgram"},
+	{id: "getRewardProgram", path: "/reward-programs/{program}", opens: []string{"REWARDS"}, carries: []string{"REWARDS", "CUSTOMER_CONTACT", "CUSTOMER_PERSONAL"}, persona: "saver", entity: "RewardProgram"},
 	{id: "getRewardProgramCategories", path: "/reward-programs/{program}/categories", opens: []string{"REWARDS"}, carries: []string{"REWARDS"}, persona: "saver", member: "rewardCategories", entity: "RewardCategory"},
-	{id: "getCustomers", path: "/customers", opens: []string{"CUSTOMER_CONTACT"}, carries: []string{"CUSTOMER_CONTACT"}, persona: "borrower", member: "customers", entity: "Customer"},
-	{id: "getCustomerInfo", path: "/customers/current", opens: []string{"CUSTOMER_CONTACT"}, carries: []string{"CUSTOMER_CONTACT"}, persona: "borrower", entity: "Customer"},
-	{id: "getCustomer", path: "/customers/{customer}", opens: []string{"CUSTOMER_CONTACT"}, carries: []string{"CUSTOMER_CONTACT"}, persona: "borrower", entity: "Customer"},
+	{id: "getCustomers", path: "/customers", opens: ofPeople, carries: ofPeople, persona: "borrower", member: "customers", entity: "Customer"},
+	{id: "getCustomerInfo", path: "/customers/current", opens: ofPeople, carries: ofPeople, persona: "borrower", entity: "Customer"},
+	{id: "getCustomer", path: "/customers/{customer}", opens: ofPeople, carries: ofPeople, persona: "borrower", entity: "Customer"},
 }
 
 // op is the operation with this id.
@@ -93,7 +116,15 @@ func full(t *suite.T, persona string) *suite.Grant {
 
 // alone is a consent of a persona about one cluster of all accounts.
 func alone(t *suite.T, persona string, clusters ...string) *suite.Grant {
-	return t.Shared(t.Named("homewards"), suite.Ask{Clusters: clusters, Lookback: 730, Persona: persona})
+	app, _ := reaches(t, clusters...)
+	return t.Shared(app, suite.Ask{Clusters: clusters, Lookback: 730, Persona: persona})
+}
+
+// whole is a consent about all that the recipient may ask for which reaches
+// the operation: of the given accounts, counted from 0, or of all.
+func (o operation) whole(t *suite.T, accounts ...int) *suite.Grant {
+	app, all := reaches(t, o.opens[0])
+	return t.Shared(app, suite.Ask{Clusters: all, Lookback: 730, Persona: o.persona, Accounts: accounts})
 }
 
 // read is a GET that has to succeed, for what comes before a case's point.
