@@ -118,8 +118,6 @@ func enforcedFields() []suite.Case {
 	tx := op("searchForAccountTransactions")
 	add("transactions.alone", tx, "TRANSACTIONS", "borrower", []string{"DepositTransaction.amount"}, []string{"DepositTransaction.imageIds", "DepositTransaction.links"})
 	add("transactions.with-images", tx, "TRANSACTIONS and IMAGES", "borrower", []string{"DepositTransaction.imageIds"}, nil)
-	add("transactions.without-rewards", tx, "TRANSACTIONS", "saver", []string{"LineOfCreditTransaction.amount"}, []string{"LineOfCreditTransaction.reward"})
-	add("transactions.with-rewards", tx, "TRANSACTIONS and REWARDS", "saver", []string{"LineOfCreditTransaction.reward"}, nil)
 	add("transactions.without-securities", tx, "TRANSACTIONS", "investor", []string{"InvestmentTransaction.amount"}, []string{"InvestmentTransaction.securityId"})
 	add("transactions.with-securities", tx, "TRANSACTIONS and INVESTMENTS", "investor", []string{"InvestmentTransaction.securityId"}, nil)
 	add("reward-program.without-customer", op("searchRewardPrograms"), "REWARDS", "saver", []string{"RewardProgram.memberships[].accountIds"}, []string{"RewardProgram.memberships[].customerId"})
