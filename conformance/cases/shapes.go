@@ -178,7 +178,7 @@ var (
 	clusterForm   = regexp.MustCompile(`^[A-Z]+(_[A-Z]+)*$`)
 	mediaForm     = regexp.MustCompile(`^(application/(json|pdf|zip)|image/(gif|jpeg|png|tiff))$`)
 	operationForm = regexp.MustCompile(`^[a-z]+([A-Z][a-z]*)+$`)
-	versionForm   = regexp.MustCompile(`^V\d+\.\d+(\.\d+)?$`)
+	versionForm   = regexp.MustCompile(`^(V\d+\.\d+(\.\d+)?|\d+\.\d+\.\d+)$`)
 )
 
 func isKind(want string, v any) bool {
