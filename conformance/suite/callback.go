@@ -2,6 +2,7 @@ package suite
 
 import (
 	"crypto/tls"
+	"encoding/base64"
 	"encoding/json"
 	"errors"
 	"fmt"
@@ -13,6 +14,8 @@ import (
 	"strings"
 	"sync"
 	"time"
+
+	"github.com/go-jose/go-jose/v4"
 )
 
 // Callback is where the first recipient has itself called about
@@ -179,4 +182,43 @@ func devCallback(redirects []string, caDir string) Callback {
 		}
 	}
 	return Callback{}
+}
+
+// Detached checks a detached JWS (RFC 7515 appendix F) over the bytes of a
+// body: one header value, by PS256, ES256 or EdDSA with a key of the issuer.
+// It returns the protected header, and notes what is wrong and returns nil
+// when the signature is not good.
+func (t *T) Detached(values []string, body []byte) map[string]any {
+	if len(values) != 1 {
+		t.Errorf("there are %d signatures; expected one", len(values))
+		return nil
+	}
+	head, signature, detached := strings.Cut(values[0], "..")
+	if !detached {
+		t.Errorf("the signature is not a detached JWS")
+		return nil
+	}
+	jws, err := jose.ParseSignedCompact(head+"."+base64.RawURLEncoding.EncodeToString(body)+"."+signature, []jose.SignatureAlgorithm{jose.PS256, jose.ES256, jose.EdDSA})
+	if err != nil {
+		t.Errorf("the signature is not by PS256, ES256 or EdDSA")
+		return nil
+	}
+	var keys jose.JSONWebKeySet
+	if err := t.Send(Get(t.Endpoint(nil, "jwks_uri"))).Into(&keys); err != nil {
+		t.Cannot("read the keys of the issuer", err)
+	}
+	text, err := base64.RawURLEncoding.DecodeString(head)
+	var header map[string]any
+	if err != nil || json.Unmarshal(text, &header) != nil {
+		t.Errorf("the protected header is no JSON")
+		return nil
+	}
+	for _, key := range keys.Key(jws.Signatures[0].Protected.KeyID) {
+		if _, err := jws.Verify(key); err == nil {
+			t.Checked()
+			return header
+		}
+	}
+	t.Errorf("no key of the issuer has signed it")
+	return nil
 }
