@@ -190,7 +190,7 @@ func notificationSubscriptions() []suite.Case {
 
 // notificationDelivery: what comes to a callback.
 func notificationDelivery() []suite.Case {
-	needs := []suite.Claim{suite.FDX, suite.FDXConsent, suite.Notifications, suite.Callbacks, suite.ClientCreds, suite.Revocation, suite.Refresh}
+	needs := []suite.Claim{suite.FDX, suite.FDXConsent, suite.Notifications, suite.Callbacks, suite.ClientCreds, suite.FDXConsentAPI}
 	return []suite.Case{
 		{
 			ID: "notification.delivery.signature", Title: "a notification is signed over the bytes of its body, for its recipient, by a key of the issuer", Spec: "RFC 7515, appendix F (documented contract: Headgate-Signature)", Needs: needs, Mend: "Sign each attempt with a detached JWS of typ fdx-notification+jws with iss, aud, iat and jti.",
@@ -344,7 +344,7 @@ func notificationFeed() []suite.Case {
 			},
 		},
 		{
-			ID: "notification.feed.foreign-key", Title: "a page key of another recipient's feed is refused", Spec: "FDX API 6, pageKey", Needs: append(slices.Clone(needs), suite.Personas, suite.Callbacks, suite.FDXConsent, suite.Revocation), Mend: "Look the notification up by id and recipient.",
+			ID: "notification.feed.foreign-key", Title: "a page key of another recipient's feed is refused", Spec: "FDX API 6, pageKey", Needs: append(slices.Clone(needs), suite.Personas, suite.Callbacks, suite.FDXConsent, suite.FDXConsentAPI), Mend: "Look the notification up by id and recipient.",
 			Run: func(t *suite.T) {
 				var body map[string]any
 				if err := json.Unmarshal(t.Told().Attempts[0].Body, &body); err != nil {

@@ -62,7 +62,7 @@ const toldWithin = 20 * time.Second
 // Told has a consent end and listens to what is told about it, once per run.
 // It needs the claim Callbacks. Read it; do not change it.
 func (t *T) Told() *Told {
-	t.Needs(Callbacks, Notifications, Revocation, ClientCreds)
+	t.Needs(Callbacks, Notifications, FDXConsentAPI, ClientCreds)
 	return share(t, "told", 0, func(t *T) *Told { return t.tell() })
 }
 
@@ -137,7 +137,10 @@ func (t *T) tell() *Told {
 	mu.Lock()
 	told.Grant, told.Before = g, time.Now()
 	mu.Unlock()
-	if resp := t.Send(t.RevokeRequest(g.App, g.Refresh)); resp.Status != http.StatusOK {
+	end := t.Call(t.Own(t.A(), "grant_management_revoke"), http.MethodPut, t.Target.ResourceBase+"/consents/"+g.ID+"/revocation")
+	end.Header.Set("Content-Type", "application/json")
+	end.Body = []byte(`{"reason":"BUSINESS_RULE","initiator":"DATA_RECIPIENT"}`)
+	if resp := t.Send(end); resp.Status != http.StatusNoContent {
 		t.Cannot("end a consent", fmt.Errorf("status %d%s", resp.Status, resp.said()))
 	}
 	enough := func() bool {
