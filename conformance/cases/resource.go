@@ -153,36 +153,33 @@ func resourceTokens() []suite.Case {
 // resourceHeaders: what goes along with every answer, and what is asked for.
 func resourceHeaders() []suite.Case {
 	needs := []suite.Claim{suite.Resource, suite.FDX}
-	// answers are one of each kind: data, and the refusals.
+	// answers are one of each kind: data, and the refusals. That they are
+	// what they should be is for other cases.
 	answers := func(t *suite.T, each func(what string, r *suite.Request, resp *suite.Response)) {
 		g := t.Shared(t.A(), suite.Ask{Clusters: []string{"ACCOUNT_BASIC"}})
 		unknown := *g
 		unknown.Access = bendToken(g.Access)
 		for _, one := range []struct {
-			what   string
-			r      *suite.Request
-			status int
+			what string
+			r    *suite.Request
 		}{
-			{"an answer", t.Read(g, "/accounts"), 200},
-			{"a malformed request", t.Read(g, "/accounts?limit=0"), 400},
-			{"a dead token", t.Read(&unknown, "/accounts"), 401},
-			{"a missing scope", t.Read(g, "/accounts/"+unknownAccount+"/transactions"), 403},
-			{"an unknown path", t.Read(g, "/nothing"), 404},
+			{"an answer", t.Read(g, "/accounts")},
+			{"a malformed request", t.Read(g, "/accounts?limit=0")},
+			{"a dead token", t.Read(&unknown, "/accounts")},
+			{"a missing scope", t.Read(g, "/accounts/"+unknownAccount+"/transactions")},
+			{"an unknown path", t.Read(g, "/nothing")},
 			{"another method", func() *suite.Request {
 				r := t.Call(g, http.MethodDelete, t.Target.ResourceBase+"/accounts")
 				r.Header.Set("x-fapi-interaction-id", suite.NewUUID())
 				return r
-			}(), 405},
+			}()},
 			{"an answer of another form", func() *suite.Request {
 				r := t.Read(g, "/accounts")
 				r.Header.Set("Accept", "text/html")
 				return r
-			}(), 406},
+			}()},
 		} {
-			resp := t.Send(one.r)
-			if t.Check(resp.Status == one.status, "%s has status %d; expected %d", one.what, resp.Status, one.status) {
-				each(one.what, one.r, resp)
-			}
+			each(one.what, one.r, t.Send(one.r))
 		}
 	}
 	return []suite.Case{
