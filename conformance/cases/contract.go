@@ -377,7 +377,9 @@ func contractPages() []suite.Case {
 		cases = append(cases, contractCase("page."+o.slug(), "the pages of "+o.id+" together are the whole, each record once, and the last has no key and no link", "FDX API 6.4, PageMetadata", "Page by a stable order; leave nextPageKey and the link out on the last page.", func(t *suite.T) {
 			g, base := o.whole(t), path(t)
 			whole := read(t, g, base+"limit=500")
-			t.Expect(whole, suite.Answer{Absent: []string{"page.nextPageKey", "page.nextOffset", "links.next"}})
+			if !t.Expect(whole, suite.Answer{Absent: []string{"page.nextPageKey", "page.nextOffset", "links.next"}}) {
+				return // whoever follows that key reads on for ever
+			}
 			all := o.items(whole)
 			if len(all) < 2 {
 				t.Cannot("page", fmt.Errorf("there are %d records", len(all)))
