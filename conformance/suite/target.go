@@ -44,6 +44,7 @@ const (
 	FDXConsent      Claim = "fdx_consent"       // consents are FDX grants with clusters, term and look-back
 	FDXConsentAPI   Claim = "fdx_consent_api"   // GET and revoke at /consents
 	Notifications   Claim = "notifications"     // FDX notification subscriptions and feed
+	Callbacks       Claim = "callbacks"         // notifications reach the target's callback
 	Portal          Claim = "portal"            // pages where the consumer stops sharing
 	NoRotation      Claim = "no_rotation"       // refresh tokens stay (FAPI 2.0 5.3.2.1)
 	Personas        Claim = "personas"          // the sandbox bank that comes with headgate dev
@@ -53,7 +54,7 @@ const (
 func Claims() []Claim {
 	return []Claim{
 		PrivateKeyJWT, MTLS, DPoP, DPoPNonce, PAR, JAR, JARM, OpenID, RAR, Refresh, Revocation, Introspection, SignedIntro, Registration,
-		GrantManagement, ClientCreds, ResourceMeta, Resource, FDX, FDXConsent, FDXConsentAPI, Notifications, Portal, NoRotation, Personas,
+		GrantManagement, ClientCreds, ResourceMeta, Resource, FDX, FDXConsent, FDXConsentAPI, Notifications, Callbacks, Portal, NoRotation, Personas,
 	}
 }
 
@@ -104,6 +105,8 @@ type Target struct {
 	SoftwareStatementFile string `json:"software_statement_file,omitempty" yaml:"software_statement_file"`
 	// Personas can sign in. The first is whom a case means that names none.
 	Personas []Persona `json:"personas" yaml:"personas"`
+	// Callback is where notifications come in, for the claim callbacks.
+	Callback Callback `json:"callback,omitzero" yaml:"callback"`
 	// Pages says how to find the way through the consent pages.
 	Pages Pages `json:"pages" yaml:"pages"`
 
@@ -340,6 +343,9 @@ func fromDev(text []byte) (Target, error) {
 	t.Claims = slices.DeleteFunc(t.Claims, func(c Claim) bool { return c == DPoPNonce })
 	for _, r := range dev.Recipients {
 		one := r.Recipient
+		if t.Callback.URL == "" {
+			t.Callback = devCallback(r.RedirectURIs, filepath.Dir(dev.CAFile))
+		}
 		if len(r.RedirectURIs) > 0 {
 			one.RedirectURI = r.RedirectURIs[0]
 		}
@@ -360,9 +366,14 @@ var devClusters = map[string][]string{
 	"wealthview":  {"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "INVESTMENTS", "TRANSACTIONS"},
 	"signedfirst": {"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "TRANSACTIONS"},
 	"homewards": {
-		"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS", "PAYMENT_SUPPORT",
+		"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS",
 		"REWARDS", "SCHEDULED_PAYMENTS", "STATEMENTS", "TERMS_AND_CONDITIONS", "TRANSACTIONS",
 	},
+	"billpay": {
+		"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "PAYMENT_SUPPORT", "SCHEDULED_PAYMENTS",
+		"TERMS_AND_CONDITIONS",
+	},
+	"idcheck": {"ACCOUNT_BASIC", "CUSTOMER_CONTACT", "CUSTOMER_PERSONAL"},
 }
 
 // YAML is the target as a file to begin from: what `conformance target`

@@ -69,14 +69,45 @@ var demos = []demo{
 		more:      map[string]any{"require_signed_request_object": true, "response_modes": []string{"jwt"}},
 	},
 	{
-		// Whatever the sandbox can show, for those who try out the API.
+		// Whatever the sandbox can show without a fresh sign-in, for those who
+		// try out the API.
 		id: "homewards", name: "Homewards", legal: "Homewards Switching Ltd", purpose: "switching",
 		label: "To move your accounts to another bank with all that belongs to them", alg: jose.ES256,
 		redirects: []string{"https://homewards.example/callback"},
 		clusters: []string{
-			"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS", "PAYMENT_SUPPORT",
+			"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS",
 			"REWARDS", "SCHEDULED_PAYMENTS", "STATEMENTS", "TERMS_AND_CONDITIONS", "TRANSACTIONS",
 		},
+		more: map[string]any{
+			// Said in full: the default of a registration leaves out customers,
+			// statements and terms.
+			"scope": "fdx:accountbasic:read fdx:accountdetailed:read fdx:balances:read fdx:bills:read fdx:customercontact:read fdx:images:read " +
+				"fdx:investments:read fdx:rewards:read fdx:scheduledpayments:read fdx:statements:read fdx:termsconditions:read " +
+				"fdx:transactions:read grant_management_query grant_management_revoke fdx:notifications:subscribe",
+			"grant_types": []string{"authorization_code", "refresh_token", "client_credentials"},
+		},
+	},
+	{
+		// What only some purposes reach: numbers to pay to.
+		id: "billpay", name: "BillPay", legal: "BillPay Services Ltd", purpose: "payments",
+		label: "To pay your bills from your accounts", alg: jose.ES256,
+		redirects: []string{"https://billpay.example/callback"},
+		clusters: []string{
+			"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "PAYMENT_SUPPORT", "SCHEDULED_PAYMENTS",
+			"TERMS_AND_CONDITIONS",
+		},
+		more: map[string]any{
+			"scope": "fdx:accountbasic:read fdx:accountdetailed:read fdx:balances:read fdx:bills:read fdx:customercontact:read " +
+				"fdx:paymentsupport:read fdx:scheduledpayments:read fdx:termsconditions:read",
+		},
+	},
+	{
+		// The same: who a person is.
+		id: "idcheck", name: "IDCheck", legal: "IDCheck Ltd", purpose: "identity",
+		label: "To make sure that you are who you say", alg: jose.ES256,
+		redirects: []string{"https://idcheck.example/callback"},
+		clusters:  []string{"ACCOUNT_BASIC", "CUSTOMER_CONTACT", "CUSTOMER_PERSONAL"},
+		more:      map[string]any{"scope": "fdx:accountbasic:read fdx:customercontact:read fdx:customerpersonal:read"},
 	},
 }
 
