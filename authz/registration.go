@@ -472,7 +472,8 @@ func (m registration) profile(r *consent.Recipient, fail func(member, text strin
 // served are the clusters of the routes that the gateway has, and of the
 // fields on them.
 var served = fdx.NewClusters(fdx.AccountBasic, fdx.AccountDetailed, fdx.Balances, fdx.Bills, fdx.Investments,
-	fdx.ScheduledPayments, fdx.Transactions, fdx.PaymentSupport, fdx.Images, fdx.Rewards)
+	fdx.ScheduledPayments, fdx.Transactions, fdx.PaymentSupport, fdx.Images, fdx.Rewards,
+	fdx.CustomerContact, fdx.CustomerPersonal, fdx.Statements, fdx.TermsAndConditions)
 
 // ownScopes go with no data: the ID token, what a client does with its own
 // grants (Grant Management for OAuth 2.0 section 6), and what it is told.

@@ -16,6 +16,7 @@ import (
 	"net/netip"
 	"net/url"
 	"os"
+	"slices"
 	"strconv"
 	"strings"
 	"sync"
@@ -78,6 +79,9 @@ type Config struct {
 	BankLogoFile    string        `json:"bank_logo_file" default:"" help:"square SVG or PNG image of at most 64 KiB, the logo of the pages; empty is a tile with the first letter of bank_name"`
 	BankFontFile    string        `json:"bank_font_file" default:"" help:"WOFF2 font of at most 40 KiB for the text of the pages; empty is the font of each device"`
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, as party of each grant"`
+	BankLegalName   string        `json:"bank_legal_name" default:"" help:"name of the bank in a public register, as party of each grant; empty is bank_name"`
+	BankRegistry    string        `json:"bank_registry" default:"" help:"that register: FDX, GLEIF, ICANN or PRIVATE; empty is ICANN"`
+	BankRegistryID  string        `json:"bank_registry_id" default:"" help:"the bank's entry in it; empty is the host of bank_home_uri, or of the issuer"`
 	HelpURI         string        `json:"help_uri" default:"" help:"https page behind the help link; empty shows none"`
 	PolicyPack      string        `json:"policy_pack" default:"generic" help:"rules of the place that consents are held to: generic, us-fdx, ca, uk, eu or au; empty is generic"`
 	OIDCIssuer      string        `json:"oidc_issuer" default:"" help:"issuer of the bank's own OpenID provider, at which people sign in; empty is the built-in sign-in ('headgate login')"`
@@ -372,6 +376,9 @@ func (p *Process) newServer(c Config, db *postgres.DB, cache authz.Cache, stop *
 	if err != nil {
 		return nil, fmt.Errorf("directories: %w", err)
 	}
+	if !slices.Contains([]string{"", "FDX", "GLEIF", "ICANN", "PRIVATE"}, c.BankRegistry) {
+		return nil, errors.New("bank_registry: must be FDX, GLEIF, ICANN or PRIVATE")
+	}
 	return authz.New(authz.Config{
 		Limits: authz.Limits{
 			Strangers: c.StrangerQuota, Clients: c.ClientQuota, Introspections: c.IntrospectQuota, Stops: c.StopQuota,
@@ -384,10 +391,24 @@ func (p *Process) newServer(c Config, db *postgres.DB, cache authz.Cache, stop *
 		Recipients: db.Recipients(), Authorizations: db.Authorizations(),
 		Requests: db.Requests(), Tokens: db.Tokens(), Guard: db.Guard(),
 		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: p.keys, Subjects: subjects,
-		Provider: consent.Party{Name: c.BankName, Type: consent.PartyProvider, HomeURI: c.BankHomeURI},
+		Provider: c.provider(),
 		Browsers: sessions, Pages: journeyPages{pages}, Cache: cache,
 		Log: p.log, Now: time.Now, Watch: p.watch.Watch(),
 	})
+}
+
+// provider is the bank as party of each grant, where FDX wants an entry of a
+// register: unless the configuration names one, that of its host names.
+func (c Config) provider() consent.Party {
+	home := cmp.Or(c.BankHomeURI, c.Issuer)
+	p := consent.Party{
+		Name: c.BankName, Type: consent.PartyProvider, HomeURI: home, Registry: cmp.Or(c.BankRegistry, "ICANN"),
+		RegisteredEntityName: cmp.Or(c.BankLegalName, c.BankName), RegisteredEntityID: c.BankRegistryID,
+	}
+	if u, err := url.Parse(home); err == nil && p.RegisteredEntityID == "" {
+		p.RegisteredEntityID = u.Hostname()
+	}
+	return p
 }
 
 // prefixes reads a setting that lists address ranges.

@@ -99,20 +99,26 @@ func (s *stack) grow(ctx context.Context, dsn string, z size) error {
 		n     int
 		fresh map[string]string // by column
 	}{
+		{"public.person", min(z.grants, 100000), map[string]string{
+			"pseudonym": "'consumer-' || i % 100000",
+			"bank_id":   "'consumer-' || i % 100000",
+		}},
 		{"public.consent_grant", z.grants, map[string]string{
 			"grant_id":    "md5('grant' || i)::uuid::text",
-			"consumer_id": "'consumer-' || i % 100000",
+			"consumer_id": fmt.Sprintf("'consumer-' || (1 + i %% %d) %% 100000", min(z.grants, 100000)),
 		}},
 		{"public.oauth_access", z.tokens, map[string]string{
 			"access_hash": "sha256(('token' || i)::bytea)",
 			"grant_id":    fmt.Sprintf("md5('grant' || 1 + i %% %d)::uuid::text", z.grants),
 		}},
 		{"public.access_record", z.records, map[string]string{
-			"request_id":       "gen_random_uuid()",
-			"at":               fmt.Sprintf("clock_timestamp() - (%d - i) * interval '1 millisecond'", z.records),
-			"consumer_id":      "'consumer-' || i % 100000",
-			"grant_id":         fmt.Sprintf("md5('grant' || 1 + i %% %d)::uuid::text", z.grants),
-			"instance_counter": "i + 1000000000",
+			"request_id":     "gen_random_uuid()",
+			"at":             fmt.Sprintf("clock_timestamp() - (%d - i) * interval '1 millisecond'", z.records),
+			"consumer_id":    fmt.Sprintf("'consumer-' || (1 + i %% %d) %% 100000", min(z.grants, 100000)),
+			"grant_id":       fmt.Sprintf("md5('grant' || 1 + i %% %d)::uuid::text", z.grants),
+			"transaction_id": "pg_current_xact_id()",
+			"lane":           "''",
+			"counter":        "0",
 		}},
 		{"sandbox.txn", z.transactions, map[string]string{
 			"account_id": "'" + account + "'",
