@@ -77,6 +77,10 @@ var demos = []demo{
 			"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS", "PAYMENT_SUPPORT",
 			"REWARDS", "SCHEDULED_PAYMENTS", "STATEMENTS", "TERMS_AND_CONDITIONS", "TRANSACTIONS",
 		},
+		more: map[string]any{"intermediaries": []map[string]any{{
+			"name": "LinkHub", "uri": "https://linkhub.example/",
+			"registry_references": []map[string]string{{"registered_entity_name": "LinkHub Data Ltd", "registered_entity_id": "DEMO-linkhub", "registry": "PRIVATE"}},
+		}}},
 	},
 }
 
