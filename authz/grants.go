@@ -98,7 +98,7 @@ func (s *Server) changing(v *visit, now time.Time) (no *Error, err error) {
 // granting returns the grant that an approved journey makes, or the next
 // version of the one that it changes.
 func (s *Server) granting(v *visit, now time.Time) consent.Grant {
-	parties := []consent.Party{v.client.Party(), s.cfg.Provider}
+	parties := v.client.Parties(s.cfg.Provider)
 	if v.journey.Request.Change.Asked() {
 		return v.journey.Changed(v.changes, parties, now)
 	}

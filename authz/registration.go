@@ -94,6 +94,15 @@ type intermediary struct {
 	Registry    []registryReference `json:"registry_references"`
 }
 
+// party is the intermediary as it is shown and copied into grants.
+func (i intermediary) party() consent.Party {
+	p := consent.Party{Name: i.Name, Type: consent.PartyPlatform, HomeURI: i.URI, LogoURI: i.LogoURI}
+	if len(i.Registry) > 0 {
+		p.Registry, p.RegisteredEntityName, p.RegisteredEntityID = i.Registry[0].Registry, i.Registry[0].Name, i.Registry[0].ID
+	}
+	return p
+}
+
 // Limits of a registration.
 const (
 	maxRegistration = 128 << 10 // bytes
@@ -304,6 +313,7 @@ func (m registration) names(r *consent.Recipient, fail func(member, text string)
 			fail("intermediaries", "each needs a name of 1 to 80 characters; addresses must be https")
 			break
 		}
+		r.Intermediaries = append(r.Intermediaries, i.party())
 	}
 }
 

@@ -5,6 +5,7 @@ import (
 	"crypto/elliptic"
 	"crypto/rand"
 	"encoding/json"
+	"slices"
 	"strings"
 	"testing"
 
@@ -204,8 +205,11 @@ func TestRegistrationIsRead(t *testing.T) {
 		"null is absent": {`{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"jwks_uri":null,"scope":null}`, func(r consent.Recipient) bool { return r.JWKSURI == "" }},
 		"what people may read": {`{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"client_description":"d","contacts":["a@b.example"],"tos_uri":"https://a.example/t","policy_uri":"https://a.example/p",
 			"software_id":"s","software_version":"1","registry_references":[{"registered_entity_name":"A Ltd","registered_entity_id":"1","registry":"GLEIF"}],
-			"intermediaries":[{"name":"Middle","uri":"https://m.example","contacts":["x"],"registry_references":[{"registry":"FDX"}]}]}`, func(r consent.Recipient) bool {
-			return r.LegalName == "A Ltd" && r.Registry == "GLEIF" && r.RegistryID == "1"
+			"intermediaries":[{"name":"Middle","uri":"https://m.example","logo_uri":"https://m.example/l.png","contacts":["x"],"registry_references":[{"registry":"FDX","registered_entity_name":"M Ltd","registered_entity_id":"7"}]},{"name":"Second"}]}`, func(r consent.Recipient) bool {
+			return r.LegalName == "A Ltd" && r.Registry == "GLEIF" && r.RegistryID == "1" && slices.Equal(r.Intermediaries, []consent.Party{
+				{Name: "Middle", Type: consent.PartyPlatform, HomeURI: "https://m.example", LogoURI: "https://m.example/l.png", Registry: "FDX", RegisteredEntityName: "M Ltd", RegisteredEntityID: "7"},
+				{Name: "Second", Type: consent.PartyPlatform},
+			})
 		}},
 		"a resource server": {`{"client_id":"rs","role":"resource_server","scope":"fdx:balances:read","tls_client_auth_san_dns":"rs.example","introspection_signed_response_alg":"PS256"}`, func(r consent.Recipient) bool {
 			return r.Role == consent.RoleResourceServer && !r.MayAsk() && r.Profile.IntrospectionAlg == "PS256" && r.RedirectURIs == nil

@@ -62,6 +62,8 @@ type Party struct {
 const (
 	PartyRecipient = "DATA_RECIPIENT"
 	PartyProvider  = "DATA_PROVIDER"
+	// PartyPlatform stands between a recipient and the bank.
+	PartyPlatform = "DATA_ACCESS_PLATFORM"
 )
 
 // Disclosure is the text that the consumer decided on, word for word.

@@ -147,12 +147,15 @@ type Recipient struct {
 	JWKS         json.RawMessage // public keys by value (RFC 7517); nil with JWKSURI
 	JWKSURI      string          // where the public keys are; empty with JWKS
 	CertSubject  CertSubject     // for TLSClientAuth
-	RedirectURIs []string        // compared exactly
-	Scopes       []fdx.Scope     // the most it may ask for
-	Purposes     []Purpose       // at least one, for a recipient
-	Durations    []DurationType  // the first is the default of a scope-only request
-	MaxDays      int             // ceiling and default of durationPeriod
-	LookbackDays int             // ceiling and default of lookbackPeriod
+	// Intermediaries pass the data on between the bank and the recipient;
+	// shown to consumers. nil when there are none.
+	Intermediaries []Party
+	RedirectURIs   []string       // compared exactly
+	Scopes         []fdx.Scope    // the most it may ask for
+	Purposes       []Purpose      // at least one, for a recipient
+	Durations      []DurationType // the first is the default of a scope-only request
+	MaxDays        int            // ceiling and default of durationPeriod
+	LookbackDays   int            // ceiling and default of lookbackPeriod
 	// DPoPBound says what access tokens are bound to: true a DPoP key, false
 	// the client certificate.
 	DPoPBound bool
@@ -168,6 +171,12 @@ func (r Recipient) Party() Party {
 		Name: r.Name, Type: PartyRecipient, HomeURI: r.HomeURI, LogoURI: r.LogoURI,
 		Registry: r.Registry, RegisteredEntityName: r.LegalName, RegisteredEntityID: r.RegistryID,
 	}
+}
+
+// Parties returns everybody who takes part in a grant to the recipient, as
+// they are copied into it: the recipient, who stands between, the provider.
+func (r Recipient) Parties(provider Party) []Party {
+	return append(append([]Party{r.Party()}, r.Intermediaries...), provider)
 }
 
 // Purpose returns the registered purpose with that code.

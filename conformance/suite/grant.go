@@ -7,6 +7,7 @@ import (
 	"fmt"
 	"net/http"
 	"net/url"
+	"regexp"
 	"runtime"
 	"slices"
 	"strings"
@@ -74,7 +75,7 @@ const maxPages = 15
 func (t *T) TryWalk(b *browser.Browser, a *Attempt, address string, decision Decision) (*browser.Page, error) {
 	who, ids := t.Persona(a.Ask.Persona), t.Target.Pages
 	page, err := b.Arrive(t.ctx, address)
-	signedIn, chosen := 0, false
+	signedIn, chosen, proved := 0, false, false
 	for range maxPages {
 		if err != nil || page.Left != nil {
 			return page, err
@@ -101,6 +102,11 @@ func (t *T) TryWalk(b *browser.Browser, a *Attempt, address string, decision Dec
 				page, err = b.Press(t.ctx, page, page.Find(ids.SignIn))
 				unlock()
 			}
+		case page.Find(ids.Code) != "" && page.Find(ids.CodeContinue) != "" && !proved:
+			proved = true
+			if err = t.enterCode(page); err == nil {
+				page, err = b.Press(t.ctx, page, page.Find(ids.CodeContinue))
+			}
 		case page.Find(ids.Continue) != "" && !chosen:
 			chosen = true
 			if page, err = t.choose(b, page, a.Ask.Accounts); err == nil {
@@ -118,6 +124,28 @@ func (w *world) signingIn(username string) (done func()) {
 	one, _ := w.signIns.LoadOrStore(username, &sync.Mutex{})
 	one.(*sync.Mutex).Lock()
 	return one.(*sync.Mutex).Unlock
+}
+
+var sixDigits = regexp.MustCompile(`\b[0-9]{6}\b`)
+
+// enterCode fills in the one-time code of the message that the page speaks of.
+func (t *T) enterCode(page *browser.Page) error {
+	if t.Target.Mailbox == "" {
+		return errors.New("a one-time code is asked for, and the target file names no mailbox")
+	}
+	reference, err := page.TextOf(page.Find(t.Target.Pages.CodeReference))
+	if err != nil {
+		return err
+	}
+	resp, err := t.TrySend(Get(t.Target.Mailbox + "?text=" + url.QueryEscape(reference)))
+	if err != nil {
+		return err
+	}
+	code := sixDigits.Find(resp.Body)
+	if resp.Status != http.StatusOK || code == nil {
+		return fmt.Errorf("no message with a code has come (status %d)", resp.Status)
+	}
+	return page.Fill(page.Find(t.Target.Pages.Code), string(code))
 }
 
 // choose ticks accounts; all when none are named.

@@ -107,6 +107,10 @@ type Target struct {
 	Personas []Persona `json:"personas" yaml:"personas"`
 	// Callback is where notifications come in, for the claim callbacks.
 	Callback Callback `json:"callback,omitzero" yaml:"callback"`
+	// Mailbox is where the mail of the personas can be read: with ?text= it
+	// answers with the newest one that holds a text. "" for none: then
+	// data that needs a one-time code cannot be asked for.
+	Mailbox string `json:"mailbox,omitempty" yaml:"mailbox"`
 	// Pages says how to find the way through the consent pages.
 	Pages Pages `json:"pages" yaml:"pages"`
 
@@ -164,6 +168,11 @@ type Pages struct {
 	Deny       string `json:"deny,omitempty" yaml:"deny"`
 	Problem    string `json:"problem,omitempty" yaml:"problem"`
 	AccountBox string `json:"account_box,omitempty" yaml:"account_box"` // prefix of ids
+	// Of a page that asks for a one-time code: the field, the button, and the
+	// text that the message with the code repeats.
+	Code          string `json:"code,omitempty" yaml:"code"`
+	CodeContinue  string `json:"code_continue,omitempty" yaml:"code_continue"`
+	CodeReference string `json:"code_reference,omitempty" yaml:"code_reference"`
 }
 
 func (p Pages) filled() Pages {
@@ -181,6 +190,9 @@ func (p Pages) filled() Pages {
 	set(&p.Deny, "consent_deny")
 	set(&p.Problem, "oauth_error")
 	set(&p.AccountBox, "account_")
+	set(&p.Code, "code")
+	set(&p.CodeContinue, "step_up_continue")
+	set(&p.CodeReference, "step_up_reference")
 	return p
 }
 
@@ -319,6 +331,7 @@ func fromDev(text []byte) (Target, error) {
 		GatewayBase string `json:"gateway_base"`
 		PortalURL   string `json:"portal_url"`
 		MTLSBase    string `json:"mtls_base"`
+		MailboxURL  string `json:"mailbox_url"`
 		CAFile      string `json:"ca_file"`
 		Recipients  []struct {
 			Recipient
@@ -333,7 +346,7 @@ func fromDev(text []byte) (Target, error) {
 		return Target{}, fmt.Errorf("%w: dev.json: %w", ErrTarget, err)
 	}
 	t := Target{
-		Name: "headgate dev", Issuer: dev.Issuer, ResourceBase: dev.GatewayBase + "/fdx/v6", Portal: dev.PortalURL,
+		Name: "headgate dev", Issuer: dev.Issuer, ResourceBase: dev.GatewayBase + "/fdx/v6", Portal: dev.PortalURL, Mailbox: dev.MailboxURL,
 		CAFile: dev.CAFile, Personas: dev.Personas, SoftwareStatementFile: dev.SoftwareStatementFile,
 		Claims: Claims(), ResourceServers: dev.ResourceServers, Clusters: devClusters["homewards"],
 	}
@@ -366,7 +379,7 @@ var devClusters = map[string][]string{
 	"wealthview":  {"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "INVESTMENTS", "TRANSACTIONS"},
 	"signedfirst": {"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "TRANSACTIONS"},
 	"homewards": {
-		"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS",
+		"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS", "PAYMENT_SUPPORT",
 		"REWARDS", "SCHEDULED_PAYMENTS", "STATEMENTS", "TERMS_AND_CONDITIONS", "TRANSACTIONS",
 	},
 	"billpay": {

@@ -21,8 +21,9 @@ func Registrations() []consent.Recipient {
 	base := consent.Recipient{
 		Status: consent.RecipientActive, Name: "Contract App", LegalName: "Contract Ltd",
 		HomeURI: "https://app.example", AuthMethod: consent.PrivateKeyJWT, AssertionAlg: "PS256",
-		RedirectURIs: []string{"https://app.example/back"},
-		Scopes:       []fdx.Scope{fdx.Balances.Scope(), fdx.Transactions.Scope()},
+		RedirectURIs:   []string{"https://app.example/back"},
+		Intermediaries: []consent.Party{{Name: "Contract Platform", Type: consent.PartyPlatform, HomeURI: "https://platform.example"}},
+		Scopes:         []fdx.Scope{fdx.Balances.Scope(), fdx.Transactions.Scope()},
 		Purposes: []consent.Purpose{{
 			Code: "budgeting", Label: "To plan your month", Clusters: fdx.NewClusters(fdx.Balances, fdx.Transactions),
 		}},

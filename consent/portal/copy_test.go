@@ -351,6 +351,7 @@ var wordings = map[string]string{
 	"2026-11":      "d6637b0f53190b1822d2f8537eb28a8e",
 	"2026-11-22":   "4e7198834fcbc7a35c7e7ea167143e94",
 	"2026-11-22.2": "0445ea9a5e341eab6af088d9a8069038",
+	"2026-11-22.3": "2d0acceafa8ec35da65730d58e068222",
 }
 
 func TestDisclosureVersionNamesTheWording(t *testing.T) {
@@ -359,7 +360,7 @@ func TestDisclosureVersionNamesTheWording(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := consent.Recipient{Name: "BudgetBee", LegalName: "BudgetBee Ltd", Registry: "FDX", RegistryID: "BB-1"}
+	app := consent.Recipient{Name: "BudgetBee", LegalName: "BudgetBee Ltd", Registry: "FDX", RegistryID: "BB-1", Intermediaries: []consent.Party{{Name: "LinkHub"}}}
 	rows := []accountRow{{ID: "a", Name: "Everyday account", Number: "4321"}, {ID: "c", Name: "Savings", Number: "8765"}}
 	held := []accountRow{{ID: "a", Name: "Everyday account"}, {ID: "b", Name: "Card"}}
 	was := func(a consent.Action) earlier {

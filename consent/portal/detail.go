@@ -78,7 +78,7 @@ func partyRows(t *text, parties []consent.Party) []partyRow {
 			row.Role = t.T("party.app")
 		case consent.PartyProvider:
 			row.Role = t.T("party.bank")
-		case "DATA_ACCESS_PLATFORM":
+		case consent.PartyPlatform:
 			row.Role = t.T("party.middle")
 		}
 		if row.Legal == row.Name {

@@ -232,7 +232,7 @@ func (p *Portal) showLogin(j *journey, status int, username, fault, notice strin
 	if legal := plain(j.app.LegalName, maxName); legal != "" {
 		v.Who = append(v.Who, j.t.T("review.owner", "App", j.name, "Legal", legal))
 	}
-	v.Who = append(v.Who, j.t.T("review.known", "Bank", p.c.UI.Bank()))
+	v.Who = append(append(v.Who, between(j.t, j.app)...), j.t.T("review.known", "Bank", p.c.UI.Bank()))
 	v.Fault, v.Field, v.Notice = fault, "username", notice
 	if p.c.Bank != nil {
 		v.Leave, v.Field = j.bankPath(), "login_submit"

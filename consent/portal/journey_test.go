@@ -514,6 +514,30 @@ func TestChangedRegistrationIsShownBeforeAYesCounts(t *testing.T) {
 	p.left(p.press(page, "consent_approve"), "code=c")
 }
 
+func TestWhoStandsBetweenIsNamedBeforeAnybodyDecides(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	r := w.recipients[budgetBee]
+	r.Intermediaries = []consent.Party{{Name: "LinkHub", Type: consent.PartyPlatform}, {Name: "<b>Second\u202e", Type: consent.PartyPlatform}, {Name: "\u200b"}}
+	w.recipients[budgetBee] = r
+	p := w.person()
+	says(t, p.arrive(), "BudgetBee uses LinkHub to connect to us", "BudgetBee uses <b>Second to connect to us")
+	page := p.toReview()
+	says(t, page, "The data passes through LinkHub.", "The data passes through <b>Second.")
+	// Somebody who comes in between is shown before a yes counts.
+	w.do(func() {
+		r.Intermediaries = []consent.Party{{Name: "Third Party Ltd"}}
+		w.recipients[budgetBee] = r
+	})
+	page = p.press(page, "consent_approve")
+	p.on(page, http.StatusConflict, "/review")
+	says(t, page, "Third Party Ltd")
+	p.left(p.press(page, "consent_approve"), "code=c")
+	if text := w.grants[0].Disclosure.Text; !strings.Contains(text, "Third Party Ltd") || strings.Contains(text, "LinkHub") {
+		t.Errorf("the disclosure is not what was shown last:\n%s", text)
+	}
+}
+
 func TestMidnightDoesNotChangeWhatWasAgreed(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

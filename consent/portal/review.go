@@ -11,7 +11,7 @@ import (
 // disclosureVersion names the wording and the order of the review page. It
 // changes with every change of review.go, review.html or a catalogue key
 // under "review.", "diff." or "data.".
-const disclosureVersion = "2026-11-22.2"
+const disclosureVersion = "2026-11-22.3"
 
 // review is everything that a person decides on, in the order in which it is
 // shown. Page and stored disclosure are both made from this one value.
@@ -47,6 +47,17 @@ type clusterRow struct {
 	Note              string
 }
 
+// between says through whose hands the data goes.
+func between(t *text, app consent.Recipient) []string {
+	var lines []string
+	for _, middle := range app.Intermediaries {
+		if name := plain(middle.Name, maxName); name != "" {
+			lines = append(lines, t.T("review.middle", "App", plain(app.Name, maxName), "Middle", name))
+		}
+	}
+	return lines
+}
+
 // newReview says in t's language what a decides on at the given time. rows
 // are the chosen accounts, was is what a yes changes.
 func newReview(t *text, bank string, app consent.Recipient, q consent.Request, rows []accountRow, was earlier, at time.Time) review {
@@ -73,7 +84,7 @@ func newReview(t *text, bank string, app consent.Recipient, q consent.Request, r
 	if registry, number := plain(app.Registry, maxName), plain(app.RegistryID, maxName); registry != "" && number != "" {
 		v.Who.Lines = append(v.Who.Lines, t.T("review.registry", "Registry", registry, "Number", number))
 	}
-	v.Who.Lines = append(v.Who.Lines, t.T("review.known", "Bank", bank))
+	v.Who.Lines = append(append(v.Who.Lines, between(t, app)...), t.T("review.known", "Bank", bank))
 
 	if q.Duration == consent.OneTime {
 		v.Long.Lines = append(v.Long.Lines, t.T("review.once", "App", name))

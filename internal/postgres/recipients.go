@@ -23,7 +23,7 @@ const recipientColumns = `
     recipient_id, status, name, legal_name, home_uri, logo_uri, registry,
     registry_id, auth_method, assertion_alg, jwks, jwks_uri, cert_subject,
     redirect_uris, scopes, purposes, durations, max_days, lookback_days,
-    dpop_bound, role, profile`
+    dpop_bound, role, profile, intermediaries`
 
 const sqlRecipient = `
 SELECT ` + recipientColumns + ` FROM recipient WHERE recipient_id = $1`
@@ -33,7 +33,7 @@ SELECT ` + recipientColumns + ` FROM recipient ORDER BY recipient_id`
 
 const sqlAddRecipient = `
 INSERT INTO recipient (` + recipientColumns + `)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)`
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23)`
 
 // What is closed stays as it is.
 const sqlPutRecipient = sqlAddRecipient + `
@@ -50,31 +50,32 @@ const replaceRecipient = `
     scopes = EXCLUDED.scopes, purposes = EXCLUDED.purposes, durations = EXCLUDED.durations,
     max_days = EXCLUDED.max_days, lookback_days = EXCLUDED.lookback_days,
     dpop_bound = EXCLUDED.dpop_bound, role = EXCLUDED.role,
-    profile = EXCLUDED.profile, updated_at = clock_timestamp()`
+    profile = EXCLUDED.profile, intermediaries = EXCLUDED.intermediaries, updated_at = clock_timestamp()`
 
 type recipientRow struct {
-	RecipientID  string   `db:"recipient_id"`
-	Status       string   `db:"status"`
-	Name         string   `db:"name"`
-	LegalName    string   `db:"legal_name"`
-	HomeURI      string   `db:"home_uri"`
-	LogoURI      string   `db:"logo_uri"`
-	Registry     string   `db:"registry"`
-	RegistryID   string   `db:"registry_id"`
-	AuthMethod   string   `db:"auth_method"`
-	AssertionAlg string   `db:"assertion_alg"`
-	JWKS         []byte   `db:"jwks"`
-	JWKSURI      string   `db:"jwks_uri"`
-	CertSubject  []byte   `db:"cert_subject"`
-	RedirectURIs []string `db:"redirect_uris"`
-	Scopes       []string `db:"scopes"`
-	Purposes     []byte   `db:"purposes"`
-	Durations    []string `db:"durations"`
-	MaxDays      int      `db:"max_days"`
-	LookbackDays int      `db:"lookback_days"`
-	DPoPBound    bool     `db:"dpop_bound"`
-	Role         string   `db:"role"`
-	Profile      []byte   `db:"profile"`
+	RecipientID    string   `db:"recipient_id"`
+	Status         string   `db:"status"`
+	Name           string   `db:"name"`
+	LegalName      string   `db:"legal_name"`
+	HomeURI        string   `db:"home_uri"`
+	LogoURI        string   `db:"logo_uri"`
+	Registry       string   `db:"registry"`
+	RegistryID     string   `db:"registry_id"`
+	AuthMethod     string   `db:"auth_method"`
+	AssertionAlg   string   `db:"assertion_alg"`
+	JWKS           []byte   `db:"jwks"`
+	JWKSURI        string   `db:"jwks_uri"`
+	CertSubject    []byte   `db:"cert_subject"`
+	RedirectURIs   []string `db:"redirect_uris"`
+	Scopes         []string `db:"scopes"`
+	Purposes       []byte   `db:"purposes"`
+	Durations      []string `db:"durations"`
+	MaxDays        int      `db:"max_days"`
+	LookbackDays   int      `db:"lookback_days"`
+	DPoPBound      bool     `db:"dpop_bound"`
+	Role           string   `db:"role"`
+	Profile        []byte   `db:"profile"`
+	Intermediaries []byte   `db:"intermediaries"`
 }
 
 func (r recipientRow) recipient() (consent.Recipient, error) {
@@ -88,7 +89,8 @@ func (r recipientRow) recipient() (consent.Recipient, error) {
 		Durations: typed[consent.DurationType](r.Durations),
 		MaxDays:   r.MaxDays, LookbackDays: r.LookbackDays, DPoPBound: r.DPoPBound,
 	}
-	return out, errors.Join(decode(r.Purposes, &out.Purposes), decode(r.CertSubject, &out.CertSubject), decode(r.Profile, &out.Profile))
+	return out, errors.Join(decode(r.Purposes, &out.Purposes), decode(r.CertSubject, &out.CertSubject), decode(r.Profile, &out.Profile),
+		decode(r.Intermediaries, &out.Intermediaries))
 }
 
 // Recipient implements consent.Recipients. One round trip.
@@ -156,7 +158,8 @@ func recipientArgs(r consent.Recipient) ([]any, error) {
 	purposes, err := encode(r.Purposes)
 	subject, err2 := encode(r.CertSubject)
 	profile, err3 := encode(r.Profile)
-	if err := errors.Join(err, err2, err3); err != nil {
+	middle, err4 := encode(append([]consent.Party{}, r.Intermediaries...))
+	if err := errors.Join(err, err2, err3, err4); err != nil {
 		return nil, err
 	}
 	role := r.Role
@@ -167,6 +170,6 @@ func recipientArgs(r consent.Recipient) ([]any, error) {
 		string(r.ID), string(r.Status), r.Name, r.LegalName,
 		r.HomeURI, r.LogoURI, r.Registry, r.RegistryID, string(r.AuthMethod), r.AssertionAlg,
 		[]byte(r.JWKS), r.JWKSURI, subject, words(r.RedirectURIs), words(r.Scopes), purposes,
-		words(r.Durations), r.MaxDays, r.LookbackDays, r.DPoPBound, string(role), profile,
+		words(r.Durations), r.MaxDays, r.LookbackDays, r.DPoPBound, string(role), profile, middle,
 	}, nil
 }

@@ -26,7 +26,7 @@ const registrationColumns = `
     r.recipient_id, status, name, legal_name, home_uri, logo_uri, registry,
     registry_id, auth_method, assertion_alg, jwks, jwks_uri, cert_subject,
     redirect_uris, scopes, purposes, durations, max_days, lookback_days,
-    dpop_bound, role, profile, r.updated_at,
+    dpop_bound, role, profile, intermediaries, r.updated_at,
     g.record, g.access_hash, coalesce(g.statement_iss, '') AS statement_iss,
     coalesce(g.statement_jti, '') AS statement_jti, g.issued_at`
 
@@ -54,8 +54,8 @@ ON CONFLICT (recipient_id) DO UPDATE SET
 
 const sqlUpdateRecipient = `
 UPDATE recipient SET (` + recipientColumns + `, updated_at) =
-    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, clock_timestamp())
-WHERE recipient_id = $1 AND updated_at = $23 AND status <> 'closed'`
+    ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22, $23, clock_timestamp())
+WHERE recipient_id = $1 AND updated_at = $24 AND status <> 'closed'`
 
 // The operator's record approves what was pending and lifts no suspension.
 const sqlEnrolRecipient = sqlAddRecipient + `

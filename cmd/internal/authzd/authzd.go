@@ -322,11 +322,11 @@ func (p *Process) newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *conse
 	if err != nil {
 		return nil, nil, err
 	}
-	signIn, codes, err := p.newSignIn(c, b, func(m login.Message) (portal.Letter, error) { return pages.CodeLetter(m) })
+	signIn, codes, err := p.newSignIn(c, db, b, func(m login.Message) (portal.Letter, error) { return pages.CodeLetter(m) })
 	if err != nil {
 		return nil, nil, err
 	}
-	elsewhere, err := p.newBankLogin(c)
+	elsewhere, err := p.newBankLogin(c, db)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -15,16 +15,17 @@ import (
 	"github.com/headgate/headgate/internal/banklogin"
 	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/internal/mail"
+	"github.com/headgate/headgate/internal/postgres"
 )
 
 // newSignIn returns the built-in sign-in. What it stores is keyed by a secret
 // of its own, made from one that every instance has.
-func (p *Process) newSignIn(c Config, b *bank.Bank, write func(login.Message) (portal.Letter, error)) (*login.Login, *login.Codes, error) {
+func (p *Process) newSignIn(c Config, db *postgres.DB, b *bank.Bank, write func(login.Message) (portal.Letter, error)) (*login.Login, *login.Codes, error) {
 	secret, err := signInSecret(c.SubjectKeyFile)
 	if err != nil {
 		return nil, nil, err
 	}
-	store := p.db.SignIns()
+	store := db.SignIns()
 	signIn, err := login.New(login.Config{Store: people(b, store), Throttle: store, Journal: store, Secret: secret})
 	if err != nil {
 		return nil, nil, err
@@ -39,7 +40,7 @@ func (p *Process) newSignIn(c Config, b *bank.Bank, write func(login.Message) (p
 
 // newBankLogin returns the sign-in at the bank's own OpenID provider; nil when
 // none is set.
-func (p *Process) newBankLogin(c Config) (portal.BankLogin, error) {
+func (p *Process) newBankLogin(c Config, db *postgres.DB) (portal.BankLogin, error) {
 	if c.OIDCIssuer == "" {
 		if c.OIDCClientID != "" || c.OIDCSecretFile != "" || c.OIDCStepUp != "" {
 			return nil, errors.New("oidc_issuer: required with the other settings of the bank's OpenID provider")
@@ -59,7 +60,7 @@ func (p *Process) newBankLogin(c Config) (portal.BankLogin, error) {
 	}
 	provider, err := banklogin.New(banklogin.Config{
 		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: secret, Return: c.BrowserBase + portal.ReturnPath,
-		StepUp: c.OIDCStepUp, Consumer: c.OIDCConsumer, HTTP: out.HTTP(), Journal: p.db.SignIns(),
+		StepUp: c.OIDCStepUp, Consumer: c.OIDCConsumer, HTTP: out.HTTP(), Journal: db.SignIns(),
 	})
 	if err != nil {
 		return nil, fmt.Errorf("oidc_issuer: %w", err)

@@ -69,22 +69,23 @@ var demos = []demo{
 		more:      map[string]any{"require_signed_request_object": true, "response_modes": []string{"jwt"}},
 	},
 	{
-		// Whatever the sandbox can show without a fresh sign-in, for those who
-		// try out the API.
+		// Whatever the sandbox can show, for those who try out the API.
 		id: "homewards", name: "Homewards", legal: "Homewards Switching Ltd", purpose: "switching",
 		label: "To move your accounts to another bank with all that belongs to them", alg: jose.ES256,
 		redirects: []string{"https://homewards.example/callback"},
 		clusters: []string{
-			"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS",
+			"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS", "PAYMENT_SUPPORT",
 			"REWARDS", "SCHEDULED_PAYMENTS", "STATEMENTS", "TERMS_AND_CONDITIONS", "TRANSACTIONS",
 		},
 		more: map[string]any{
-			// Said in full: the default of a registration leaves out customers,
-			// statements and terms.
 			"scope": "fdx:accountbasic:read fdx:accountdetailed:read fdx:balances:read fdx:bills:read fdx:customercontact:read fdx:images:read " +
-				"fdx:investments:read fdx:rewards:read fdx:scheduledpayments:read fdx:statements:read fdx:termsconditions:read " +
+				"fdx:investments:read fdx:paymentsupport:read fdx:rewards:read fdx:scheduledpayments:read fdx:statements:read fdx:termsconditions:read " +
 				"fdx:transactions:read grant_management_query grant_management_revoke fdx:notifications:subscribe",
 			"grant_types": []string{"authorization_code", "refresh_token", "client_credentials"},
+			"intermediaries": []map[string]any{{
+				"name": "LinkHub", "uri": "https://linkhub.example/",
+				"registry_references": []map[string]string{{"registered_entity_name": "LinkHub Data Ltd", "registered_entity_id": "DEMO-linkhub", "registry": "PRIVATE"}},
+			}},
 		},
 	},
 	{

@@ -197,7 +197,7 @@ func checkFile(t *testing.T, s *stack) {
 			members("a recipient", m, "private_jwks_file")
 		}
 	}
-	if n := len(file["recipients"].([]any)); n != 5 {
+	if n := len(file["recipients"].([]any)); n != 7 {
 		t.Errorf("dev.json: %d recipients", n)
 	}
 	for _, p := range file["personas"].([]any) {
