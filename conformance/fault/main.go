@@ -170,7 +170,7 @@ func test(ctx context.Context, c config) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
-	list = append(list, drained, beside, suspended)
+	list = append(list, drained, beside, suspended, d.verify())
 	say("looking for secrets")
 	hushed, err := d.hush(ctx)
 	if err != nil {

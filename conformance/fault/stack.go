@@ -168,6 +168,7 @@ func (s *stack) configure() error {
 		a["browser_base"], a["mtls_base"] = s.pages, s.mtls
 		a["listen_protocol"], a["listen_browser"], a["listen_mtls"] = listen(name), listen("pages"+suffix), listen("mtls"+suffix)
 		a["signing_keys_file"], a["seal_keys_file"], a["subject_key_file"] = keys("signing-keys.json"), keys("seal-keys.json"), keys("subject-key.json")
+		a["audit_key_file"] = keys("audit-key")
 		a["outbound_ca_file"], a["outbound_allow"], a["outbound_ports"] = s.dev.CAFile, []string{"127.0.0.0/8", "::1/128"}, []string{s.sink.port}
 		write(name, a)
 	}
