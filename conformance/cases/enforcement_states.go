@@ -122,11 +122,6 @@ func enforcedStates() []suite.Case {
 		}),
 		one("narrowed-token", "a token for fewer clusters than its consent opens fewer operations, and the consent stays as it is", "RFC 9396, 6", "Keep what a token was narrowed to beside it, and cut the grant down to it on every read.", []suite.Claim{suite.Refresh}, func(t *suite.T) {
 			g := t.Grant(t.Named("homewards"), ask)
-			details := g.Token["authorization_details"]
-			granted := suite.Dig(details, "0.consentGrant.resources")
-			if granted == nil {
-				granted = suite.Dig(details, "0.resources")
-			}
 			r := t.RefreshRequest(g, g.Key)
 			r.Form.Set("scope", "fdx:accountbasic:read")
 			resp := t.Send(r)

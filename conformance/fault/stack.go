@@ -204,15 +204,6 @@ func (s *stack) bring(name string) error {
 	return err
 }
 
-// heal ends every trouble that a fault may have left.
-func (s *stack) heal() {
-	for _, list := range []map[string]*proxy{s.toPostgres, s.toRedis} {
-		for _, p := range list {
-			p.set(trouble{})
-		}
-	}
-}
-
 // headgate runs the operator's tool to its end.
 func (s *stack) headgate(args ...string) (string, error) {
 	dsn := filepath.Join(s.dir, "bank.dsn")

@@ -138,8 +138,10 @@ func TestMemoryIsBounded(t *testing.T) {
 func TestFlight(t *testing.T) {
 	t.Parallel()
 	f := NewFlight(2)
-	if !f.Enter() || !f.Enter() || f.Enter() {
-		t.Error("not two at a time")
+	for i, want := range []bool{true, true, false} {
+		if f.Enter() != want {
+			t.Errorf("place %d of two: got %v", i+1, !want)
+		}
 	}
 	f.Leave()
 	if !f.Enter() || f.Enter() {
