@@ -576,13 +576,22 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 	}
 	house, stop := context.WithCancel(ctx)
 	var kept sync.WaitGroup
-	kept.Go(func() { p.sweep(house) })
+	kept.Go(func() {
+		p.every(house, sweepEvery, "sweep", "sweep", func(ctx context.Context) error {
+			_, err := p.db.Sweep(ctx, sweepLimit)
+			return err
+		})
+	})
 	if p.journal != nil {
-		kept.Go(func() { p.note(house) })
+		kept.Go(func() {
+			p.every(house, noteEvery, "journal", "journal", func(ctx context.Context) error { return p.journal.Add(ctx, p.db.Grants()) })
+		})
 	}
 	kept.Go(func() { p.keys.Run(house) })
 	if p.told != nil {
-		kept.Go(func() { p.repeat(house) })
+		kept.Go(func() {
+			p.every(house, repeatEvery, "repeat", "", func(ctx context.Context) error { return consent.Repeat(ctx, p.db.Grants(), p.told) })
+		})
 	}
 	if p.notify != nil {
 		kept.Go(func() {
@@ -627,56 +636,29 @@ const (
 	sweepLimit = 1000 // rows of each kind per round
 )
 
-func (p *Process) sweep(ctx context.Context) {
-	tick := time.NewTicker(sweepEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if _, err := p.db.Sweep(ctx, sweepLimit); err != nil && !errors.Is(err, context.Canceled) {
-				p.watch.Alarm("sweep")
-				p.log.Warn("sweep", slog.String("cause", err.Error()))
-			}
-		}
-	}
-}
-
-// noteEvery is how often what changed is written to the journal.
+// noteEvery is how often what changed is written to the journal. While it
+// cannot be written, stops go on and an alarm says that a restored database
+// would not know them.
 const noteEvery = time.Second
-
-// note writes the journal. While it cannot be written, stops go on and an
-// alarm says that a restored database would not know them.
-func (p *Process) note(ctx context.Context) {
-	tick := time.NewTicker(noteEvery)
-	defer tick.Stop()
-	for {
-		select {
-		case <-ctx.Done():
-			return
-		case <-tick.C:
-			if err := p.journal.Add(ctx, p.db.Grants()); err != nil && ctx.Err() == nil {
-				p.watch.Alarm("journal")
-				p.log.Warn("journal", slog.String("cause", err.Error()))
-			}
-		}
-	}
-}
 
 // repeatEvery is how often the cache is told again of what changed lately.
 const repeatEvery = 5 * time.Second
 
-func (p *Process) repeat(ctx context.Context) {
-	tick := time.NewTicker(repeatEvery)
+// every does something again and again until ctx ends. What goes wrong is
+// logged under its name and, if it has one, raises an alarm.
+func (p *Process) every(ctx context.Context, pause time.Duration, name, alarm string, do func(context.Context) error) {
+	tick := time.NewTicker(pause)
 	defer tick.Stop()
 	for {
 		select {
 		case <-ctx.Done():
 			return
 		case <-tick.C:
-			if err := consent.Repeat(ctx, p.db.Grants(), p.told); err != nil && ctx.Err() == nil {
-				p.log.Warn("repeat", slog.String("cause", err.Error()))
+			if err := do(ctx); err != nil && ctx.Err() == nil {
+				if alarm != "" {
+					p.watch.Alarm(alarm)
+				}
+				p.log.Warn(name, slog.String("cause", err.Error()))
 			}
 		}
 	}
