@@ -84,8 +84,17 @@ func revocation() []suite.Case {
 		harmless("unknown", "an unknown token is answered like one that was revoked", "RFC 7009, 2.2", "An invalid token is no error: answer 200.", done, func(*suite.T, *suite.Grant, *suite.Request) {}),
 		harmless("no-token", "a request without a token is refused", "RFC 7009, 2.1", "token is required.", suite.Refused("invalid_request"),
 			func(_ *suite.T, _ *suite.Grant, r *suite.Request) { r.Form.Del("token") }),
-		harmless("twice", "a request with two tokens is refused and ends neither", "RFC 6749, 3.2", "Parameters must not be included more than once.", suite.Refused("invalid_request"),
-			func(_ *suite.T, g *suite.Grant, r *suite.Request) { r.Form["token"] = []string{g.Access, g.Refresh} }),
+		{
+			ID: "revocation.twice", Title: "a request with two tokens is refused and ends neither", Spec: "RFC 6749, 3.2", Needs: needs,
+			Mend: "Parameters must not be included more than once.",
+			Run: func(t *suite.T) {
+				g := t.Grant(t.A(), suite.Ask{})
+				r := t.RevokeRequest(g.App, g.Access)
+				r.Form["token"] = []string{g.Access, g.Refresh}
+				t.Expect(t.Send(r), suite.Refused("invalid_request"))
+				t.Expect(t.Send(t.Read(g, g.App.Resource)), suite.OK)
+			},
+		},
 		harmless("nobody", "a caller that does not authenticate is refused and ends nothing", "RFC 7009, 2.1", "Authenticate confidential clients.", suite.InvalidClient,
 			func(_ *suite.T, g *suite.Grant, r *suite.Request) {
 				r.Form.Set("token", g.Access)
