@@ -149,7 +149,8 @@ func (s *stack) configure() error {
 		return map[string]any{
 			"tls_cert_file": cert, "tls_key_file": key, "client_ca_file": s.dev.CAFile, "postgres_dsn_file": dsn, "postgres_conns": 12,
 			"redis_url_file": url, "hash_keys_file": keys("hash-keys.json"), "bank_dsn_file": bank, "bank_name": "Meadow Bank",
-			"lame_duck": s.lameDuck.String(), "issuer": s.issuer, "journal_dir": s.journal(),
+			"stranger_quota": 0, // all comes from one address here
+			"lame_duck":      s.lameDuck.String(), "issuer": s.issuer, "journal_dir": s.journal(),
 		}
 	}
 	write := func(name string, c map[string]any) {
@@ -168,12 +169,14 @@ func (s *stack) configure() error {
 		a["browser_base"], a["mtls_base"] = s.pages, s.mtls
 		a["listen_protocol"], a["listen_browser"], a["listen_mtls"] = listen(name), listen("pages"+suffix), listen("mtls"+suffix)
 		a["signing_keys_file"], a["seal_keys_file"], a["subject_key_file"] = keys("signing-keys.json"), keys("seal-keys.json"), keys("subject-key.json")
+		a["client_quota"], a["introspection_quota"], a["stop_quota"] = 0, 0, 0
 		a["audit_key_file"] = keys("audit-key")
 		a["outbound_ca_file"], a["outbound_allow"], a["outbound_ports"] = s.dev.CAFile, []string{"127.0.0.0/8", "::1/128"}, []string{s.sink.port}
 		write(name, a)
 	}
 	for _, name := range []string{gatewayA, gatewayB} {
 		g := shared(name)
+		g["recipient_quota"], g["consent_quota"] = 0, 0
 		g["public"], g["listen"], g["instance"], g["page_keys_file"] = s.public, listen(name), name, keys("page-keys.json")
 		write(name, g)
 	}
