@@ -85,6 +85,20 @@ func (t target) service(db *postgres.DB) (s *consent.Service, done func(), err e
 	return s, done, err
 }
 
+// openService is service over a database of its own, which done closes, too.
+func (t target) openService(ctx context.Context) (s *consent.Service, done func(), err error) {
+	db, err := t.open(ctx)
+	if err != nil {
+		return nil, nil, err
+	}
+	s, release, err := t.service(db)
+	if err != nil {
+		db.Close()
+		return nil, nil, err
+	}
+	return s, func() { release(); db.Close() }, nil
+}
+
 type migrateCmd struct {
 	target
 }
@@ -110,12 +124,7 @@ type revokeCmd struct {
 // Run ends a grant. When it has printed the time, no read that starts later
 // is given data.
 func (c revokeCmd) Run(ctx context.Context) error {
-	db, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	s, done, err := c.service(db)
+	s, done, err := c.openService(ctx)
 	if err != nil {
 		return err
 	}
@@ -141,12 +150,7 @@ type releaseCmd struct {
 
 // Run lifts a hold, so that the app can read again what the person shares.
 func (c releaseCmd) Run(ctx context.Context) error {
-	db, err := c.open(ctx)
-	if err != nil {
-		return err
-	}
-	defer db.Close()
-	s, done, err := c.service(db)
+	s, done, err := c.openService(ctx)
 	if err != nil {
 		return err
 	}

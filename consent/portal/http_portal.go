@@ -272,17 +272,8 @@ func (p *Portal) showStop(v *visit, g consent.Grant, status int, notice string) 
 }
 
 func (p *Portal) postStop(v *visit) {
-	g, form, ok := p.marked(v, stopMark, func(g consent.Grant, notice string) { p.showStop(v, g, http.StatusConflict, notice) })
+	g, _, ok := p.decided(v, "stop", stopMark, func(g consent.Grant, notice string) { p.showStop(v, g, http.StatusConflict, notice) })
 	if !ok {
-		return
-	}
-	switch form.Get("action") {
-	case "keep":
-		see(v.Context, grantPath(g.ID))
-		return
-	case "stop":
-	default:
-		p.failed(v.Writer, v.Request, badForm, errors.New("unknown action"))
 		return
 	}
 	// Also when it has been stopped already: that stop may still be waiting.

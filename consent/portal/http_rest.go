@@ -30,6 +30,24 @@ func (p *Portal) marked(v *visit, mark func(consent.GrantID) string, again func(
 	return g, form, true
 }
 
+// decided is marked for a form that asks whether to do an action to a grant or
+// to keep things as they are. Who keeps them has been sent back to the grant.
+func (p *Portal) decided(v *visit, action string, mark func(consent.GrantID) string, again func(g consent.Grant, notice string)) (consent.Grant, url.Values, bool) {
+	g, form, ok := p.marked(v, mark, again)
+	if !ok {
+		return consent.Grant{}, nil, false
+	}
+	switch form.Get("action") {
+	case action:
+		return g, form, true
+	case "keep":
+		see(v.Context, grantPath(g.ID))
+	default:
+		p.failed(v.Writer, v.Request, badForm, errors.New("unknown action"))
+	}
+	return consent.Grant{}, nil, false
+}
+
 // restFailed answers when a rest could not be begun or ended.
 func (p *Portal) restFailed(v *visit, title string, cause error) {
 	p.failed(v.Writer, v.Request, Problem{
@@ -95,19 +113,10 @@ func (p *Portal) showPause(v *visit, g consent.Grant, status int, d pausePage) {
 }
 
 func (p *Portal) postPause(v *visit) {
-	g, form, ok := p.marked(v, pauseMark, func(g consent.Grant, notice string) {
+	g, form, ok := p.decided(v, "pause", pauseMark, func(g consent.Grant, notice string) {
 		p.showPause(v, g, http.StatusConflict, pausePage{page: page{Notice: notice}})
 	})
 	if !ok {
-		return
-	}
-	switch form.Get("action") {
-	case "keep":
-		see(v.Context, grantPath(g.ID))
-		return
-	case "pause":
-	default:
-		p.failed(v.Writer, v.Request, badForm, errors.New("unknown action"))
 		return
 	}
 	now := p.c.Now()
@@ -168,17 +177,8 @@ func (p *Portal) showHold(v *visit, g consent.Grant, status int, notice string) 
 }
 
 func (p *Portal) postHold(v *visit) {
-	g, form, ok := p.marked(v, holdMark, func(g consent.Grant, notice string) { p.showHold(v, g, http.StatusConflict, notice) })
+	g, _, ok := p.decided(v, "hold", holdMark, func(g consent.Grant, notice string) { p.showHold(v, g, http.StatusConflict, notice) })
 	if !ok {
-		return
-	}
-	switch form.Get("action") {
-	case "keep":
-		see(v.Context, grantPath(g.ID))
-		return
-	case "hold":
-	default:
-		p.failed(v.Writer, v.Request, badForm, errors.New("unknown action"))
 		return
 	}
 	// Also when it is held already: that hold may still be waiting.
