@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -101,7 +103,7 @@ func TestCheckDark(t *testing.T) {
 	} {
 		o, b := no, back
 		change(&o, &b)
-		if f := checkDark([]op{o, b}, w); len(f.Bad) == 0 {
+		if f := checkDark([]op{o, b}, w).settle(false); len(f.Bad) == 0 {
 			t.Errorf("%s: nothing found", name)
 		}
 	}
@@ -144,7 +146,7 @@ func TestCheckCacheDown(t *testing.T) {
 	}
 	slow := read(2000*ms, 200)
 	slow.End += 130 * ms
-	if f := checkCacheDown([]op{slow, read(50*ms, 200)}, w, []span{{"calm", 0, 900 * ms}}); len(f.Bad) != 1 {
+	if f := checkCacheDown([]op{slow, read(50*ms, 200)}, w, []span{{"calm", 0, 900 * ms}}).settle(false); len(f.Bad) != 1 {
 		t.Error("slow reads:", f.Bad)
 	}
 	if f := checkCacheDown([]op{read(1500*ms, 503), read(1500*ms, 0)}, w, nil); len(f.Bad) != 1 {
@@ -178,7 +180,7 @@ func TestCheckNotify(t *testing.T) {
 	for name, got := range map[string][]told{
 		"not told": nil, "two ids": {good, second}, "false": {good, fake}, "late": {late}, "refused": {refused},
 	} {
-		if f := checkNotify(stops, got); len(f.Bad) == 0 {
+		if f := checkNotify(stops, got).settle(false); len(f.Bad) == 0 {
 			t.Errorf("%s: nothing found", name)
 		}
 	}
@@ -257,7 +259,7 @@ func TestCheckOverload(t *testing.T) {
 	} {
 		o := read
 		c.change(&o)
-		if f := checkOverload([]op{o}, w); len(f.Bad) != c.want {
+		if f := checkOverload([]op{o}, w).settle(false); len(f.Bad) != c.want {
 			t.Errorf("%s: %v", name, f.Bad)
 		}
 	}
@@ -301,5 +303,58 @@ func TestFair(t *testing.T) {
 	got := fair([]op{slow, given, other}, stall)
 	if len(got) != 2 || !got[0].Yes || got[1].Start != other.Start {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	var f finding
+	f.Trials = 1
+	f.late("an answer took 4 s")
+	if f.ok() {
+		t.Error("what is late passes before it is decided about")
+	}
+	if g := f.settle(false); len(g.Bad) != 1 || g.verdict() != "BROKEN" {
+		t.Error("on a machine with time:", g)
+	}
+	if g := f.settle(true); len(g.Bad) != 0 || len(g.Void) != 1 || g.ok() {
+		t.Error("on a machine without:", g)
+	}
+	f.bad("data was given")
+	if g := f.settle(true); len(g.Bad) != 1 || g.verdict() != "BROKEN" {
+		t.Error("data is judged whatever the machine did:", g)
+	}
+}
+
+func TestRegression(t *testing.T) {
+	t.Parallel()
+	plan := []fault{{name: "a killed"}, {name: "b frozen"}, {name: "c emptied"}, {name: "d slow"}}
+	var f, g finding
+	f.bad("c emptied: a read on gateway-a was answered 503")
+	g.bad("read of consent x on gateway-b was answered 0")
+	if line := regression(7, plan, []finding{f, g}); line != "seed-7: b frozen; c emptied" {
+		t.Error(line)
+	}
+	if line := regression(7, plan, []finding{g}); line != "" {
+		t.Error(line)
+	}
+	file := filepath.Join(t.TempDir(), "seeds.txt")
+	if err := os.WriteFile(file, []byte("# orders\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := keepRegression(file, "seed-7: b frozen; c emptied"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(text) != "# orders\nseed-7: b frozen; c emptied\n" {
+		t.Errorf("%q", text)
+	}
+	if list, err := regressions(string(text), plan); err != nil || len(list) != 2 {
+		t.Error(list, err)
 	}
 }

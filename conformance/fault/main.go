@@ -2,10 +2,13 @@ package main
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 	"encoding/json"
 	"errors"
 	"flag"
 	"fmt"
+	"io"
 	"math/rand/v2"
 	"os"
 	"os/signal"
@@ -41,11 +44,26 @@ type config struct {
 	// mutants runs the faults of package broken in place of a plan.
 	mutants bool
 	calm    bool // nothing is stopped
+	// short takes a few faults that reach every check: for each change.
+	short bool
+	// nightly runs the parts of soak.go; only names some of them.
+	nightly bool
+	part    *part  // the one under way
+	keep    string // file that gets the faults of a broken promise, as a line of seeds.txt; "" for none
 }
 
+// errVoid: nothing is broken and something is not proven.
+var errVoid = errors.New("the machine was too slow to tell")
+
 func main() {
-	if err := run(); err != nil {
+	err := run()
+	if err != nil {
 		fmt.Fprintln(os.Stderr, "fault:", err)
+	}
+	switch {
+	case errors.Is(err, errVoid):
+		os.Exit(3)
+	case err != nil:
 		os.Exit(1)
 	}
 }
@@ -70,6 +88,17 @@ func run() error {
 	flag.IntVar(&c.requests, "requests", 0, "requests meanwhile, at least")
 	flag.IntVar(&c.stops, "stops", 20, "consents stopped between a backup and its restoration")
 	flag.BoolVar(&c.mutants, "mutants", false, "bin was built with the faults of package broken: show that each is noticed")
+	flag.BoolVar(&c.short, "short", false, "a few faults that reach every check, in a minute and a half")
+	flag.BoolVar(&c.nightly, "nightly", false, "the long parts one after the other; those that this build has passed are not run again; -only chooses by name")
+	var z size
+	flag.IntVar(&z.stops, "nightly-stops", 3000, "stops per fault (R1)")
+	flag.Float64Var(&z.stopRate, "nightly-stop-rate", 14, "of them a second, at most")
+	flag.IntVar(&z.kills, "nightly-kills", 40, "kills (A1)")
+	flag.IntVar(&z.uses, "nightly-uses", 300, "rounds per artefact, without faults and again with them (I1)")
+	flag.IntVar(&z.requests, "nightly-requests", 10_000, "requests over restarts (D1)")
+	flag.IntVar(&z.held, "nightly-held", 50_000, "consents of a recipient that is suspended (R2)")
+	flag.IntVar(&z.rounds, "nightly-rounds", 2, "rounds of all faults")
+	flag.StringVar(&c.keep, "keep", "", "file to which the faults of a broken promise are added, in the form of seeds.txt")
 	flag.Parse()
 	var err error
 	if c.only, err = regexp.Compile(only); err != nil {
@@ -102,8 +131,14 @@ func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	fmt.Printf("SEED=%d\n", c.seed)
-	findings, err := test(ctx, c)
-	if told := tell(c, findings); err == nil {
+	begin := time.Now()
+	var findings []finding
+	if c.nightly {
+		findings, err = nightly(ctx, c, z)
+	} else {
+		findings, err = test(ctx, c)
+	}
+	if told := tell(c, findings, begin); err == nil || errors.Is(told, errBroken) {
 		err = told
 	}
 	if err != nil {
@@ -132,23 +167,33 @@ func test(ctx context.Context, c config) ([]finding, error) {
 		return nil, err
 	}
 	say("%d recipients, %d customers; making consents", len(d.apps), len(d.people))
+	if c.part != nil {
+		return c.part.run(ctx, d, c, say)
+	}
+	if c.mutants {
+		if err := d.prepare(ctx, c.steady, c.apps*c.people*4/5-c.steady); err != nil {
+			return nil, fmt.Errorf("make consents: %w", err)
+		}
+		return d.mutants(ctx, c, say)
+	}
+	return d.whole(ctx, c, say)
+}
+
+// whole is the plan and what comes after it.
+func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) ([]finding, error) {
 	if err := d.prepare(ctx, c.steady, c.apps*c.people*4/5-c.steady); err != nil {
 		return nil, fmt.Errorf("make consents: %w", err)
 	}
 	say("%d consents under load, %d to be stopped", len(d.steady), len(d.spare))
-
-	if c.mutants {
-		return d.mutants(ctx, c, say)
+	plan, err := d.plan(c)
+	if err != nil {
+		return nil, err
 	}
-	plan := order(append(s.faults(), d.overload()), c)
-	if c.only.String() == "" {
-		known, err := regressions(seeds, plan)
-		if err != nil {
-			return nil, err
-		}
-		plan = append(known, plan...)
+	quiet := 6 * time.Second
+	if c.short {
+		quiet = 2500 * time.Millisecond
 	}
-	if err := d.exercise(ctx, c, plan, 6*time.Second, say); err != nil {
+	if err := d.exercise(ctx, c, plan, quiet, say); err != nil {
 		return nil, err
 	}
 	say("restarting in turn")
@@ -179,7 +224,35 @@ func test(ctx context.Context, c config) ([]finding, error) {
 	list = append(list, hushed)
 	say("restoring a backup")
 	restored, err := d.restore(ctx, c.stops)
-	return append(list, restored), err
+	list = append(list, restored)
+	for i, f := range list {
+		list[i] = d.judge(f)
+	}
+	if c.keep != "" && err == nil {
+		err = keepRegression(c.keep, regression(c.seed, plan, list))
+	}
+	return list, err
+}
+
+// plan is what happens: the orders that once broke a promise, and then all
+// faults in an order of the seed.
+func (d *driver) plan(c config) ([]fault, error) {
+	all := append(d.stack.faults(), d.overload())
+	if c.short {
+		return order(slices.DeleteFunc(all, func(f fault) bool { return !slices.Contains(shortPlan, f.name) }), c), nil
+	}
+	plan := order(all, c)
+	if c.only.String() != "" || c.part != nil {
+		return plan, nil
+	}
+	known, err := regressions(seeds, plan)
+	return append(known, plan...), err
+}
+
+// shortPlan reaches every check once.
+var shortPlan = []string{
+	"redis killed and restarted empty again and again", "redis black hole for who stops", "postgres killed",
+	"postgres black hole for gateway-a", "gateway-a killed", "callbacks refused", "server certificate replaced", "overload",
 }
 
 // exercise gives load while the plan happens, after a quiet time.
@@ -341,7 +414,7 @@ func (d *driver) check(ctx context.Context, plan []fault, patience time.Duration
 			len(stalls), stood.Round(time.Millisecond), len(ops)-len(calmly))
 	}
 	if d.lost > 0 {
-		return nil, fmt.Errorf("%d operations were not sent: the machine is too slow for this rate, and nothing is proven", d.lost)
+		return nil, fmt.Errorf("%d operations were not sent at this rate: %w", d.lost, errVoid)
 	}
 	return list, nil
 }
@@ -395,25 +468,28 @@ func (d *driver) stops(stored *rows, faults []span) []toldStop {
 	return list
 }
 
-// tell prints the findings and fails if there is a bad one.
-func tell(c config, findings []finding) error {
-	fmt.Println()
-	failed := 0
+// errBroken: a promise was not kept, or nothing was tried.
+var errBroken = errors.New("promises were broken")
+
+// verdict is what a finding comes to, in words.
+func (f finding) verdict() string {
+	switch {
+	case f.NotRun != "":
+		return "NOT RUN: " + f.NotRun
+	case len(f.Bad) > 0:
+		return "BROKEN"
+	case f.Trials == 0:
+		return "NOT TRIED"
+	case len(f.Void) > 0:
+		return "NOT PROVEN, the machine was too slow"
+	}
+	return "kept"
+}
+
+// show prints findings.
+func show(findings []finding) {
 	for _, f := range findings {
-		verdict := "kept"
-		switch {
-		case f.NotRun != "":
-			verdict = "NOT RUN: " + f.NotRun
-		case f.Trials == 0:
-			verdict = "NOT TRIED"
-			if c.only.String() == "" {
-				failed++
-			}
-		case len(f.Bad) > 0:
-			verdict = "BROKEN"
-			failed++
-		}
-		fmt.Printf("%-4s %s: %s (%d tried, %d bad)\n", f.ID, f.What, verdict, f.Trials, len(f.Bad))
+		fmt.Printf("%-4s %s: %s (%d tried, %d bad)\n", f.ID, f.What, f.verdict(), f.Trials, len(f.Bad))
 		for _, n := range f.Notes {
 			fmt.Println("       " + n)
 		}
@@ -424,18 +500,57 @@ func tell(c config, findings []finding) error {
 			}
 			fmt.Println("     ! " + b)
 		}
+		for _, v := range f.Void {
+			fmt.Println("     ? " + v)
+		}
 	}
+}
+
+// tell prints the findings, writes the report and fails if there is a bad one.
+func tell(c config, findings []finding, begin time.Time) error {
+	fmt.Println()
+	show(findings)
 	if c.report != "" {
-		text, err := json.MarshalIndent(map[string]any{"seed": c.seed, "findings": findings}, "", "  ")
+		build, err := digestOf(c.bin, "authzd", "gatewayd", "headgate")
 		if err != nil {
 			return err
 		}
-		if err := os.WriteFile(c.report, append(text, '\n'), 0o644); err != nil {
+		took := time.Since(begin).Round(time.Second).String()
+		if err := writeReport(c.report, report{"", c.seed, build, begin.UTC(), took, findings}); err != nil {
 			return err
 		}
 	}
-	if failed > 0 {
-		return fmt.Errorf("%d promises were broken", failed)
+	broken, void := 0, 0
+	for _, f := range findings {
+		switch {
+		case f.NotRun != "", f.ok(), f.Trials == 0 && c.only.String() != "" && len(f.Bad) == 0:
+		case len(f.Bad) > 0 || f.Trials == 0:
+			broken++
+		default:
+			void++
+		}
+	}
+	switch {
+	case broken > 0:
+		return fmt.Errorf("%d %w", broken, errBroken)
+	case void > 0:
+		return fmt.Errorf("%d promises are not proven: %w", void, errVoid)
 	}
 	return nil
+}
+
+// digestOf names a build by what its programs are.
+func digestOf(dir string, programs ...string) (string, error) {
+	sum := sha256.New()
+	for _, name := range programs {
+		f, err := os.Open(filepath.Join(dir, name))
+		if err != nil {
+			return "", err
+		}
+		_, err = io.Copy(sum, f)
+		if err := errors.Join(err, f.Close()); err != nil {
+			return "", err
+		}
+	}
+	return hex.EncodeToString(sum.Sum(nil)[:8]), nil
 }

@@ -59,7 +59,8 @@ func (a *app) itself(ctx context.Context) recipient.Token {
 type customer struct {
 	username, password string
 	browser            *browser.Browser
-	mu                 sync.Mutex // one page at a time
+	second             *browser.Browser // another one of theirs, nil until needed; guarded by mu
+	mu                 sync.Mutex       // one page at a time
 }
 
 // grant is one consent in use.
@@ -68,6 +69,8 @@ type grant struct {
 	app      *app
 	who      *customer
 	accounts []string
+	clusters []string
+	lookback int // days
 
 	mu    sync.Mutex
 	token recipient.Token // guarded by mu
@@ -307,5 +310,5 @@ func (s *stack) grant(ctx context.Context, a *app, who *customer) (*grant, error
 	if err != nil {
 		return nil, err
 	}
-	return &grant{id: token.GrantID, app: a, who: who, token: token, since: time.Now()}, nil
+	return &grant{id: token.GrantID, app: a, who: who, clusters: clusters, lookback: lookback, token: token, since: time.Now()}, nil
 }
