@@ -164,6 +164,13 @@ func checkAudit(ops []op, stored []record) finding {
 		case len(list) > 1:
 			f.bad("read %s of consent %s: %d records", o.RequestID, o.Consent, len(list))
 		}
+		if o.How == narrow {
+			o.From, o.To, o.Accounts, o.Operation = list[0].From, list[0].To, slices.Sorted(slices.Values(list[0].Accounts)), list[0].Operation
+			list[0].Clusters = carried[o.Operation]
+			if o.Operation == "getAccount" {
+				o.Count = list[0].Count
+			}
+		}
 		for _, wrong := range mismatches(o, list[0]) {
 			f.bad("read %s of consent %s (phase %s): the record has another %s", o.RequestID, o.Consent, o.Phase, wrong)
 		}

@@ -43,7 +43,8 @@ type config struct {
 	stops              int // stopped after the backup of B1
 	// mutants runs the faults of package broken in place of a plan.
 	mutants bool
-	calm    bool // nothing is stopped
+	calm    bool   // nothing is stopped
+	use     string // with mutants: which things are used several times
 	// short takes a few faults that reach every check: for each change.
 	short bool
 	// nightly runs the parts of soak.go; only names some of them.
@@ -100,6 +101,10 @@ func run() error {
 	flag.IntVar(&z.rounds, "nightly-rounds", 2, "rounds of all faults")
 	flag.StringVar(&c.keep, "keep", "", "file to which the faults of a broken promise are added, in the form of seeds.txt")
 	flag.Parse()
+	if c.short {
+		c.apps, c.people, c.steady, c.restarts, c.stops = 4, 10, 24, 2, 5
+		c.hold, c.gap = 1500*time.Millisecond, 1200*time.Millisecond
+	}
 	var err error
 	if c.only, err = regexp.Compile(only); err != nil {
 		return err
@@ -171,7 +176,7 @@ func test(ctx context.Context, c config) ([]finding, error) {
 		return c.part.run(ctx, d, c, say)
 	}
 	if c.mutants {
-		if err := d.prepare(ctx, c.steady, c.apps*c.people*4/5-c.steady); err != nil {
+		if err := d.stockUp(ctx, c.steady, c.apps*c.people, 600); err != nil {
 			return nil, fmt.Errorf("make consents: %w", err)
 		}
 		return d.mutants(ctx, c, say)
@@ -181,7 +186,11 @@ func test(ctx context.Context, c config) ([]finding, error) {
 
 // whole is the plan and what comes after it.
 func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) ([]finding, error) {
-	if err := d.prepare(ctx, c.steady, c.apps*c.people*4/5-c.steady); err != nil {
+	prepare := func() error { return d.prepare(ctx, c.steady, c.apps*c.people*4/5-c.steady) }
+	if c.short {
+		prepare = func() error { return d.stockUp(ctx, c.steady, c.apps*c.people, 80) }
+	}
+	if err := prepare(); err != nil {
 		return nil, fmt.Errorf("make consents: %w", err)
 	}
 	say("%d consents under load, %d to be stopped", len(d.steady), len(d.spare))
@@ -205,6 +214,10 @@ func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) 
 	if err != nil {
 		return nil, err
 	}
+	probes, err := d.probes(ctx, c, say)
+	if err != nil {
+		return nil, err
+	}
 	say("suspending a recipient")
 	suspended, err := d.suspend(ctx)
 	if err != nil {
@@ -215,7 +228,13 @@ func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) 
 	if err != nil {
 		return nil, err
 	}
-	list = append(list, drained, beside, suspended, d.verify())
+	list = append(append(list, drained, beside, suspended), probes...)
+	say("changing records behind the product's back")
+	tree, err := d.tamper(ctx, c.tampers())
+	if err != nil {
+		return list, err
+	}
+	list = append(list, tree)
 	say("looking for secrets")
 	hushed, err := d.hush(ctx)
 	if err != nil {
@@ -232,6 +251,42 @@ func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) 
 		err = keepRegression(c.keep, regression(c.seed, plan, list))
 	}
 	return list, err
+}
+
+// probes makes the checks that need no plan of faults: L1, T1, X1, V3. C1 needs
+// programs whose clock can be set.
+func (d *driver) probes(ctx context.Context, c config, say func(string, ...any)) ([]finding, error) {
+	asks, troubles := 250, bankTroubles
+	if c.short {
+		asks, troubles = 40, []string{bankGarbage, bankForeign}
+	}
+	list := []finding{{ID: "C1", What: "clocks of gateways do not matter", NotRun: "these programs have the clock of the machine: MUTANTS=1 sets it"}}
+	for _, p := range []struct {
+		say  string
+		make func() (finding, error)
+	}{
+		{"reading narrow consents", func() (finding, error) { return d.leak(ctx) }},
+		{"asking for what is another's", func() (finding, error) { return d.tenant(ctx, asks) }},
+		{"using what ends", func() (finding, error) { return d.expire(ctx, 10) }},
+		{"troubling a bank", func() (finding, error) { return d.banks(ctx, troubles, 1500*time.Millisecond) }},
+	} {
+		say("%s", p.say)
+		f, err := p.make()
+		if err != nil {
+			return list, fmt.Errorf("%s: %w", p.say, err)
+		}
+		list = append(list, f)
+	}
+	return list, nil
+}
+
+// tampers are the changes of records: a record that is added is found only
+// after the ten seconds in which it might still get its leaf.
+func (c config) tampers() *regexp.Regexp {
+	if c.short {
+		return regexp.MustCompile("^attended|^leaves")
+	}
+	return nil
 }
 
 // plan is what happens: the orders that once broke a promise, and then all
@@ -272,10 +327,24 @@ func (d *driver) exercise(ctx context.Context, c config, plan []fault, quiet tim
 	wg.Go(func() { d.load(loaded, c.rate) })
 	wg.Go(func() { _ = d.pulse(loaded) }) // without it, nothing counts as a stall
 	wg.Go(func() { d.watch(loaded, 250*time.Millisecond) })
-	if !c.calm {
-		wg.Go(func() { d.races(loaded, max(every, 300*time.Millisecond), 3*c.stops) })
+	switch {
+	case c.mutants && !c.calm:
+		for range 4 {
+			wg.Go(func() { d.races(loaded, every, 3*c.stops, false) })
+		}
+	case !c.calm:
+		wg.Go(func() { d.races(loaded, max(every, 300*time.Millisecond), 3*c.stops, !c.short) })
 	}
-	wg.Go(func() { d.repeat(loaded, 700*time.Millisecond) })
+	switch {
+	case !c.mutants:
+		wg.Go(func() {
+			d.repeat(loaded, 700*time.Millisecond, d.proofTwice, d.codeTwice, d.assertionTwice, d.proofTwice, d.requestTwice)
+		})
+	case c.use == "proof":
+		wg.Go(func() { d.repeat(loaded, 200*time.Millisecond, d.proofTwice) })
+	case c.use == "code":
+		wg.Go(func() { d.repeat(loaded, 200*time.Millisecond, d.codeTwice) })
+	}
 	for _, name := range []string{"warm-up", calm} {
 		d.history.mark(name, began)
 		if err := rest(ctx, quiet); err != nil {

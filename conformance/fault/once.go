@@ -16,10 +16,9 @@ import (
 const uses = 8
 
 // repeat uses things several times, round after round, until ctx ends.
-func (d *driver) repeat(ctx context.Context, every time.Duration) {
+func (d *driver) repeat(ctx context.Context, every time.Duration, kinds ...func(context.Context, string) error) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	kinds := []func(context.Context, string) error{d.proofTwice, d.codeTwice, d.assertionTwice, d.proofTwice, d.requestTwice}
 	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():

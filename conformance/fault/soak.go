@@ -293,7 +293,7 @@ func (d *driver) kills(ctx context.Context, c config, n int, say func(string, ..
 	var wg sync.WaitGroup
 	defer wg.Wait()
 	defer endRaces()
-	wg.Go(func() { d.races(raced, time.Second, 0) })
+	wg.Go(func() { d.races(raced, time.Second, 0, false) })
 	all := d.stack.faults()
 	victims := []string{gatewayA, gatewayB, "postgres", "one process of postgres", gatewayA, gatewayB, authzd, "redis"}
 	per := map[string]int{}
@@ -410,11 +410,13 @@ func (d *driver) useAll(ctx context.Context, name string, rounds int, say func(s
 	for kind, use := range kinds {
 		wg.Go(func() {
 			// What goes wrong on the way to a round ends that round only.
-			for done, tries := 0, 0; done < rounds && tries < 4*rounds && ctx.Err() == nil; tries++ {
-				if use(context.WithoutCancel(ctx), fmt.Sprintf("%s %s %d", name, kind, tries)) == nil {
-					if done++; done%50 == 0 {
-						say("%s: %d of %d rounds of %s", name, done, rounds, kind)
-					}
+			for done, tries := 0, 0; done < rounds && tries < 10*rounds && ctx.Err() == nil; tries++ {
+				if use(context.WithoutCancel(ctx), fmt.Sprintf("%s %s %d", name, kind, tries)) != nil {
+					_ = rest(ctx, 200*time.Millisecond) // who refuses now is there again later
+					continue
+				}
+				if done++; done%50 == 0 {
+					say("%s: %d of %d rounds of %s", name, done, rounds, kind)
 				}
 			}
 		})
