@@ -17,6 +17,9 @@ type finding struct {
 	Bad    []string `json:"bad,omitempty"`     // each violation, in words
 	Notes  []string `json:"notes,omitempty"`   // figures
 	NotRun string   `json:"not_run,omitempty"` // why there was nothing to check
+	// Took and Tries are those of a mutant.
+	Took  string `json:"took,omitempty"`
+	Tries int    `json:"tries,omitempty"`
 	// Late is what took longer than promised, until it is known whether the
 	// machine had the time (driver.judge): then it is Bad or Void.
 	Late []string `json:"-"`

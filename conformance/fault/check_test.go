@@ -468,6 +468,32 @@ func TestCheckExpire(t *testing.T) {
 	}
 }
 
+func TestCheckClocks(t *testing.T) {
+	t.Parallel()
+	use := func(what string, start time.Duration, yes bool) probe {
+		o := op{Kind: opRead, Instance: gatewayB, Start: start, End: start + ms, Status: 401, Yes: yes}
+		if yes {
+			o.Status = 200
+		}
+		return probe{o, what, 100 * ms}
+	}
+	stops := finding{ID: "R1", Trials: 1}
+	good := []probe{use(endsConsent, 50*ms, true), use(endsConsent, 110*ms, false), use(endsToken, 110*ms, true)}
+	if f := checkClocks(good, stops); !f.ok() || f.ID != "C1" {
+		t.Error("what is right:", f)
+	}
+	if f := checkClocks(append(good, use(endsConsent, 101*ms, true)), stops); len(f.Bad) != 1 {
+		t.Error("a consent that is over:", f)
+	}
+	if f := checkClocks(good[1:], stops); f.ok() {
+		t.Error("nothing given before an end passes")
+	}
+	stops.bad("given after a stop")
+	if f := checkClocks(good, stops); len(f.Bad) != 1 {
+		t.Error("a stop:", f)
+	}
+}
+
 func TestCheckBank(t *testing.T) {
 	t.Parallel()
 	at := func(instance string, start, took time.Duration, status int) op {

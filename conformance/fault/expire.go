@@ -29,6 +29,11 @@ type probe struct {
 // been read before, so that a cache knows them. What is left of a second's
 // fraction is nothing: ends are whole seconds.
 func (d *driver) expire(ctx context.Context, n int) (finding, error) {
+	list, err := d.useUntilTheEnd(ctx, n)
+	return checkExpire(list), err
+}
+
+func (d *driver) useUntilTheEnd(ctx context.Context, n int) ([]probe, error) {
 	// The clock of PostgreSQL decides. It is that of this machine, as is ours:
 	// a history adds a monotonic time to a beginning.
 	at := time.Now().Add(3 * time.Second)
@@ -42,7 +47,7 @@ func (d *driver) expire(ctx context.Context, n int) (finding, error) {
 		}
 	})
 	if err != nil {
-		return finding{}, err
+		return nil, err
 	}
 	var mu sync.Mutex
 	var list []probe
@@ -76,7 +81,7 @@ func (d *driver) expire(ctx context.Context, n int) (finding, error) {
 		})
 	}
 	wg.Wait()
-	return checkExpire(list), nil
+	return list, nil
 }
 
 // skew is by how much the clocks of the gateways are off for C1, one ahead and
@@ -86,19 +91,18 @@ const skew = 5 * time.Minute
 // clocks has both gateways live in another time, uses what ends, and stops
 // consents: C1. Only programs with the faults of package broken can be told.
 func (d *driver) clocks(ctx context.Context, on string, n int) (finding, error) {
-	f := finding{ID: "C1", What: "clocks of gateways do not matter"}
 	for name, by := range map[string]time.Duration{gatewayA: skew, gatewayB: -skew} {
 		p := d.stack.procs[name]
 		p.kill()
 		p.env = []string{"HEADGATE_BROKEN=" + on, "HEADGATE_PAUSE=clock-skewed=" + by.String()}
 		if err := d.stack.bring(name); err != nil {
-			return f, err
+			return finding{}, err
 		}
 	}
 	d.forget()
-	ended, err := d.expire(ctx, n)
+	list, err := d.useUntilTheEnd(ctx, n)
 	if err != nil {
-		return f, err
+		return finding{}, err
 	}
 	for i := range n {
 		if g := d.take(); g != nil {
@@ -106,10 +110,42 @@ func (d *driver) clocks(ctx context.Context, on string, n int) (finding, error) 
 		}
 	}
 	ops, _ := d.history.all()
-	stops := checkRevoke(ops, nil)
-	f.Trials, f.Void = ended.Trials+stops.Trials, append(ended.Void, stops.Void...)
-	f.Bad, f.Notes = append(ended.Bad, stops.Bad...), append(ended.Notes, stops.Notes...)
-	return f, nil
+	return checkClocks(list, checkRevoke(ops, nil)), nil
+}
+
+// checkClocks is C1: by whatever clock a gateway lives, nothing is given of a
+// consent that has ended or was stopped. Its own clock decides about the age of
+// proofs and about the end of access tokens, so that one which is behind takes
+// those longer, by no more than that: this is told, and is no part of the
+// promise.
+func checkClocks(list []probe, stops finding) finding {
+	f := stops
+	f.ID, f.What = "C1", "whatever the clock of a gateway says, nothing is given of a consent that is over"
+	early, late, given := 0, 0, 0
+	for _, p := range list {
+		if p.op.Kind != opRead || p.op.Status == 0 || p.op.Status >= 500 {
+			continue
+		}
+		after := p.op.Start >= p.ends
+		switch {
+		case !after && p.op.End < p.ends && p.op.Yes:
+			given++
+		case !after && p.op.End < p.ends:
+			early++
+		case after && p.what == endsConsent:
+			f.Trials++
+			if p.op.Yes {
+				f.bad("consent: a read on %s began %v after its end and was given", p.op.Instance, p.op.Start-p.ends)
+			}
+		case after && p.op.Yes:
+			late++
+		}
+	}
+	f.note("off by %v: before the end %d reads given and %d refused; after the end of the access token alone %d given", skew, given, early, late)
+	if given == 0 {
+		f.short("nothing was given before an end: its refusal afterwards says nothing")
+	}
+	return f
 }
 
 // checkExpire is X1: what begins at the end or later is refused, what is over

@@ -155,7 +155,7 @@ func (d *driver) race(ctx context.Context, g *grant, n int, p pace) {
 					after++
 				}
 				d.history.add(d.read(ctx, gateways[i%2], g, true))
-				if i >= 2 || p.insist && time.Since(begin) > 300*time.Millisecond {
+				if i >= 2 || p.insist && time.Since(begin) > 150*time.Millisecond {
 					idle(p.pause)
 				}
 			}

@@ -47,6 +47,8 @@ type config struct {
 	use     string // with mutants: which things are used several times
 	// short takes a few faults that reach every check: for each change.
 	short bool
+	// lenient lets a run pass that the machine was too slow for.
+	lenient bool
 	// nightly runs the parts of soak.go; only names some of them.
 	nightly bool
 	part    *part  // the one under way
@@ -90,6 +92,7 @@ func run() error {
 	flag.IntVar(&c.stops, "stops", 20, "consents stopped between a backup and its restoration")
 	flag.BoolVar(&c.mutants, "mutants", false, "bin was built with the faults of package broken: show that each is noticed")
 	flag.BoolVar(&c.short, "short", false, "a few faults that reach every check, in a minute and a half")
+	flag.BoolVar(&c.lenient, "lenient", false, "say what the machine was too slow for, and do not fail for it")
 	flag.BoolVar(&c.nightly, "nightly", false, "the long parts one after the other; those that this build has passed are not run again; -only chooses by name")
 	var z size
 	flag.IntVar(&z.stops, "nightly-stops", 3000, "stops per fault (R1)")
@@ -260,7 +263,7 @@ func (d *driver) probes(ctx context.Context, c config, say func(string, ...any))
 	if c.short {
 		asks, troubles = 40, []string{bankGarbage, bankForeign}
 	}
-	list := []finding{{ID: "C1", What: "clocks of gateways do not matter", NotRun: "these programs have the clock of the machine: MUTANTS=1 sets it"}}
+	list := []finding{{ID: "C1", What: "whatever the clock of a gateway says, nothing is given of a consent that is over", NotRun: "these programs have the clock of the machine: MUTANTS=1 sets it"}}
 	for _, p := range []struct {
 		say  string
 		make func() (finding, error)
@@ -578,7 +581,11 @@ func show(findings []finding) {
 // tell prints the findings, writes the report and fails if there is a bad one.
 func tell(c config, findings []finding, begin time.Time) error {
 	fmt.Println()
-	show(findings)
+	if c.mutants {
+		table(findings)
+	} else {
+		show(findings)
+	}
 	if c.report != "" {
 		build, err := digestOf(c.bin, "authzd", "gatewayd", "headgate")
 		if err != nil {
@@ -602,6 +609,8 @@ func tell(c config, findings []finding, begin time.Time) error {
 	switch {
 	case broken > 0:
 		return fmt.Errorf("%d %w", broken, errBroken)
+	case void > 0 && c.lenient:
+		fmt.Printf("%d promises are not proven: %v\n", void, errVoid)
 	case void > 0:
 		return fmt.Errorf("%d promises are not proven: %w", void, errVoid)
 	}

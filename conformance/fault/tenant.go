@@ -56,6 +56,9 @@ func (d *driver) tenant(ctx context.Context, n int) (finding, error) {
 	}{
 		{"GET /accounts/{id}", gatewayA, other.accounts[0], data("/accounts/{}")},
 		{"GET /accounts/{id}/transactions", gatewayB, other.accounts[0], data("/accounts/{}/transactions")},
+		{"GET /consents/{id}", gatewayA, other.id, func(id string) (*recipient.Request, error) {
+			return own.app.client.DataRequest(own.app.itself(ctx), "/consents/"+id, nil)
+		}},
 		{"PUT /consents/{id}/revocation", gatewayA, other.id, func(id string) (*recipient.Request, error) {
 			return own.app.client.RevokeConsentRequest(own.app.itself(ctx), id, "USER_ACTION", "INDIVIDUAL")
 		}},
