@@ -436,6 +436,9 @@ func TestCheckTenant(t *testing.T) {
 			t.Errorf("%s: %v", name, f.Bad)
 		}
 	}
+	if f := checkTenant([]answer{{"GET", foreign, 200, "", ms, 0}}); len(f.Bad) != 1 {
+		t.Error("success, and nothing asked afterwards:", f)
+	}
 	if f := checkTenant(nil); f.ok() {
 		t.Error("a run without an answer passes")
 	}
