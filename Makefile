@@ -66,7 +66,7 @@ load: ## read a bank at a constant rate, 150 reads/s for 60 s unless ARGS says o
 	$(BUILD_HEADGATE)
 	$(HEADGATE) bench load $(ARGS)
 
-fault: ## break things under load and see which promises are kept (SEED=n, FAULT=nightly, MUTANTS=1)
+fault: ## break things under load and see which promises are kept (SEED=n, SEEDS=1..10, FAULT=nightly, MUTANTS=1)
 	@deploy/services.sh postgres redis
 	GO='$(GO)' TAGS='$(TAGS)' conformance/fault/run.sh $(ARGS)
 

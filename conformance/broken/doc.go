@@ -30,5 +30,5 @@
 // The new text calls broken.On("name"), which reports whether the fault is
 // switched on, or broken.Pause("name"), which sleeps for the time that
 // HEADGATE_PAUSE gives as name=200ms: this holds a window open that a race
-// needs. The import is added by itself.
+// needs; broken.Span("name") returns that time. The import is added by itself.
 package broken

@@ -240,3 +240,19 @@ func (s *shape) saw(path string) bool {
 	}
 	return s.seen[path]
 }
+
+// Misfits holds one decoded JSON value against an entity of FDX, such as
+// Account or Transaction, and names what must not leave under these data
+// clusters, what is missing though it may leave and is required, and what has
+// another form: a line each, sorted, nil for a value that fits. It is for other
+// provers; cases report through their own run.
+func Misfits(entity string, value any, held ...string) []string {
+	s := newShape(held...)
+	s.fit(entity, value)
+	var list []string
+	for path, fault := range s.faults {
+		list = append(list, path+" "+fault)
+	}
+	slices.Sort(list)
+	return list
+}

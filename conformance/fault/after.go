@@ -140,7 +140,10 @@ func (d *driver) secrets(ctx context.Context) []secret {
 		add("a token of a client's own", a.itself(ctx).AccessToken)
 	}
 	for i, c := range d.people {
-		list = append(list, secret{"a password", c.password}, secret{"an account number", accountNumber(i)})
+		list = append(list, secret{"a password", c.password})
+		for _, number := range accountNumbers(i) {
+			list = append(list, secret{"an account number", number})
+		}
 		for _, cookie := range c.browser.Cookies() {
 			add("a cookie", recipient.Secret(cookie.Value))
 		}

@@ -2,6 +2,8 @@ package main
 
 import (
 	"errors"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"testing"
@@ -101,7 +103,7 @@ func TestCheckDark(t *testing.T) {
 	} {
 		o, b := no, back
 		change(&o, &b)
-		if f := checkDark([]op{o, b}, w); len(f.Bad) == 0 {
+		if f := checkDark([]op{o, b}, w).settle(false); len(f.Bad) == 0 {
 			t.Errorf("%s: nothing found", name)
 		}
 	}
@@ -144,7 +146,7 @@ func TestCheckCacheDown(t *testing.T) {
 	}
 	slow := read(2000*ms, 200)
 	slow.End += 130 * ms
-	if f := checkCacheDown([]op{slow, read(50*ms, 200)}, w, []span{{"calm", 0, 900 * ms}}); len(f.Bad) != 1 {
+	if f := checkCacheDown([]op{slow, read(50*ms, 200)}, w, []span{{"calm", 0, 900 * ms}}).settle(false); len(f.Bad) != 1 {
 		t.Error("slow reads:", f.Bad)
 	}
 	if f := checkCacheDown([]op{read(1500*ms, 503), read(1500*ms, 0)}, w, nil); len(f.Bad) != 1 {
@@ -178,7 +180,7 @@ func TestCheckNotify(t *testing.T) {
 	for name, got := range map[string][]told{
 		"not told": nil, "two ids": {good, second}, "false": {good, fake}, "late": {late}, "refused": {refused},
 	} {
-		if f := checkNotify(stops, got); len(f.Bad) == 0 {
+		if f := checkNotify(stops, got).settle(false); len(f.Bad) == 0 {
 			t.Errorf("%s: nothing found", name)
 		}
 	}
@@ -257,7 +259,7 @@ func TestCheckOverload(t *testing.T) {
 	} {
 		o := read
 		c.change(&o)
-		if f := checkOverload([]op{o}, w); len(f.Bad) != c.want {
+		if f := checkOverload([]op{o}, w).settle(false); len(f.Bad) != c.want {
 			t.Errorf("%s: %v", name, f.Bad)
 		}
 	}
@@ -301,5 +303,232 @@ func TestFair(t *testing.T) {
 	got := fair([]op{slow, given, other}, stall)
 	if len(got) != 2 || !got[0].Yes || got[1].Start != other.Start {
 		t.Errorf("got %v", got)
+	}
+}
+
+func TestSettle(t *testing.T) {
+	t.Parallel()
+	var f finding
+	f.Trials = 1
+	f.late("an answer took 4 s")
+	if f.ok() {
+		t.Error("what is late passes before it is decided about")
+	}
+	if g := f.settle(false); len(g.Bad) != 1 || g.verdict() != "BROKEN" {
+		t.Error("on a machine with time:", g)
+	}
+	if g := f.settle(true); len(g.Bad) != 0 || len(g.Void) != 1 || g.ok() {
+		t.Error("on a machine without:", g)
+	}
+	f.bad("data was given")
+	if g := f.settle(true); len(g.Bad) != 1 || g.verdict() != "BROKEN" {
+		t.Error("data is judged whatever the machine did:", g)
+	}
+}
+
+func TestRegression(t *testing.T) {
+	t.Parallel()
+	plan := []fault{{name: "a killed"}, {name: "b frozen"}, {name: "c emptied"}, {name: "d slow"}}
+	var f, g finding
+	f.bad("c emptied: a read on gateway-a was answered 503")
+	g.bad("read of consent x on gateway-b was answered 0")
+	if line := regression(7, plan, []finding{f, g}); line != "seed-7: b frozen; c emptied" {
+		t.Error(line)
+	}
+	if line := regression(7, plan, []finding{g}); line != "" {
+		t.Error(line)
+	}
+	file := filepath.Join(t.TempDir(), "seeds.txt")
+	if err := os.WriteFile(file, []byte("# orders\n"), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	for range 2 {
+		if err := keepRegression(file, "seed-7: b frozen; c emptied"); err != nil {
+			t.Fatal(err)
+		}
+	}
+	text, err := os.ReadFile(file)
+	if err != nil {
+		t.Fatal(err)
+	}
+	if string(text) != "# orders\nseed-7: b frozen; c emptied\n" {
+		t.Errorf("%q", text)
+	}
+	if list, err := regressions(string(text), plan); err != nil || len(list) != 2 {
+		t.Error(list, err)
+	}
+}
+
+func TestCheckLeak(t *testing.T) {
+	t.Parallel()
+	now := time.Date(2026, 3, 31, 12, 0, 0, 0, time.UTC)
+	scopes := map[string]scope{"c": {accounts: map[string]bool{"x": true, "y": true}, clusters: []string{"ACCOUNT_BASIC", "TRANSACTIONS"}, lookback: 10}}
+	// The i-th movement of ours is 1 + i%28 days old.
+	good := shown{
+		consent: "c", operation: "searchForAccountTransactions", asked: "x", accounts: []string{"x"}, from: "2026-03-28", to: "2026-03-31",
+		days: []string{"2026-03-30", "2026-03-29", "2026-03-28"}, total: 3, whole: true,
+	}
+	list := shown{consent: "c", operation: "searchForAccounts", accounts: []string{"x", "y"}}
+	if f := checkLeak([]shown{good, list}, scopes, now); !f.ok() || f.Trials != 2 {
+		t.Fatal("what is right:", f)
+	}
+	for name, change := range map[string]func(a, l *shown){
+		"another account":                func(a, _ *shown) { a.accounts = []string{"z"} },
+		"another account in a list":      func(_, l *shown) { l.accounts = []string{"x", "z"} },
+		"an account too few":             func(_, l *shown) { l.accounts = l.accounts[:1] },
+		"a field that must not leave":    func(a, _ *shown) { a.misfits = []string{"DepositTransaction.imageIds must not leave"} },
+		"a day before the look-back":     func(a, _ *shown) { a.days[0] = "2026-03-20" },
+		"a day that was not asked for":   func(a, _ *shown) { a.days[0] = "2026-03-27" },
+		"a movement too few":             func(a, _ *shown) { a.total = 2 },
+		"a movement too many":            func(a, _ *shown) { a.total = 4 },
+		"data of a cluster not granted":  func(a, _ *shown) { a.consent = "basic" },
+		"a list without its cluster":     func(_, l *shown) { l.consent = "movements" },
+		"a consent that nobody has made": func(a, _ *shown) { a.consent = "?" },
+	} {
+		a, l := good, list
+		a.days = slices.Clone(good.days)
+		change(&a, &l)
+		scopes["basic"] = scope{accounts: map[string]bool{"x": true}, clusters: []string{"ACCOUNT_BASIC"}, lookback: 10}
+		scopes["movements"] = scope{accounts: map[string]bool{"x": true, "y": true}, clusters: []string{"TRANSACTIONS"}, lookback: 10}
+		if f := checkLeak([]shown{a, l}, scopes, now); len(f.Bad) == 0 {
+			t.Errorf("%s: nothing found", name)
+		}
+	}
+	if f := checkLeak(nil, scopes, now); f.ok() {
+		t.Error("a run without an answer passes")
+	}
+}
+
+func TestCheckTenant(t *testing.T) {
+	t.Parallel()
+	make := func(foreignTook, unknownTook time.Duration) []answer {
+		var list []answer
+		for i := range 200 {
+			jitter := time.Duration(i%17) * 50 * time.Microsecond
+			list = append(list, answer{"GET", foreign, 404, "code=701", foreignTook + jitter, 0}, answer{"GET", unknown, 404, "code=701", unknownTook + jitter, 0})
+		}
+		return list
+	}
+	if f := checkTenant(make(5*ms, 5*ms)); !f.ok() {
+		t.Error("the same:", f)
+	}
+	if f := checkTenant(make(5300*time.Microsecond, 5*ms)); !f.ok() {
+		t.Error("0.3 ms apart:", f.Late)
+	}
+	if f := checkTenant(make(6*ms, 5*ms)); len(f.Late) != 1 {
+		t.Error("1 ms apart:", f)
+	}
+	if f := checkTenant(make(5*ms, 6*ms)); len(f.Late) != 1 {
+		t.Error("1 ms apart, the other way:", f)
+	}
+	half := append(make(6*ms, 5*ms)[:200], make(5*ms, 6*ms)[200:]...)
+	if f := checkTenant(half); len(f.Late) != 0 {
+		t.Error("a machine that changed its mind:", f.Late)
+	}
+	for name, change := range map[string]func(*answer){
+		"another status": func(a *answer) { a.status = 403 },
+		"another body":   func(a *answer) { a.body = "code=702" },
+		"success":        func(a *answer) { a.status = 204 },
+	} {
+		list := make(5*ms, 5*ms)
+		change(&list[10])
+		if f := checkTenant(list); len(f.Bad) != 1 {
+			t.Errorf("%s: %v", name, f.Bad)
+		}
+	}
+	if f := checkTenant([]answer{{"GET", foreign, 200, "", ms, 0}}); len(f.Bad) != 1 {
+		t.Error("success, and nothing asked afterwards:", f)
+	}
+	if f := checkTenant(nil); f.ok() {
+		t.Error("a run without an answer passes")
+	}
+}
+
+func TestCheckExpire(t *testing.T) {
+	t.Parallel()
+	use := func(start, end time.Duration, yes bool) probe {
+		o := op{Kind: opRead, Instance: gatewayA, Start: start, End: end, Status: 401, Yes: yes}
+		if yes {
+			o.Status = 200
+		}
+		return probe{o, endsToken, 100 * ms}
+	}
+	good := []probe{use(90*ms, 95*ms, true), use(100*ms, 105*ms, false), use(98*ms, 103*ms, true), use(98*ms, 103*ms, false)}
+	if f := checkExpire(good); !f.ok() || f.Trials != 2 {
+		t.Error("what is right:", f)
+	}
+	for name, p := range map[string]probe{
+		"given at the end":       use(100*ms, 101*ms, true),
+		"given after it":         use(110*ms, 111*ms, true),
+		"refused before the end": use(90*ms, 99*ms, false),
+	} {
+		if f := checkExpire(append(slices.Clone(good), p)); len(f.Bad) != 1 {
+			t.Errorf("%s: %v", name, f.Bad)
+		}
+	}
+	if f := checkExpire(good[:1]); f.ok() {
+		t.Error("a run with nothing after an end passes")
+	}
+}
+
+func TestCheckClocks(t *testing.T) {
+	t.Parallel()
+	use := func(what string, start time.Duration, yes bool) probe {
+		o := op{Kind: opRead, Instance: gatewayB, Start: start, End: start + ms, Status: 401, Yes: yes}
+		if yes {
+			o.Status = 200
+		}
+		return probe{o, what, 100 * ms}
+	}
+	stops := finding{ID: "R1", Trials: 1}
+	good := []probe{use(endsConsent, 50*ms, true), use(endsConsent, 110*ms, false), use(endsToken, 110*ms, true)}
+	if f := checkClocks(good, stops); !f.ok() || f.ID != "C1" {
+		t.Error("what is right:", f)
+	}
+	if f := checkClocks(append(good, use(endsConsent, 101*ms, true)), stops); len(f.Bad) != 1 {
+		t.Error("a consent that is over:", f)
+	}
+	if f := checkClocks(good[1:], stops); f.ok() {
+		t.Error("nothing given before an end passes")
+	}
+	stops.bad("given after a stop")
+	if f := checkClocks(good, stops); len(f.Bad) != 1 {
+		t.Error("a stop:", f)
+	}
+}
+
+func TestCheckBank(t *testing.T) {
+	t.Parallel()
+	at := func(instance string, start, took time.Duration, status int) op {
+		return op{Kind: opRead, Instance: instance, Start: start, End: start + took, Status: status, Yes: status == 200, Retry: true, Shaped: true}
+	}
+	trouble := atBank{span{bankFrozen, 1000 * ms, 4000 * ms}, 20, 2, 32}
+	good := []op{
+		at(gatewayA, 100*ms, 5*ms, 200), at(gatewayA, 2000*ms, 5*ms, 200), at(gatewayB, 2000*ms, 2500*ms, 504), at(gatewayB, 3000*ms, 5*ms, 503),
+		{Kind: opRevoke, Instance: gatewayB, Start: 2000 * ms, End: 2100 * ms, Status: 204}, at(gatewayB, 4500*ms, 5*ms, 200),
+	}
+	calm := span{"", 0, 1000 * ms}
+	if f := checkBank(good, []atBank{trouble}, calm).settle(false); !f.ok() {
+		t.Fatal("what is right:", f)
+	}
+	for name, change := range map[string]func(ops []op, a *atBank){
+		"the other's reads fail":     func(ops []op, _ *atBank) { ops[1].Status, ops[1].Yes = 503, false },
+		"data from a frozen bank":    func(ops []op, _ *atBank) { ops[3].Status = 200 },
+		"another's account":          func(ops []op, _ *atBank) { ops[3].Status, ops[3].Accounts = 200, []string{someone} },
+		"a refusal too late":         func(ops []op, _ *atBank) { ops[2].End = ops[2].Start + 3600*ms },
+		"a refusal without its form": func(ops []op, _ *atBank) { ops[3].Shaped = false },
+		"no Retry-After":             func(ops []op, _ *atBank) { ops[3].Retry = false },
+		"another refusal":            func(ops []op, _ *atBank) { ops[3].Status = 500 },
+		"a stop that fails":          func(ops []op, _ *atBank) { ops[4].Status = 504 },
+		"too many wait":              func(_ []op, a *atBank) { a.most = 33 },
+		"it is not left alone":       func(_ []op, a *atBank) { a.late = 9 },
+		"no recovery":                func(ops []op, _ *atBank) { ops[5].Status = 503 },
+		"a late recovery":            func(ops []op, _ *atBank) { ops[5].End = 8100 * ms },
+	} {
+		ops, a := slices.Clone(good), trouble
+		change(ops, &a)
+		if f := checkBank(ops, []atBank{a}, calm).settle(false); len(f.Bad) == 0 {
+			t.Errorf("%s: nothing found", name)
+		}
 	}
 }

@@ -190,11 +190,11 @@ func (d *driver) read(ctx context.Context, instance string, g *grant, accounts b
 	return o
 }
 
-// sendRead sends a read and completes o by what was given.
-func (d *driver) sendRead(ctx context.Context, o *op, a *app, r *recipient.Request) {
+// sendRead sends a read, completes o by what was given and returns the body.
+func (d *driver) sendRead(ctx context.Context, o *op, a *app, r *recipient.Request) []byte {
 	text := d.send(ctx, o, a, r)
 	if !o.good() {
-		return
+		return text
 	}
 	o.Yes = true
 	sum := sha256.Sum256(text)
@@ -216,6 +216,7 @@ func (d *driver) sendRead(ctx context.Context, o *op, a *app, r *recipient.Reque
 		}
 		slices.Sort(o.Accounts)
 	}
+	return text
 }
 
 // introspect asks what the grant's token is worth.

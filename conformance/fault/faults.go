@@ -104,11 +104,9 @@ func (s *stack) faults() []fault {
 			WHERE datname = 'headgate' AND pid <> pg_backend_pid() AND random() < 0.5`)
 		time.Sleep(150 * time.Millisecond)
 	}})
-	add(fault{name: "postgres processes killed", hold: 5 * time.Second, often: func(context.Context) {
-		// One that dies takes all others with it: the server recovers.
-		if list := children(s.postgres.pid()); len(list) > 6 {
-			_ = syscall.Kill(list[len(list)-1], syscall.SIGKILL)
-		}
+	one := s.backendKilled()
+	add(fault{name: "postgres processes killed", hold: 5 * time.Second, often: func(ctx context.Context) {
+		_ = one.begin(ctx)
 		time.Sleep(1500 * time.Millisecond)
 	}, end: s.postgres.answers})
 	edge("postgres black hole for gateway-a", trouble{hold: true}, fault{dark: []string{gatewayA}}, s.toPostgres[gatewayA])
@@ -213,6 +211,17 @@ func (d *driver) overload() fault {
 			wg.Wait()
 			return nil
 		}}
+}
+
+// backendKilled kills one process of PostgreSQL: all others go with it, and the
+// server recovers.
+func (s *stack) backendKilled() fault {
+	return fault{name: "one process of postgres killed", end: s.postgres.answers, begin: func(context.Context) error {
+		if list := children(s.postgres.pid()); len(list) > 6 {
+			_ = syscall.Kill(list[len(list)-1], syscall.SIGKILL)
+		}
+		return nil
+	}}
 }
 
 // locked holds a lock on a table against everybody.

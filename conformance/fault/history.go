@@ -24,6 +24,10 @@ const (
 // may know that when PostgreSQL cannot be asked.
 const usedAgain = "proof used again"
 
+// narrow is the How of reads under consents that open less than was asked for:
+// what their records say of clusters and window is not what was asked.
+const narrow = "narrow"
+
 // op is one operation as the one who asked saw it. Times are of one monotonic
 // clock, so that their order is real.
 type op struct {

@@ -81,8 +81,23 @@ func (d *driver) take() *grant {
 // gateway.
 const fetchers = 6
 
+// pace is how closely a consent is read while it is stopped.
+type pace struct {
+	after int           // reads of each fetcher that begin after the stop has answered
+	pause time.Duration // at most so long between two reads
+	ways  []string      // how it is stopped, in turn
+	// insist: a stop without a good answer is asked for until one comes.
+	insist bool
+}
+
+// closely is the pace of a few consents, each read as fast as it is answered
+// by two of its fetchers.
+var closely = pace{after: 3, pause: 20 * time.Millisecond, ways: ways}
+
 // races runs race after race until ctx ends or only so many grants are left.
-func (d *driver) races(ctx context.Context, every time.Duration, keep int) {
+// slowly are ways that not every race can take: a portal knows one consent of a
+// pair, and a program takes its time to start.
+func (d *driver) races(ctx context.Context, every time.Duration, keep int, slowly bool) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
 	for n := 0; ; n++ {
@@ -96,7 +111,15 @@ func (d *driver) races(ctx context.Context, every time.Duration, keep int) {
 		if g == nil {
 			return
 		}
-		d.race(context.WithoutCancel(ctx), g, n)
+		p := closely
+		switch {
+		case !slowly:
+		case n%17 == 3:
+			p.ways = []string{byPortal}
+		case n%29 == 4:
+			p.ways = []string{byBank}
+		}
+		d.race(context.WithoutCancel(ctx), g, n, p)
 		select {
 		case <-ctx.Done():
 			return
@@ -108,7 +131,7 @@ func (d *driver) races(ctx context.Context, every time.Duration, keep int) {
 // race has a consent stopped while it is read on both gateways. Every second
 // time no gateway has seen its token before, so that looks at the truth and
 // fills of the cache are under way when the stop comes.
-func (d *driver) race(ctx context.Context, g *grant, n int) {
+func (d *driver) race(ctx context.Context, g *grant, n int, p pace) {
 	if g.old() {
 		d.history.add(d.refresh(ctx, g))
 	}
@@ -117,40 +140,47 @@ func (d *driver) race(ctx context.Context, g *grant, n int) {
 	}
 	var stopped atomic.Bool
 	var wg sync.WaitGroup
+	begin := time.Now()
+	idle := func(most time.Duration) {
+		if time.Since(begin) > time.Second && !stopped.Load() {
+			most *= 8 // a stop that has to wait: nothing is decided in between
+		}
+		time.Sleep(time.Duration(rand.Int64N(int64(most))))
+	}
 	for i := range fetchers {
 		wg.Go(func() {
 			// A few more that begin after the stop has answered.
-			for after := 0; after < 3; {
+			for after := 0; after < p.after; {
 				if stopped.Load() {
 					after++
 				}
 				d.history.add(d.read(ctx, gateways[i%2], g, true))
-				if i >= 2 {
-					time.Sleep(time.Duration(rand.IntN(20)) * time.Millisecond)
+				if i >= 2 || p.insist && time.Since(begin) > 150*time.Millisecond {
+					idle(p.pause)
 				}
 			}
 		})
 	}
 	wg.Go(func() {
 		// Longer than the readers: what is filled in late is found later.
-		for after := 0; after < 8; {
+		for after := 0; after < 2+2*p.after; {
 			if stopped.Load() {
 				after++
 			}
 			d.history.add(d.introspect(ctx, g))
-			time.Sleep(time.Duration(rand.IntN(40)) * time.Millisecond)
+			idle(2 * p.pause)
 		}
 	})
 	time.Sleep(time.Duration(rand.IntN(15)) * time.Millisecond)
-	how := ways[n%len(ways)]
-	switch {
-	case n%17 == 3:
-		how = byPortal
-	case n%29 == 4:
-		how = byBank
-	}
+	how := p.ways[n%len(p.ways)]
 	o := d.revoke(ctx, g, how, gateways[n%2])
 	d.history.add(o)
+	for try := 0; p.insist && !o.good() && o.Status != http.StatusConflict && try < 60; try++ {
+		time.Sleep(200 * time.Millisecond)
+		// It says whether the consent had ended already.
+		o = d.revoke(ctx, g, byConsentAPI, gateways[(n+try)%2])
+		d.history.add(o)
+	}
 	stopped.Store(true)
 	d.history.add(d.introspect(ctx, g))
 	if n%3 == 0 {
@@ -215,48 +245,34 @@ type pair struct {
 	c *customer
 }
 
+// walks is how many consents a person is walked to at the start. The others
+// are made in bulk; journeys go on under every fault (codeTwice, requestTwice).
+const walks = 4
+
 // prepare makes the consents that the run needs: steady ones to be read, and
 // spare ones to be stopped. Nobody has two with the same recipient.
 func (d *driver) prepare(ctx context.Context, steady, spare int) error {
-	var pairs []pair
-	for _, a := range d.apps {
-		for _, c := range d.people {
-			pairs = append(pairs, pair{a, c})
-		}
-	}
+	pairs := d.crossed()
 	rand.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
 	spare = min(spare, len(pairs)-steady)
 	pairs, d.free = pairs[:steady+spare], pairs[steady+spare:]
-	made := make([]*grant, len(pairs))
-	var fault atomic.Value
-	var next atomic.Int64
-	var wg sync.WaitGroup
-	for range 4 {
-		wg.Go(func() {
-			for fault.Load() == nil {
-				i := int(next.Add(1)) - 1
-				if i >= len(pairs) {
-					return
-				}
-				g, err := d.stack.grant(ctx, pairs[i].a, pairs[i].c)
-				if err == nil && i < steady {
-					// Which accounts it has; no part of the history's reads.
-					o := d.read(ctx, gatewayA, g, true)
-					d.history.add(o)
-					g.accounts = o.Accounts
-				}
-				if err != nil {
-					fault.CompareAndSwap(nil, err)
-					return
-				}
-				made[i] = g
-			}
-		})
+	var made []*grant
+	for _, p := range pairs[:walks] {
+		g, err := d.stack.grant(ctx, p.a, p.c)
+		if err != nil {
+			return err
+		}
+		// Which accounts it has.
+		o := d.read(ctx, gatewayA, g, true)
+		d.history.add(o)
+		g.accounts = o.Accounts
+		made = append(made, g)
 	}
-	wg.Wait()
-	if err, ok := fault.Load().(error); ok {
+	others, err := d.stock(ctx, pairs[walks:], nil)
+	if err != nil {
 		return err
 	}
+	made = append(made, others...)
 	d.steady, d.spare = made[:steady], made[steady:]
 	return nil
 }

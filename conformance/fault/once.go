@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"sync"
@@ -15,10 +16,9 @@ import (
 const uses = 8
 
 // repeat uses things several times, round after round, until ctx ends.
-func (d *driver) repeat(ctx context.Context, every time.Duration) {
+func (d *driver) repeat(ctx context.Context, every time.Duration, kinds ...func(context.Context, string) error) {
 	tick := time.NewTicker(every)
 	defer tick.Stop()
-	kinds := []func(context.Context, string) error{d.proofTwice, d.codeTwice, d.assertionTwice, d.proofTwice, d.requestTwice}
 	for n := 0; ; n++ {
 		select {
 		case <-ctx.Done():
@@ -31,13 +31,15 @@ func (d *driver) repeat(ctx context.Context, every time.Duration) {
 	}
 }
 
-// claim returns a pair without a consent.
+var errNobody = errors.New("nobody is left who could be asked")
+
+// claim returns a pair whose consents nobody reads, and puts it last.
 func (d *driver) claim(byKey bool) (pair, bool) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	for i, p := range d.free {
 		if !byKey || p.a.config.Certificate == nil {
-			d.free = append(d.free[:i:i], d.free[i+1:]...)
+			d.free = append(append(d.free[:i:i], d.free[i+1:]...), p)
 			return p, true
 		}
 	}
@@ -98,7 +100,7 @@ func (d *driver) proofTwice(ctx context.Context, round string) error {
 func (d *driver) codeTwice(ctx context.Context, round string) error {
 	p, ok := d.claim(false)
 	if !ok {
-		return nil
+		return errNobody
 	}
 	attempt, pushed, err := d.pushed(ctx, p.a)
 	if err != nil {
@@ -160,21 +162,22 @@ func (d *driver) assertionTwice(ctx context.Context, round string) error {
 func (d *driver) requestTwice(ctx context.Context, round string) error {
 	p, ok := d.claim(false)
 	if !ok {
-		return nil
+		return errNobody
 	}
 	attempt, pushed, err := d.pushed(ctx, p.a)
-	if err != nil {
-		return err
-	}
-	second, err := browser.New(browser.Config{Home: []string{d.stack.issuer, d.stack.pages}, TLS: p.a.config.TLS})
 	if err != nil {
 		return err
 	}
 	// No other page of theirs meanwhile.
 	p.c.mu.Lock()
 	defer p.c.mu.Unlock()
+	if p.c.second == nil {
+		if p.c.second, err = browser.New(browser.Config{Home: []string{d.stack.issuer, d.stack.pages}, TLS: p.a.config.TLS}); err != nil {
+			return err
+		}
+	}
 	d.together("request_uri", round, 2, func(i int, o *op) {
-		b := []*browser.Browser{p.c.browser, second}[i]
+		b := []*browser.Browser{p.c.browser, p.c.second}[i]
 		o.Start = d.history.now()
 		back, err := browser.ApproveAll(ctx, b, p.a.client.AuthorizationURL(pushed.RequestURI), p.c.username, p.c.password)
 		o.End = d.history.now()

@@ -16,6 +16,7 @@ import (
 	"net/http"
 	"os"
 	"path/filepath"
+	"slices"
 	"sync"
 	"time"
 
@@ -27,6 +28,10 @@ import (
 
 // The clusters that every consent here is about.
 var clusters = []string{"ACCOUNT_BASIC", "TRANSACTIONS"}
+
+// more are the clusters that a recipient may ask for besides, and does in the
+// narrow consents of L1.
+var more = []string{"ACCOUNT_DETAILED", "BALANCES"}
 
 // lookback is how far back every consent here reaches, in days.
 const lookback = 60
@@ -59,7 +64,9 @@ func (a *app) itself(ctx context.Context) recipient.Token {
 type customer struct {
 	username, password string
 	browser            *browser.Browser
-	mu                 sync.Mutex // one page at a time
+	second             *browser.Browser // another one of theirs, nil until needed; guarded by mu
+	held               int              // accounts
+	mu                 sync.Mutex       // one page at a time
 }
 
 // grant is one consent in use.
@@ -68,6 +75,8 @@ type grant struct {
 	app      *app
 	who      *customer
 	accounts []string
+	clusters []string
+	lookback int // days
 
 	mu    sync.Mutex
 	token recipient.Token // guarded by mu
@@ -168,8 +177,8 @@ func (s *stack) register(ctx context.Context, n int) ([]*app, error) {
 			"client_id": a.id, "client_name": "App " + a.id, "redirect_uris": []string{callback},
 			"duration_period": 365, "lookback_period": 730, "duration_type": []string{"TIME_BOUND"},
 			"grant_types": []string{"authorization_code", "refresh_token", "client_credentials"},
-			"scope":       "fdx:accountbasic:read fdx:transactions:read grant_management_query grant_management_revoke fdx:notifications:subscribe",
-			"purposes":    []map[string]any{{"code": "budgeting", "label": "To plan the month", "clusters": clusters}},
+			"scope":       "fdx:accountbasic:read fdx:accountdetailed:read fdx:balances:read fdx:transactions:read grant_management_query grant_management_revoke fdx:notifications:subscribe",
+			"purposes":    []map[string]any{{"code": "budgeting", "label": "To plan the month", "clusters": append(slices.Clone(clusters), more...)}},
 		}
 		if i%2 == 1 {
 			cert, err := ca.issue(a.id, false)
@@ -241,22 +250,38 @@ func (s *stack) subscribe(ctx context.Context, a *app) error {
 	return nil
 }
 
-// statement is a bank statement with one account and some movements.
-func statement(number string, movements int) string {
+// movements is how many an account has, and dayOfMovement how many days ago the
+// i-th was.
+const movements = 25
+
+func dayOfMovement(i int) int { return 1 + i%28 }
+
+// statement is a bank statement about some accounts.
+func statement(numbers []string) string {
 	day := func(back int) string { return time.Now().UTC().AddDate(0, 0, -back).Format("20060102") }
 	text := "OFXHEADER:100\nDATA:OFXSGML\nVERSION:102\nSECURITY:NONE\nENCODING:USASCII\nCHARSET:1252\nCOMPRESSION:NONE\nOLDFILEUID:NONE\nNEWFILEUID:NONE\n\n" +
-		"<OFX>\n<SIGNONMSGSRSV1><SONRS><STATUS><CODE>0<SEVERITY>INFO</STATUS><DTSERVER>" + day(0) + "120000<LANGUAGE>ENG</SONRS></SIGNONMSGSRSV1>\n" +
-		"<BANKMSGSRSV1><STMTTRNRS><TRNUID>0<STATUS><CODE>0<SEVERITY>INFO</STATUS>\n<STMTRS><CURDEF>USD\n" +
-		"<BANKACCTFROM><BANKID>121000358<ACCTID>" + number + "<ACCTTYPE>CHECKING</BANKACCTFROM>\n" +
-		"<BANKTRANLIST><DTSTART>" + day(30) + "<DTEND>" + day(0) + "\n"
-	for i := range movements {
-		text += fmt.Sprintf("<STMTTRN><TRNTYPE>DEBIT<DTPOSTED>%s120000<TRNAMT>-%d.50<FITID>F%d<NAME>SHOP %d</STMTTRN>\n", day(1+i%28), 1+i, i, i)
+		"<OFX>\n<SIGNONMSGSRSV1><SONRS><STATUS><CODE>0<SEVERITY>INFO</STATUS><DTSERVER>" + day(0) + "120000<LANGUAGE>ENG</SONRS></SIGNONMSGSRSV1>\n<BANKMSGSRSV1>"
+	for n, number := range numbers {
+		text += "<STMTTRNRS><TRNUID>" + fmt.Sprint(n) + "<STATUS><CODE>0<SEVERITY>INFO</STATUS>\n<STMTRS><CURDEF>USD\n" +
+			"<BANKACCTFROM><BANKID>121000358<ACCTID>" + number + "<ACCTTYPE>CHECKING</BANKACCTFROM>\n" +
+			"<BANKTRANLIST><DTSTART>" + day(30) + "<DTEND>" + day(0) + "\n"
+		for i := range movements {
+			text += fmt.Sprintf("<STMTTRN><TRNTYPE>DEBIT<DTPOSTED>%s120000<TRNAMT>-%d.50<FITID>F%d<NAME>SHOP %d</STMTTRN>\n", day(dayOfMovement(i)), 1+i, i, i)
+		}
+		text += "</BANKTRANLIST>\n<LEDGERBAL><BALAMT>100.00<DTASOF>" + day(0) + "120000</LEDGERBAL>\n</STMTRS></STMTTRNRS>\n"
 	}
-	return text + "</BANKTRANLIST>\n<LEDGERBAL><BALAMT>100.00<DTASOF>" + day(0) + "120000</LEDGERBAL>\n</STMTRS></STMTTRNRS></BANKMSGSRSV1>\n</OFX>\n"
+	return text + "</BANKMSGSRSV1>\n</OFX>\n"
 }
 
-// accountNumber is that of a customer's account.
-func accountNumber(i int) string { return fmt.Sprintf("40721%05d", 3*i+10_007) }
+// accountNumbers are those of a customer's accounts. The first few customers
+// have three.
+func accountNumbers(i int) []string {
+	list := []string{fmt.Sprintf("40721%05d", 3*i+10_007)}
+	if i < 4 {
+		list = append(list, fmt.Sprintf("50721%05d", 3*i+10_007), fmt.Sprintf("60721%05d", 3*i+10_007))
+	}
+	return list
+}
 
 // enlist makes n customers of the bank.
 func (s *stack) enlist(n int) ([]*customer, error) {
@@ -267,12 +292,12 @@ func (s *stack) enlist(n int) ([]*customer, error) {
 	var list []*customer
 	for i := range n {
 		c := &customer{username: fmt.Sprintf("person%02d", i)}
-		c.password = c.username + "-pass"
+		c.password, c.held = c.username+"-pass", len(accountNumbers(i))
 		if c.browser, err = browser.New(browser.Config{Home: []string{s.issuer, s.pages}, TLS: roots}); err != nil {
 			return nil, err
 		}
 		file := filepath.Join(s.dir, c.username+".ofx")
-		if err := os.WriteFile(file, []byte(statement(accountNumber(i), 25)), 0o600); err != nil {
+		if err := os.WriteFile(file, []byte(statement(accountNumbers(i))), 0o600); err != nil {
 			return nil, err
 		}
 		if _, err := s.headgate("bank", "import", "ofx", "--customer", c.username, file); err != nil {
@@ -307,5 +332,5 @@ func (s *stack) grant(ctx context.Context, a *app, who *customer) (*grant, error
 	if err != nil {
 		return nil, err
 	}
-	return &grant{id: token.GrantID, app: a, who: who, token: token, since: time.Now()}, nil
+	return &grant{id: token.GrantID, app: a, who: who, clusters: clusters, lookback: lookback, token: token, since: time.Now()}, nil
 }

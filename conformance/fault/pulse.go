@@ -66,3 +66,23 @@ func fair(ops []op, stalls []span) []op {
 		return !(o.Yes && o.took() < time.Second) && within(o, stalls, time.Second)
 	})
 }
+
+// mostStood is which part of the time the machine may have stood still for its
+// bounds of time to be judged at all.
+const mostStood = 0.02
+
+// judge decides about what was late: on a machine that stood still too much of
+// the time nothing is proven by it.
+func (d *driver) judge(f finding) finding {
+	d.history.mu.Lock()
+	defer d.history.mu.Unlock()
+	stood := time.Duration(0)
+	for _, s := range d.history.stalls {
+		stood += s.end - s.begin
+	}
+	share := float64(stood) / float64(max(d.history.now(), 1))
+	if len(f.Late) > 0 {
+		f.note("the machine stood still %.1f %% of the time", 100*share)
+	}
+	return f.settle(share > mostStood)
+}

@@ -3,6 +3,7 @@ package main
 import (
 	_ "embed"
 	"fmt"
+	"os"
 	"slices"
 	"strings"
 )
@@ -34,4 +35,41 @@ func regressions(text string, known []fault) ([]fault, error) {
 		}
 	}
 	return plan, nil
+}
+
+// regression is the line of seeds.txt for a run that broke promises: each fault
+// that a violation names, after the one that came before it in the plan. It is
+// "" when no violation names one.
+func regression(seed uint64, plan []fault, findings []finding) string {
+	var list []string
+	for i, f := range plan {
+		named := slices.ContainsFunc(findings, func(x finding) bool {
+			return slices.ContainsFunc(x.Bad, func(b string) bool { return strings.Contains(b, f.name) })
+		})
+		if !named {
+			continue
+		}
+		if i > 0 && !slices.Contains(list, plan[i-1].name) {
+			list = append(list, plan[i-1].name)
+		}
+		if !slices.Contains(list, f.name) {
+			list = append(list, f.name)
+		}
+	}
+	if len(list) == 0 {
+		return ""
+	}
+	return fmt.Sprintf("seed-%d: %s", seed, strings.Join(list, "; "))
+}
+
+// keepRegression adds the line to a file, if it is not there.
+func keepRegression(file, line string) error {
+	text, err := os.ReadFile(file)
+	if err != nil {
+		return err
+	}
+	if line == "" || strings.Contains(string(text), line+"\n") {
+		return nil
+	}
+	return os.WriteFile(file, append(text, line+"\n"...), 0o644)
 }

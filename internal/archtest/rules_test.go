@@ -94,6 +94,8 @@ var rows = []row{
 	{"cmd/internal/dev", 5, []string{"cmd/internal/...", "internal/services", "conformance/..."}},
 	{"cmd/internal/bench", 5, []string{"cmd/internal/...", "internal/services"}},
 	{"cmd/internal/e2e", 5, nil}, // tests only
+	{"cmd/internal/stock", 5, nil},
+	{"cmd/internal/stock/fill", 5, []string{"cmd/internal/config", "cmd/internal/stock"}},
 	{"cmd/authzd", 5, []string{"cmd/internal/authzd", "cmd/internal/config"}},
 	{"cmd/gatewayd", 5, []string{"cmd/internal/gatewayd", "cmd/internal/config"}},
 	{"cmd/headgate", 5, []string{"cmd/internal/...", "internal/services", "conformance/..."}},

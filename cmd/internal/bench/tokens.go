@@ -5,16 +5,15 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
-	"crypto/sha256"
 	"crypto/tls"
 	"crypto/x509"
-	"fmt"
 	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/certs/devca"
+	"github.com/headgate/headgate/cmd/internal/stock"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/postgres"
@@ -121,48 +120,18 @@ func (i *issuer) keyBound(ctx context.Context, n int) (credentials, error) {
 	return c, nil
 }
 
-// issue makes a grant and an access token under it, bound as a says: request,
-// approval, code, token, which is the only way that the stores offer.
+// issue makes a grant and an access token under it, bound as a says.
 func (i *issuer) issue(ctx context.Context, c *credentials, a token.Access) error {
-	now := time.Now().UTC().Truncate(time.Second)
-	request := consent.Request{
-		Purpose: i.purpose(), Duration: consent.TimeBound, DurationDays: 1, LookbackDays: lookback, Account: clusters(),
-	}
-	_, pushed := i.hasher.New(token.KindPushed)
-	err := i.db.Requests().Push(ctx, token.Pushed{
-		Hash: pushed, Recipient: recipient, Params: map[string]string{}, Request: request, ExpiresAt: now.Add(life),
-	})
-	if err != nil {
-		return err
-	}
-	approval, err := i.db.Authorizations().Open(ctx, consent.Authorization{
-		ID: consent.NewAuthorizationID(), Browser: pushed.String(), Pushed: pushed.String(), Recipient: recipient,
-		Request: request, Consumer: i.consumer, AuthenticatedAt: now, Accounts: i.accounts,
-		Decision: consent.Approved, Disclosure: consent.Disclosure{Version: "bench", Locale: "en", Text: "To measure."},
-		ExpiresAt: now.Add(life),
-	})
-	if err != nil {
-		return err
-	}
-	grant := approval.Grant(consent.NewGrantID(), nil, now)
-	_, code := i.hasher.New(token.KindCode)
-	chain := fmt.Sprintf("%x", sha256.Sum256(code[:]))
-	err = i.db.Requests().Approve(ctx, token.Approval{
-		Pushed: pushed, Authorization: approval, Grant: grant,
-		Code: token.Code{
-			Hash: code, Grant: grant.ID, Recipient: recipient, RequestID: chain,
-			Scopes: fdx.ScopesOf(clusters()), IssuedAt: now, ExpiresAt: now.Add(life),
+	made, err := stock.Issue(ctx, i.db, i.hasher, stock.Order{
+		Recipient: recipient, Consumer: i.consumer, Accounts: i.accounts,
+		Request: consent.Request{
+			Purpose: i.purpose(), Duration: consent.TimeBound, DurationDays: 1, LookbackDays: lookback, Account: clusters(),
 		},
+		KeyThumbprint: a.KeyThumbprint, CertThumbprint: a.CertThumbprint, Now: time.Now(), Life: life,
 	})
 	if err != nil {
 		return err
 	}
-	secret, hash := i.hasher.New(token.KindAccess)
-	a.Hash, a.Grant, a.Recipient, a.RequestID = hash, grant.ID, recipient, chain
-	a.Scopes, a.IssuedAt, a.ExpiresAt = fdx.ScopesOf(clusters()), now, now.Add(life)
-	if _, err := i.db.Tokens().Redeem(ctx, token.Redemption{Code: code, Access: a}); err != nil {
-		return err
-	}
-	c.tokens, c.hashes = append(c.tokens, secret.Reveal()), append(c.hashes, hash)
+	c.tokens, c.hashes = append(c.tokens, made.Access.Reveal()), append(c.hashes, made.Hash)
 	return nil
 }
