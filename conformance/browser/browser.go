@@ -107,7 +107,7 @@ func New(cfg Config) (*Browser, error) {
 		if u.Scheme != "https" || u.Host == "" {
 			return nil, fmt.Errorf("browser: Config.Home: %s is not an https URL", base)
 		}
-		b.home = append(b.home, origin(u))
+		b.home = append(b.home, Origin(u))
 	}
 	return b, nil
 }
@@ -254,7 +254,7 @@ func (b *Browser) fetch(ctx context.Context, n *navigation, policy string) (*htt
 	return resp, nil
 }
 
-func (b *Browser) atHome(u *url.URL) bool { return slices.Contains(b.home, origin(u)) }
+func (b *Browser) atHome(u *url.URL) bool { return slices.Contains(b.home, Origin(u)) }
 
 func isRedirect(status int) bool {
 	switch status {

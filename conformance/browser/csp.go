@@ -49,7 +49,7 @@ func sourceMatches(source string, self, target *url.URL) bool {
 	scheme := strings.ToLower(target.Scheme)
 	switch {
 	case source == "'self'":
-		return origin(self) == origin(target)
+		return Origin(self) == Origin(target)
 	case source == "*":
 		return scheme == "http" || scheme == "https" || scheme == self.Scheme
 	case strings.HasPrefix(source, "'"):

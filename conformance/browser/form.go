@@ -217,6 +217,41 @@ func (p *Page) submission(button *html.Node) (*Submission, error) {
 	return s, nil
 }
 
+// Control is what a person has typed into a control, or chosen.
+type Control struct {
+	// Mark is the value of the attribute by which it was asked for.
+	Mark string `json:"mark"`
+	// Kind is the type of an input, textarea or select.
+	Kind string `json:"kind"`
+	// Value is the text, or the value of the chosen option.
+	Value string `json:"value"`
+	// On is whether a checkbox or radio button is ticked.
+	On bool `json:"on"`
+}
+
+// Controls lists the controls that have the attribute mark and that a person
+// can change, in document order, as they are filled in; nil when none.
+func (p *Page) Controls(mark string) []Control {
+	var all []Control
+	for n := range p.elements() {
+		c := Control{Kind: kindOf(n), On: hasAttr(n, "checked")}
+		marked := false
+		if c.Mark, marked = attr(n, mark); !marked || isDisabled(n) || hasAttr(n, "readonly") {
+			continue
+		}
+		switch c.Kind {
+		case "", "hidden", "submit", "reset", "button", "image", "file":
+			continue
+		case "checkbox", "radio":
+			c.Value, _ = attr(n, "value")
+		default:
+			c.Value = strings.Join(entries(n, c.Kind), "")
+		}
+		all = append(all, c)
+	}
+	return all
+}
+
 // mustFill reports whether Chromium holds the form back while the control is
 // empty. Groups of radio buttons are left to the server.
 func mustFill(n *html.Node, kind string) bool {

@@ -6,9 +6,9 @@ import (
 	"strings"
 )
 
-// origin is scheme, host and port in one string, the default port left out
+// Origin is scheme, host and port in one string, the default port left out
 // (RFC 6454 section 6.2).
-func origin(u *url.URL) string {
+func Origin(u *url.URL) string {
 	scheme, host, port := strings.ToLower(u.Scheme), strings.ToLower(u.Hostname()), u.Port()
 	if port == "" || port == defaultPort(scheme) {
 		if strings.Contains(host, ":") {
@@ -35,7 +35,7 @@ func defaultPort(scheme string) string {
 // also joins siblings, with the public suffix list. Being stricter is safe:
 // it withholds a cookie that a browser would have sent, never the reverse.
 func siteRelation(from, to *url.URL) string {
-	if origin(from) == origin(to) {
+	if Origin(from) == Origin(to) {
 		return "same-origin"
 	}
 	a, b := strings.ToLower(from.Hostname()), strings.ToLower(to.Hostname())
@@ -84,8 +84,8 @@ func lastKnownPolicy(header, before string) string {
 func referrer(policy string, from, to *url.URL) string {
 	full := *from
 	full.User, full.Fragment, full.RawFragment = nil, "", ""
-	bare := origin(from) + "/"
-	same := origin(from) == origin(to)
+	bare := Origin(from) + "/"
+	same := Origin(from) == Origin(to)
 	if policy == "" {
 		policy = defaultPolicy
 	}
@@ -111,8 +111,8 @@ func referrer(policy string, from, to *url.URL) string {
 // append a request Origin header): a server that checks Origin must not
 // serve such a page.
 func postOrigin(policy string, from, to *url.URL) string {
-	if policy == "no-referrer" || policy == "same-origin" && origin(from) != origin(to) {
+	if policy == "no-referrer" || policy == "same-origin" && Origin(from) != Origin(to) {
 		return "null"
 	}
-	return origin(from)
+	return Origin(from)
 }

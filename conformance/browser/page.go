@@ -48,13 +48,23 @@ func readPage(u *url.URL, resp *http.Response) (*Page, error) {
 	return &Page{URL: u, Status: resp.StatusCode, Header: resp.Header, Body: body}, nil
 }
 
+// NewPage is a page that another browser has loaded: the answer that brought
+// it, and the document as it stands now, in HTML. The document does not count
+// when the answer was not HTML.
+func NewPage(u *url.URL, status int, header http.Header, body []byte, document string) (*Page, error) {
+	p := &Page{URL: u, Status: status, Header: header, Body: body}
+	return p, p.parseText([]byte(document))
+}
+
 // parse builds the document. Scripts are off, so <noscript> counts.
-func (p *Page) parse() error {
+func (p *Page) parse() error { return p.parseText(p.Body) }
+
+func (p *Page) parseText(text []byte) error {
 	mediaType, _, _ := mime.ParseMediaType(p.Header.Get("Content-Type"))
 	if mediaType != "text/html" {
 		return nil
 	}
-	root, err := html.ParseWithOptions(bytes.NewReader(p.Body), html.ParseOptionEnableScripting(false))
+	root, err := html.ParseWithOptions(bytes.NewReader(text), html.ParseOptionEnableScripting(false))
 	if err != nil {
 		return fmt.Errorf("parse page %s: %w", withoutQuery(p.URL), err)
 	}
