@@ -38,6 +38,10 @@ type GateConfig struct {
 	Queue int
 	// Wait is the longest that a release waits for a lane; 1 s when zero.
 	Wait time.Duration
+	// Gather is how long a lane waits after a statement that releases shared,
+	// so that more of them share the next one; a crowd ends it. 3 ms when zero,
+	// and a negative one does not wait.
+	Gather time.Duration
 	// Observe is told by the lanes how many releases a statement carries, and
 	// how long the first of them waited for it; nil tells nobody. It must not
 	// block.
@@ -46,15 +50,17 @@ type GateConfig struct {
 
 // Gate is the resource.Gate. Concurrent releases share statements: a lane
 // takes the first one that waits and whatever waits behind it, so that the
-// cost of a release falls as the load rises and nothing waits for a batch to
-// fill. What comes while a statement runs makes up the next one; only when that
-// is a crowd, or the statement takes long, another lane helps. It is safe for
-// concurrent use. Close it after use, before its DB.
+// cost of a release falls as the load rises. A statement costs far more than a
+// release in it; so what comes while one runs, and for a moment after one that
+// was shared, makes up the next. A release that comes alone goes at once. Only
+// when a crowd waits, or a statement takes long, another lane helps. It is safe
+// for concurrent use. Close it after use, before its DB.
 type Gate struct {
 	db       *DB
 	maxBatch int
 	crowd    int
 	wait     time.Duration
+	gather   time.Duration
 	observe  func(int, time.Duration)
 	lanes    sync.WaitGroup
 	numbers  numberings
@@ -98,6 +104,9 @@ func NewGate(db *DB, c GateConfig) *Gate {
 	if c.Crowd <= 0 {
 		c.Crowd = 16
 	}
+	if c.Gather == 0 {
+		c.Gather = 3 * time.Millisecond
+	}
 	if c.Queue <= 0 {
 		c.Queue = 1024
 	}
@@ -105,7 +114,7 @@ func NewGate(db *DB, c GateConfig) *Gate {
 		c.Wait = time.Second
 	}
 	g := &Gate{
-		db: db, maxBatch: c.MaxBatch, crowd: c.Crowd, wait: c.Wait, observe: c.Observe,
+		db: db, maxBatch: c.MaxBatch, crowd: c.Crowd, wait: c.Wait, gather: c.Gather, observe: c.Observe,
 		queue: make(chan *release, c.Queue), help: make(chan struct{}, c.Lanes),
 	}
 	g.lanes.Go(g.lane)
@@ -234,10 +243,27 @@ func (g *Gate) helper() {
 	}
 }
 
-// lane executes batches until the queue is closed and empty.
+// lane executes batches until the queue is closed and empty. Only a statement
+// that was shared is followed by a pause: who reads alone never waits.
 func (g *Gate) lane() {
 	for first := range g.queue {
-		g.execute(g.fill(first))
+		if g.execute(g.fill(first)) > 1 {
+			g.pause()
+		}
+	}
+}
+
+// pause lets releases gather. None of them is taken yet, so that a caller may
+// go and another lane may help.
+func (g *Gate) pause() {
+	if g.gather <= 0 {
+		return
+	}
+	over := time.NewTimer(g.gather)
+	defer over.Stop()
+	select {
+	case <-over.C:
+	case <-g.help: // a crowd, also one that came before, or one who has waited long, or the end
 	}
 }
 
@@ -274,12 +300,12 @@ func take(batch []*release, w *release) []*release {
 	return append(batch, w)
 }
 
-// execute runs one statement for the batch and answers every caller. Any
-// error is the answer to all of them: whether the statement was committed is
-// then unknown.
-func (g *Gate) execute(batch []*release) {
+// execute runs one statement for the batch, answers every caller and returns
+// how many they are. Any error is the answer to all of them: whether the
+// statement was committed is then unknown.
+func (g *Gate) execute(batch []*release) int {
 	if len(batch) == 0 {
-		return
+		return 0
 	}
 	if g.observe != nil {
 		g.observe(len(batch), time.Since(batch[0].since))
@@ -309,6 +335,7 @@ func (g *Gate) execute(batch []*release) {
 		}
 		close(w.done)
 	}
+	return len(batch)
 }
 
 // newGateRow checks and converts a release. What the server would refuse is

@@ -12,6 +12,7 @@ import (
 	"sync"
 	"sync/atomic"
 	"testing"
+	"testing/synctest"
 	"time"
 
 	"github.com/google/uuid"
@@ -547,6 +548,113 @@ func TestFurtherLanesHelpACrowd(t *testing.T) {
 	leave()
 	if err := <-answered; !errors.Is(err, context.Canceled) {
 		t.Error(err)
+	}
+}
+
+// A pause is as long as it is said to be, and over when a crowd waits or the
+// gate is closed.
+func TestAPauseEnds(t *testing.T) {
+	t.Parallel()
+	g := consenttest.NewGrant("consumer", time.Now())
+	const gather = 3 * time.Millisecond
+	crowd := func(gate *Gate) {
+		for range gate.crowd {
+			if err := gate.enqueue(queued(rowsOf(t, resource.Release{Record: newRecord(g)})[0])); err != nil {
+				t.Error(err)
+			}
+		}
+	}
+	for name, c := range map[string]struct {
+		gather    time.Duration
+		before    func(*Gate)
+		meanwhile func(*Gate) // a millisecond after the pause began
+		want      time.Duration
+	}{
+		"nobody comes":           {gather: gather, want: gather},
+		"one comes":              {gather: gather, meanwhile: func(gate *Gate) { gate.crowd++; gate.queue <- queued(gateRow{}) }, want: gather},
+		"a crowd waits":          {gather: gather, before: crowd},
+		"a crowd comes":          {gather: gather, meanwhile: crowd, want: time.Millisecond},
+		"one has waited long":    {gather: gather, meanwhile: (*Gate).wake, want: time.Millisecond},
+		"the gate closes":        {gather: gather, meanwhile: (*Gate).Close, want: time.Millisecond},
+		"the gate is closed":     {gather: gather, before: (*Gate).Close},
+		"nobody wants to gather": {gather: -1},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				gate := idle(nil, 10, 10, time.Hour)
+				gate.crowd, gate.gather = 3, c.gather
+				if c.before != nil {
+					c.before(gate)
+				}
+				go func() {
+					time.Sleep(time.Millisecond)
+					if c.meanwhile != nil {
+						c.meanwhile(gate)
+					}
+				}()
+				start := time.Now()
+				gate.pause()
+				if took := time.Since(start); took != c.want {
+					t.Errorf("paused for %v, want %v", took, c.want)
+				}
+				time.Sleep(time.Second) // until the other one has ended
+			})
+		})
+	}
+}
+
+// What comes after a statement that was shared waits for company, and may
+// leave meanwhile; a release that is alone waits for nobody; and the end of the
+// gate for none of them.
+func TestOnlyCompanyIsWaitedFor(t *testing.T) {
+	t.Parallel()
+	db := openDB(t)
+	g := newGrant(t, db)
+	gate := idle(db, 100, 8, time.Hour)
+	gate.gather = time.Hour
+	join := func() *release {
+		w := queued(rowsOf(t, resource.Release{Record: newRecord(g)})[0])
+		if err := gate.enqueue(w); err != nil {
+			t.Fatal(err)
+		}
+		return w
+	}
+	released := func(what string, w *release) {
+		t.Helper()
+		select {
+		case <-w.done:
+			if w.err != nil || w.verdict != resource.Released {
+				t.Errorf("%s: got %d, %v, want Released", what, w.verdict, w.err)
+			}
+		case <-time.After(20 * time.Second):
+			t.Fatalf("%s: not answered", what)
+		}
+	}
+	alone := join()
+	gate.lanes.Go(gate.lane)
+	released("one alone", alone)
+	released("the next one alone", join())
+	released("and one more", join())
+	gate.Close()
+
+	gate = idle(db, 100, 8, time.Hour)
+	gate.gather = time.Hour
+	pair := []*release{join(), join()}
+	gate.lanes.Go(gate.lane)
+	released("the first of two", pair[0])
+	released("the second of two", pair[1])
+	gone, stayed := join(), join()
+	for range 10_000 {
+		runtime.Gosched() // a lane that does not pause has taken them by then
+	}
+	if !gone.state.CompareAndSwap(waiting, abandoned) {
+		t.Error("it was taken in a pause")
+	}
+	gate.Close()
+	released("at the end", stayed)
+	if n := len(records(t, db, g.Consumer)); n != 6 {
+		t.Errorf("%d records, want 6", n)
 	}
 }
 

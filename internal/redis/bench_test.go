@@ -12,14 +12,15 @@ import (
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/redis"
 	"github.com/headgate/headgate/internal/testenv"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/resource"
 )
 
-// BenchmarkLook finds a token, with and without spending a proof, at the
-// concurrency of a busy gateway. CPU is of both sides, per look-up.
+// BenchmarkLook finds a token and counts the request, with and without spending
+// a proof, at the concurrency of a busy gateway. CPU is of both sides, per look-up.
 func BenchmarkLook(b *testing.B) {
 	server := testenv.Redis(b)
 	c, err := redis.OpenPatient(redis.Config{URL: server.URL(), Log: slog.New(slog.DiscardHandler)})
@@ -64,7 +65,9 @@ func BenchmarkLook(b *testing.B) {
 							proof = &token.Proof{ExpiresAt: now.Add(time.Minute)}
 							_, _ = rand.Read(proof.Key[:])
 						}
-						if got, err := c.Look(b.Context(), resource.Lookup{Hash: live.Access.Hash, Proof: proof}); err != nil || !got.Found || got.Replayed {
+						if got, err := c.Look(b.Context(), resource.Lookup{
+							Hash: live.Access.Hash, Proof: proof, Bound: "thumbprint", Quotas: resource.Quotas{Recipient: limit.MaxQuota, Consent: limit.MaxQuota},
+						}); err != nil || !got.Found || got.Replayed || !got.Counted {
 							b.Errorf("%+v %v", got, err)
 							return
 						}

@@ -55,7 +55,7 @@ var ErrDown = errors.New("redis: given up for the moment")
 type Cache struct {
 	client  goredis.UniversalClient
 	within  time.Duration // of a call, when it may have to ask for the map first; 0 in a single Redis
-	breaker *gobreaker.CircuitBreaker[any]
+	breaker *gobreaker.CircuitBreaker[struct{}]
 }
 
 // Open returns a Cache. It makes no connection: a Redis that is down now is
@@ -81,7 +81,7 @@ func open(c Config, l limits) (*Cache, error) {
 	}
 	cache := &Cache{
 		client: client,
-		breaker: gobreaker.NewCircuitBreaker[any](gobreaker.Settings{
+		breaker: gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 			MaxRequests: 1,
 			Timeout:     breakPeriod,
 			ReadyToTrip: func(n gobreaker.Counts) bool { return n.ConsecutiveFailures >= breakAfter },
