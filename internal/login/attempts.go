@@ -5,7 +5,9 @@ import (
 	"crypto/hmac"
 	"crypto/sha256"
 	"encoding/binary"
+	"errors"
 	"net/netip"
+	"slices"
 	"time"
 )
 
@@ -21,20 +23,36 @@ type Subject struct {
 	Waits []time.Duration
 }
 
-// Throttle counts failures in a row. What it counts it forgets an hour after
-// the last attempt. Implementations are safe for concurrent use, and share
-// their counts among all instances; logintest.Stores is the contract.
+// Free returns how many failures in a row lead to the first wait, 0 when none
+// does. As many attempts less the failures so far, and never fewer than one,
+// may be under way at the same moment.
+func (s Subject) Free() int {
+	return 1 + slices.IndexFunc(s.Waits, func(w time.Duration) bool { return w > 0 })
+}
+
+// Throttle counts failures in a row, and the attempts that are under way and
+// might fail. What it counts it forgets an hour after the last attempt.
+// Implementations are safe for concurrent use, and share their counts among all
+// instances; logintest.Stores is the contract.
 type Throttle interface {
-	// Begin counts an attempt of every subject as failed, until Forget or
-	// Undo says otherwise, and returns 0. When one of them has to wait, it
-	// returns the longest wait and counts nothing. Of attempts at the same
-	// moment no more get through than one after the other would.
+	// Begin notes that an attempt of every subject is under way, and returns
+	// 0; Fail or Undo ends it. When one of them has to wait, it returns the
+	// longest wait, and ErrBusy when for one as many are under way as may be
+	// (Subject.Free): either way it notes nothing. So of attempts at the same moment no more can fail than one
+	// after the other could, and those that do not fail are in nobody's way
+	// for long. An attempt that nobody ends is over after AttemptLife.
 	Begin(ctx context.Context, now time.Time, subjects ...Subject) (time.Duration, error)
-	// Undo takes back one attempt of each, and the wait that it led to.
+	// Fail ends one attempt of each subject as failed.
+	Fail(ctx context.Context, now time.Time, subjects ...Subject) error
+	// Undo ends one attempt of each: it did not fail.
 	Undo(ctx context.Context, keys ...Key) error
-	// Forget forgets all failures of a subject.
+	// Forget forgets all failures of a subject, and no attempt under way.
 	Forget(ctx context.Context, key Key) error
 }
+
+// AttemptLife is after how long an attempt is over of which nothing was heard:
+// its instance has died. An attempt that is judged takes less.
+const AttemptLife = 10 * time.Second
 
 // Memory is how long a Throttle remembers a subject after its last attempt. It
 // is longer than the longest wait, so that waiting does not wipe the count.
@@ -48,6 +66,27 @@ const (
 	firstWait    = 30 * time.Second
 	longestWait  = 15 * time.Minute
 )
+
+// again is after how long an attempt that found no room tries again.
+const again = 20 * time.Millisecond
+
+// begin is Throttle.Begin for somebody who waits for room, at most patience
+// long.
+func begin(ctx context.Context, t Throttle, now time.Time, patience time.Duration, subjects ...Subject) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	for {
+		wait, err := t.Begin(ctx, now, subjects...)
+		if !errors.Is(err, ErrBusy) {
+			return wait, err
+		}
+		select {
+		case <-ctx.Done():
+			return 0, ErrBusy
+		case <-time.After(again):
+		}
+	}
+}
 
 // waits returns the pauses after n free failures: 30 s, then twice as long
 // each time, up to 15 min.

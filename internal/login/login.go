@@ -98,7 +98,8 @@ type Config struct {
 	// Concurrent is how many passwords are hashed at the same time, at 19 MiB
 	// and one core each; 0 is 4.
 	Concurrent int
-	// Patience is how long an attempt waits for its turn; 0 is 3 s.
+	// Patience is how long an attempt waits for its turn; 0 is 3 s, and it is
+	// less than half of AttemptLife.
 	Patience time.Duration
 }
 
@@ -119,8 +120,8 @@ func New(c Config) (*Login, error) {
 	if c.Store == nil || c.Throttle == nil || c.Journal == nil || len(c.Secret) < minSecret {
 		return nil, errors.New("login: Store, Throttle, Journal and a Secret of 32 bytes are required")
 	}
-	if c.Concurrent < 0 || c.Patience < 0 {
-		return nil, errors.New("login: Concurrent and Patience must not be negative")
+	if c.Concurrent < 0 || c.Patience < 0 || c.Patience >= AttemptLife/2 {
+		return nil, errors.New("login: Concurrent and Patience must not be negative, and Patience less than 5 s")
 	}
 	if c.Concurrent == 0 {
 		c.Concurrent = 4
@@ -153,38 +154,52 @@ func (l *Login) Authenticate(ctx context.Context, a Attempt) (consent.ConsumerID
 	}
 	now, network := l.c.Now(), Network(a.From)
 	username := l.secret.of("username", a.Username)
-	subjects, keys := []Subject{{username, waits(freeFailures)}}, []Key{username}
-	if network.IsValid() {
-		keys = append(keys, l.secret.of("network", network.String()))
-		subjects = append(subjects, Subject{keys[1], waits(freeNetwork)})
-	}
-	// Counted before the work, so that attempts sent in parallel cannot all
-	// slip through before the first one has failed.
-	wait, err := l.c.Throttle.Begin(ctx, now, subjects...)
+	subjects, keys := subjectsOf(l.secret, username, network)
+	// Noted before the work, so that attempts sent in parallel cannot all slip
+	// through before the first one has failed.
+	wait, err := begin(ctx, l.c.Throttle, now, l.c.Patience, subjects...)
 	switch {
+	case errors.Is(err, ErrBusy):
+		return "", ErrBusy
 	case err != nil:
 		return "", fmt.Errorf("count attempt: %w", err)
 	case wait > 0:
 		return "", &Wait{For: wait}
 	}
 	found, err := l.judge(ctx, a)
-	if err != nil && !errors.Is(err, ErrCredentials) {
-		// Nobody guessed anything.
-		return "", errors.Join(err, l.c.Throttle.Undo(context.WithoutCancel(ctx), keys...))
-	}
 	// The attempt stands, so what it led to is written down even when the
 	// person has gone away.
 	ctx = context.WithoutCancel(ctx)
+	if err != nil && !errors.Is(err, ErrCredentials) {
+		// Nobody guessed anything.
+		return "", errors.Join(err, l.c.Throttle.Undo(ctx, keys...))
+	}
+	if err != nil {
+		if uncounted := l.c.Throttle.Fail(ctx, now, subjects...); uncounted != nil {
+			return "", fmt.Errorf("count failure: %w", uncounted) // it must not serve as a guess
+		}
+	}
 	noted := l.c.Journal.Note(ctx, SignIn{Consumer: found, At: now, Method: Password, Refused: err != nil, Network: network})
 	if err != nil {
 		return "", err // that nothing was noted must not tell who exists
 	}
 	// A success clears the username. It must not clear the network, or one
 	// account of one's own would be a way to go on guessing at others.
-	if err := errors.Join(noted, l.c.Throttle.Forget(ctx, username), l.c.Throttle.Undo(ctx, keys[1:]...)); err != nil {
+	if err := errors.Join(noted, l.c.Throttle.Forget(ctx, username), l.c.Throttle.Undo(ctx, keys...)); err != nil {
 		return "", fmt.Errorf("note sign-in: %w", err)
 	}
 	return found, nil
+}
+
+// subjectsOf returns what an attempt counts for: whom it is about, and the
+// network that it came from, where that is known.
+func subjectsOf(s secret, about Key, network netip.Prefix) ([]Subject, []Key) {
+	subjects, keys := []Subject{{about, waits(freeFailures)}}, []Key{about}
+	if network.IsValid() {
+		keys = append(keys, s.of("network", network.String()))
+		subjects = append(subjects, Subject{keys[1], waits(freeNetwork)})
+	}
+	return subjects, keys
 }
 
 // judge returns whose username it is, also beside ErrCredentials.
