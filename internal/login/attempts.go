@@ -6,9 +6,12 @@ import (
 	"crypto/sha256"
 	"encoding/binary"
 	"errors"
+	"fmt"
 	"net/netip"
 	"slices"
 	"time"
+
+	"github.com/headgate/headgate/consent"
 )
 
 // Key names what is counted: the keyed hash of a username, of a network or of
@@ -67,16 +70,81 @@ const (
 	longestWait  = 15 * time.Minute
 )
 
+// Attempts makes attempts to sign in: it slows guessing down, and notes what
+// came of it. All fields are required. It is safe for concurrent use.
+type Attempts struct {
+	Throttle Throttle
+	Journal  Journal
+	// Secret keys what the throttle stores; at least 32 bytes, the same for
+	// every instance.
+	Secret []byte
+	// Patience is how long an attempt waits until others of the same subject
+	// are judged; less than half of AttemptLife.
+	Patience time.Duration
+}
+
+// Key returns the keyed hash of a list of texts.
+func (a Attempts) Key(parts ...string) Key { return secret(a.Secret).of(parts...) }
+
+// Make lets judge look at an attempt that counts for a subject and for the
+// network that it came from, and notes it as s says. judge returns whose it is,
+// also beside ErrCredentials or ErrPasskey, which are failures; any other error
+// means that nothing could be found out. Make returns what judge does, but
+// nobody beside an error; ErrBusy, or a *Wait, before judge was asked.
+func (a Attempts) Make(ctx context.Context, about Key, s SignIn, judge func(context.Context) (consent.ConsumerID, error)) (consent.ConsumerID, error) {
+	subjects, keys := []Subject{{about, waits(freeFailures)}}, []Key{about}
+	if s.Network.IsValid() {
+		keys = append(keys, a.Key("network", s.Network.String()))
+		subjects = append(subjects, Subject{keys[1], waits(freeNetwork)})
+	}
+	// Noted before the work, so that attempts sent in parallel cannot all slip
+	// through before the first one has failed.
+	wait, err := a.begin(ctx, s.At, subjects...)
+	switch {
+	case errors.Is(err, ErrBusy):
+		return "", ErrBusy
+	case err != nil:
+		return "", fmt.Errorf("count attempt: %w", err)
+	case wait > 0:
+		return "", &Wait{For: wait}
+	}
+	found, err := judge(ctx)
+	// The attempt stands, so what it led to is written down even when the
+	// person has gone away.
+	ctx = context.WithoutCancel(ctx)
+	s.Consumer, s.Refused = found, err != nil
+	switch {
+	case err == nil:
+	case errors.Is(err, ErrCredentials), errors.Is(err, ErrPasskey):
+		if uncounted := a.Throttle.Fail(ctx, s.At, subjects...); uncounted != nil {
+			return "", fmt.Errorf("count failure: %w", uncounted) // it must not serve as a guess
+		}
+		if errors.Is(err, ErrCopied) {
+			s.Event = PasskeyCopied
+		}
+		_ = a.Journal.Note(ctx, s) // that nothing was noted must not tell who exists
+		return "", err
+	default:
+		// Nobody guessed anything.
+		return "", errors.Join(err, a.Throttle.Undo(ctx, keys...))
+	}
+	// A success clears the subject. It must not clear the network, or one
+	// account of one's own would be a way to go on guessing at others.
+	if err := errors.Join(a.Journal.Note(ctx, s), a.Throttle.Forget(ctx, about), a.Throttle.Undo(ctx, keys...)); err != nil {
+		return "", fmt.Errorf("note sign-in: %w", err)
+	}
+	return found, nil
+}
+
 // again is after how long an attempt that found no room tries again.
 const again = 20 * time.Millisecond
 
-// begin is Throttle.Begin for somebody who waits for room, at most patience
-// long.
-func begin(ctx context.Context, t Throttle, now time.Time, patience time.Duration, subjects ...Subject) (time.Duration, error) {
-	ctx, cancel := context.WithTimeout(ctx, patience)
+// begin is Throttle.Begin for somebody who waits for room.
+func (a Attempts) begin(ctx context.Context, now time.Time, subjects ...Subject) (time.Duration, error) {
+	ctx, cancel := context.WithTimeout(ctx, a.Patience)
 	defer cancel()
 	for {
-		wait, err := t.Begin(ctx, now, subjects...)
+		wait, err := a.Throttle.Begin(ctx, now, subjects...)
 		if !errors.Is(err, ErrBusy) {
 			return wait, err
 		}

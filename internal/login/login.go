@@ -65,8 +65,21 @@ const (
 	BankLogin Method = "ext"
 )
 
-// SignIn is one attempt, as the person is shown it later.
+// Event is what happened to somebody's sign-in, besides an attempt.
+type Event string
+
+// The events.
+const (
+	Attempted      Event = ""        // somebody tried to sign in
+	Proved         Event = "proved"  // somebody who is signed in tried to prove once more who they are
+	PasskeyAdded   Event = "added"   // there is one passkey more
+	PasskeyRemoved Event = "removed" // there is one less
+	PasskeyCopied  Event = "copied"  // one was refused that may be a copy
+)
+
+// SignIn is one attempt, or another event, as the person is shown it later.
 type SignIn struct {
+	Event Event
 	// Consumer is empty when nobody has that username.
 	Consumer consent.ConsumerID
 	At       time.Time
@@ -109,10 +122,10 @@ type Config struct {
 // network, further attempts have to wait: 30 s, then twice as long each time,
 // up to 15 min. All instances share the counts.
 type Login struct {
-	c      Config
-	secret secret
-	turns  chan struct{} // one element per hash in the making
-	nobody hash          // what an absent person's password is compared with
+	c        Config
+	attempts Attempts
+	turns    chan struct{} // one element per hash in the making
+	nobody   hash          // what an absent person's password is compared with
 }
 
 // New returns a Login. It does no I/O.
@@ -133,7 +146,8 @@ func New(c Config) (*Login, error) {
 		c.Now = time.Now
 	}
 	return &Login{
-		c: c, secret: c.Secret, turns: make(chan struct{}, c.Concurrent),
+		c: c, attempts: Attempts{Throttle: c.Throttle, Journal: c.Journal, Secret: c.Secret, Patience: c.Patience},
+		turns:  make(chan struct{}, c.Concurrent),
 		nobody: hash{params: present, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)},
 	}, nil
 }
@@ -152,54 +166,9 @@ func (l *Login) Authenticate(ctx context.Context, a Attempt) (consent.ConsumerID
 	if a.Username == "" || len(a.Username) > maxUsername || !utf8.ValidString(a.Username) || !usable(a.Password) {
 		return "", ErrCredentials
 	}
-	now, network := l.c.Now(), Network(a.From)
-	username := l.secret.of("username", a.Username)
-	subjects, keys := subjectsOf(l.secret, username, network)
-	// Noted before the work, so that attempts sent in parallel cannot all slip
-	// through before the first one has failed.
-	wait, err := begin(ctx, l.c.Throttle, now, l.c.Patience, subjects...)
-	switch {
-	case errors.Is(err, ErrBusy):
-		return "", ErrBusy
-	case err != nil:
-		return "", fmt.Errorf("count attempt: %w", err)
-	case wait > 0:
-		return "", &Wait{For: wait}
-	}
-	found, err := l.judge(ctx, a)
-	// The attempt stands, so what it led to is written down even when the
-	// person has gone away.
-	ctx = context.WithoutCancel(ctx)
-	if err != nil && !errors.Is(err, ErrCredentials) {
-		// Nobody guessed anything.
-		return "", errors.Join(err, l.c.Throttle.Undo(ctx, keys...))
-	}
-	if err != nil {
-		if uncounted := l.c.Throttle.Fail(ctx, now, subjects...); uncounted != nil {
-			return "", fmt.Errorf("count failure: %w", uncounted) // it must not serve as a guess
-		}
-	}
-	noted := l.c.Journal.Note(ctx, SignIn{Consumer: found, At: now, Method: Password, Refused: err != nil, Network: network})
-	if err != nil {
-		return "", err // that nothing was noted must not tell who exists
-	}
-	// A success clears the username. It must not clear the network, or one
-	// account of one's own would be a way to go on guessing at others.
-	if err := errors.Join(noted, l.c.Throttle.Forget(ctx, username), l.c.Throttle.Undo(ctx, keys...)); err != nil {
-		return "", fmt.Errorf("note sign-in: %w", err)
-	}
-	return found, nil
-}
-
-// subjectsOf returns what an attempt counts for: whom it is about, and the
-// network that it came from, where that is known.
-func subjectsOf(s secret, about Key, network netip.Prefix) ([]Subject, []Key) {
-	subjects, keys := []Subject{{about, waits(freeFailures)}}, []Key{about}
-	if network.IsValid() {
-		keys = append(keys, s.of("network", network.String()))
-		subjects = append(subjects, Subject{keys[1], waits(freeNetwork)})
-	}
-	return subjects, keys
+	return l.attempts.Make(ctx, l.attempts.Key("username", a.Username),
+		SignIn{At: l.c.Now(), Method: Password, Network: Network(a.From)},
+		func(ctx context.Context) (consent.ConsumerID, error) { return l.judge(ctx, a) })
 }
 
 // judge returns whose username it is, also beside ErrCredentials.

@@ -266,7 +266,7 @@ func TestOneNetworkGuessesAtManyPeople(t *testing.T) {
 	if err := from("ada", "right", "192.0.2.7"); err != nil {
 		t.Fatal(err)
 	}
-	key := l.secret.of("network", "192.0.2.0/24")
+	key := l.attempts.Key("network", "192.0.2.0/24")
 	if b.n[key] != 0 {
 		t.Fatalf("a success counts %d", b.n[key])
 	}

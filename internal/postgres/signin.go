@@ -92,11 +92,19 @@ func (s SignIns) SetPassword(ctx context.Context, username, hash string) error {
 	return s.change(ctx, "set password", consent.ErrNotFound, sqlSetPassword, username, hash)
 }
 
+// Whoever loses their last username loses their passkeys with it, or they would
+// sign in still.
 const sqlRemoveLogin = `
-DELETE FROM login_account WHERE username = $1`
+WITH gone AS (DELETE FROM login_account WHERE username = $1 RETURNING consumer_id),
+keys AS (
+    DELETE FROM passkey_holder h USING gone
+    WHERE h.consumer_id = gone.consumer_id
+      AND NOT EXISTS (SELECT a.username FROM login_account a WHERE a.consumer_id = gone.consumer_id AND a.username <> $1))
+SELECT consumer_id FROM gone`
 
-// RemoveLogin takes a username away, or returns consent.ErrNotFound. Sessions
-// go on until they end. One round trip.
+// RemoveLogin takes a username away, and with a person's last one their
+// passkeys; or it returns consent.ErrNotFound. Sessions go on until they end.
+// One round trip.
 func (s SignIns) RemoveLogin(ctx context.Context, username string) error {
 	return s.change(ctx, "remove login", consent.ErrNotFound, sqlRemoveLogin, username)
 }
@@ -122,10 +130,14 @@ type Account struct {
 	Consumer  consent.ConsumerID `db:"consumer_id" json:"consumer"`
 	CreatedAt time.Time          `db:"created_at" json:"created_at"`
 	ChangedAt time.Time          `db:"changed_at" json:"changed_at"`
+	// Passkeys is how many the person has.
+	Passkeys int `db:"passkeys" json:"passkeys"`
 }
 
 const sqlLogins = `
-SELECT username, consumer_id, created_at, changed_at FROM login_account ORDER BY username`
+SELECT a.username, a.consumer_id, a.created_at, a.changed_at,
+       (SELECT count(k.passkey_id) FROM passkey k WHERE k.consumer_id = a.consumer_id) AS passkeys
+FROM login_account a ORDER BY a.username`
 
 // Logins returns all accounts by username; nil when there are none. One round
 // trip.
@@ -283,19 +295,24 @@ func (s SignIns) exec(ctx context.Context, what, sql string, args ...any) error 
 // Past sign-ins.
 
 const sqlNoteSignIn = `
-INSERT INTO sign_in_attempt (consumer_id, at, method, refused, network) VALUES ($1, $2, $3, $4, $5)`
+INSERT INTO sign_in_attempt (consumer_id, at, method, refused, network, event) VALUES ($1, $2, $3, $4, $5, $6)`
 
-// Note implements login.Journal. One round trip.
-func (s SignIns) Note(ctx context.Context, a login.SignIn) error {
+// noted are the arguments of sqlNoteSignIn.
+func noted(a login.SignIn) []any {
 	network := ""
 	if a.Network.IsValid() {
 		network = a.Network.String()
 	}
-	return s.exec(ctx, "note sign-in", sqlNoteSignIn, string(a.Consumer), a.At, string(a.Method), a.Refused, network)
+	return []any{string(a.Consumer), a.At, string(a.Method), a.Refused, network, string(a.Event)}
+}
+
+// Note implements login.Journal. One round trip.
+func (s SignIns) Note(ctx context.Context, a login.SignIn) error {
+	return s.exec(ctx, "note sign-in", sqlNoteSignIn, noted(a)...)
 }
 
 const sqlSignIns = `
-SELECT at, method, refused, network FROM sign_in_attempt
+SELECT at, method, refused, network, event FROM sign_in_attempt
 WHERE consumer_id = $1 AND consumer_id <> '' ORDER BY at DESC, attempt_id DESC LIMIT $2`
 
 // SignIns returns the attempts to sign in as a person, newest first, at most
@@ -306,6 +323,7 @@ func (s SignIns) SignIns(ctx context.Context, who consent.ConsumerID, limit int)
 		Method  string    `db:"method"`
 		Refused bool      `db:"refused"`
 		Network string    `db:"network"`
+		Event   string    `db:"event"`
 	}
 	var rows []attemptRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
@@ -318,7 +336,7 @@ func (s SignIns) SignIns(ctx context.Context, who consent.ConsumerID, limit int)
 	var list []login.SignIn
 	for _, r := range rows {
 		network, _ := netip.ParsePrefix(r.Network) // the zero Prefix when empty
-		list = append(list, login.SignIn{Consumer: who, At: r.At.UTC(), Method: login.Method(r.Method), Refused: r.Refused, Network: network})
+		list = append(list, login.SignIn{Event: login.Event(r.Event), Consumer: who, At: r.At.UTC(), Method: login.Method(r.Method), Refused: r.Refused, Network: network})
 	}
 	return list, nil
 }
