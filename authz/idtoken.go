@@ -86,11 +86,21 @@ func (a asked) identity(by consent.Authorization) *engine.Identity {
 }
 
 // methods returns how the person proved who they are (RFC 8176). The bank's own
-// sign-in keeps to itself what it asked for.
+// sign-in keeps to itself what it asked for. A passkey takes a gesture that only
+// its owner can make, so it is two factors by itself.
 func methods(by consent.Authorization) string {
+	key := by.FirstFactor == consent.FactorKey
 	switch by.SecondFactor {
-	case consent.FactorCode, consent.FactorKey:
-		return "pwd " + string(by.SecondFactor)
+	case consent.FactorKey:
+		if key {
+			return "hwk mfa"
+		}
+		return "pwd hwk"
+	case consent.FactorCode:
+		if key {
+			return "hwk otp mfa"
+		}
+		return "pwd otp"
 	case consent.FactorBank:
 		return ""
 	}

@@ -67,6 +67,8 @@ func TestWhatIsSaidOfASecondProof(t *testing.T) {
 		"a password alone":                  {both, "", ACRPassword + " [pwd]"},
 		"a one-time code":                   {both, consent.FactorCode, ACRTwoFactors + " [pwd otp]"},
 		"a passkey":                         {both, consent.FactorKey, ACRTwoFactors + " [pwd hwk]"},
+		"a sign-in with a passkey":          {both, consent.FactorKey, ACRTwoFactors + " [hwk mfa]"},
+		"and a one-time code":               {both, consent.FactorCode, ACRTwoFactors + " [hwk otp mfa]"},
 		"the bank's own sign-in":            {both, consent.FactorBank, ACRTwoFactors + " []"},
 		"nobody asked":                      {`{}`, consent.FactorCode, " []"},
 		"a password is demanded":            {only, consent.FactorCode, ACRPassword + " []"},
@@ -76,7 +78,11 @@ func TestWhatIsSaidOfASecondProof(t *testing.T) {
 		if err != nil {
 			t.Fatal(err)
 		}
-		id := a.identity(consent.Authorization{SecondFactor: tt.factor})
+		by := consent.Authorization{SecondFactor: tt.factor}
+		if strings.Contains(tt.want, "[hwk") {
+			by.FirstFactor = consent.FactorKey
+		}
+		id := a.identity(by)
 		if got := id.ACR + " [" + id.AMR + "]"; got != tt.want {
 			t.Errorf("%s: %s, want %s", name, got, tt.want)
 		}

@@ -36,6 +36,9 @@ type Authorization struct {
 
 	Consumer        ConsumerID // empty until signed in
 	AuthenticatedAt time.Time
+	// FirstFactor is FactorKey for somebody who signed in with a passkey and
+	// gave no password; empty for everybody else.
+	FirstFactor Factor
 	// SecondFactor is by what the person proved a second time who they are,
 	// and SecondFactorAt when; empty until they did.
 	SecondFactor   Factor

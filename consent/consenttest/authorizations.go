@@ -133,7 +133,7 @@ func replaceWhole(t *testing.T, s consent.Authorizations) {
 	a.Browser = "browser-" + uuid.NewString() // a session is renamed at sign-in
 	a.Consumer = "consumer"
 	a.AuthenticatedAt = time.Now().UTC().Truncate(time.Second)
-	a.SecondFactor, a.SecondFactorAt = consent.FactorCode, a.AuthenticatedAt.Add(time.Second)
+	a.FirstFactor, a.SecondFactor, a.SecondFactorAt = consent.FactorKey, consent.FactorCode, a.AuthenticatedAt.Add(time.Second)
 	a.Accounts = []fdx.AccountID{"b", `a "quoted" \ one`, "c,d"}
 	a.Decision = consent.Approved
 	a.Disclosure = consent.Disclosure{Version: "2026-11", Locale: "sv", Text: "Du delar …"}

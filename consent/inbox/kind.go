@@ -21,9 +21,12 @@ const (
 	Policy   Kind = "policy" // the app's policy, terms or description changed
 	Owner    Kind = "owner"  // the app has another owner
 	// Sign-ins and the person's own record; about no grant.
-	Browser Kind = "browser" // a sign-in from a browser not seen before
-	Export  Kind = "export"  // a copy of the record was made
-	Erase   Kind = "erase"   // the record is to be erased
+	Browser        Kind = "browser" // a sign-in from a browser not seen before
+	PasskeyAdded   Kind = "passkey_added"
+	PasskeyRemoved Kind = "passkey_removed"
+	PasskeyCopied  Kind = "passkey_copied" // one was refused that may be a copy
+	Export         Kind = "export"         // a copy of the record was made
+	Erase          Kind = "erase"          // the record is to be erased
 )
 
 // UnusedDays is after how many days without a read a person is told.
@@ -33,7 +36,8 @@ const UnusedDays = 60
 func Kinds() []Kind {
 	return []Kind{
 		Granted, Changed, Stopped, Ended, Paused, Resumed, Held, Released, Slowed,
-		Ending30, Ending7, Ending1, Unused, Policy, Owner, Browser, Export, Erase,
+		Ending30, Ending7, Ending1, Unused, Policy, Owner, Browser,
+		PasskeyAdded, PasskeyRemoved, PasskeyCopied, Export, Erase,
 	}
 }
 

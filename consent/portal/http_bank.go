@@ -169,7 +169,7 @@ func (p *Portal) decides(j *journey, who consent.ConsumerID) {
 		j.a.Accounts = nil // somebody else chose those
 	}
 	j.a.Consumer, j.a.AuthenticatedAt = who, p.c.Now()
-	j.a.SecondFactor, j.a.SecondFactorAt = "", time.Time{}
+	j.a.FirstFactor, j.a.SecondFactor, j.a.SecondFactorAt = "", "", time.Time{}
 }
 
 // refusedBefore says what happened to somebody who comes back with nothing.

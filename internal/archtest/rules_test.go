@@ -46,7 +46,9 @@ var rows = []row{
 	{"internal/audit/ledger", 2, nil},
 	{"internal/login", 2, nil},
 	{"internal/banklogin", 3, nil},
-	{"internal/login/logintest", 2, []string{"internal/login"}},
+	{"internal/passkey", 3, []string{"internal/passkey/passkeytest"}}, // in tests
+	{"internal/passkey/passkeytest", 3, nil},
+	{"internal/login/logintest", 2, []string{"internal/login", "consent/inbox"}},
 
 	// The parts that answer requests. Siblings do not import each other.
 	{"authz", 3, []string{"authz/internal/engine"}},
@@ -120,6 +122,7 @@ var dependencies = []dependency{
 	{path: "github.com/redis/go-redis/v9", only: []string{"internal/redis"}},
 	{path: "github.com/coreos/go-oidc", only: []string{"internal/banklogin"}},
 	{path: "golang.org/x/oauth2", only: []string{"internal/banklogin"}},
+	{path: "github.com/go-webauthn/webauthn", only: []string{"internal/passkey"}},
 	{path: "github.com/wneessen/go-mail", only: []string{"internal/mail"}},
 	{path: "codeberg.org/go-pdf/fpdf", only: []string{"resource/sandbox/paper"}},
 	{path: "github.com/gin-gonic/gin", files: "http*.go"},

@@ -124,8 +124,11 @@ func (c *Codes) Sent(ctx context.Context, who consent.ConsumerID, purpose string
 func (c *Codes) Send(ctx context.Context, who consent.ConsumerID, purpose string, locales []string) (reference string, err error) {
 	now := c.c.Now().UTC().Truncate(time.Microsecond)
 	asks := c.asks(who)
-	wait, err := c.c.Throttle.Begin(ctx, now, Subject{asks, waits(freeCodes)})
+	counted := Subject{asks, waits(freeCodes)}
+	wait, err := c.c.Throttle.Begin(ctx, now, counted)
 	switch {
+	case errors.Is(err, ErrBusy):
+		return "", &Wait{For: time.Second} // as many as may be are on their way out
 	case err != nil:
 		return "", fmt.Errorf("count codes: %w", err)
 	case wait > 0:
@@ -138,6 +141,9 @@ func (c *Codes) Send(ctx context.Context, who consent.ConsumerID, purpose string
 	}, now.Add(-CodePause))
 	if err == nil && put {
 		if err = c.c.Sender.Send(ctx, m); err == nil {
+			// It counts until one is used. The code is on its way, whatever
+			// becomes of the count.
+			_ = c.c.Throttle.Fail(context.WithoutCancel(ctx), now, counted)
 			return m.Reference, nil
 		}
 		// Nobody has the code: the next page must not say that it was sent.

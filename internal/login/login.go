@@ -65,8 +65,21 @@ const (
 	BankLogin Method = "ext"
 )
 
-// SignIn is one attempt, as the person is shown it later.
+// Event is what happened to somebody's sign-in, besides an attempt.
+type Event string
+
+// The events.
+const (
+	Attempted      Event = ""        // somebody tried to sign in
+	Proved         Event = "proved"  // somebody who is signed in tried to prove once more who they are
+	PasskeyAdded   Event = "added"   // there is one passkey more
+	PasskeyRemoved Event = "removed" // there is one less
+	PasskeyCopied  Event = "copied"  // one was refused that may be a copy
+)
+
+// SignIn is one attempt, or another event, as the person is shown it later.
 type SignIn struct {
+	Event Event
 	// Consumer is empty when nobody has that username.
 	Consumer consent.ConsumerID
 	At       time.Time
@@ -98,7 +111,8 @@ type Config struct {
 	// Concurrent is how many passwords are hashed at the same time, at 19 MiB
 	// and one core each; 0 is 4.
 	Concurrent int
-	// Patience is how long an attempt waits for its turn; 0 is 3 s.
+	// Patience is how long an attempt waits for its turn; 0 is 3 s, and it is
+	// less than half of AttemptLife.
 	Patience time.Duration
 }
 
@@ -108,10 +122,10 @@ type Config struct {
 // network, further attempts have to wait: 30 s, then twice as long each time,
 // up to 15 min. All instances share the counts.
 type Login struct {
-	c      Config
-	secret secret
-	turns  chan struct{} // one element per hash in the making
-	nobody hash          // what an absent person's password is compared with
+	c        Config
+	attempts Attempts
+	turns    chan struct{} // one element per hash in the making
+	nobody   hash          // what an absent person's password is compared with
 }
 
 // New returns a Login. It does no I/O.
@@ -119,8 +133,8 @@ func New(c Config) (*Login, error) {
 	if c.Store == nil || c.Throttle == nil || c.Journal == nil || len(c.Secret) < minSecret {
 		return nil, errors.New("login: Store, Throttle, Journal and a Secret of 32 bytes are required")
 	}
-	if c.Concurrent < 0 || c.Patience < 0 {
-		return nil, errors.New("login: Concurrent and Patience must not be negative")
+	if c.Concurrent < 0 || c.Patience < 0 || c.Patience >= AttemptLife/2 {
+		return nil, errors.New("login: Concurrent and Patience must not be negative, and Patience less than 5 s")
 	}
 	if c.Concurrent == 0 {
 		c.Concurrent = 4
@@ -132,7 +146,8 @@ func New(c Config) (*Login, error) {
 		c.Now = time.Now
 	}
 	return &Login{
-		c: c, secret: c.Secret, turns: make(chan struct{}, c.Concurrent),
+		c: c, attempts: Attempts{Throttle: c.Throttle, Journal: c.Journal, Secret: c.Secret, Patience: c.Patience},
+		turns:  make(chan struct{}, c.Concurrent),
 		nobody: hash{params: present, salt: make([]byte, saltBytes), key: make([]byte, keyBytes)},
 	}, nil
 }
@@ -151,40 +166,9 @@ func (l *Login) Authenticate(ctx context.Context, a Attempt) (consent.ConsumerID
 	if a.Username == "" || len(a.Username) > maxUsername || !utf8.ValidString(a.Username) || !usable(a.Password) {
 		return "", ErrCredentials
 	}
-	now, network := l.c.Now(), Network(a.From)
-	username := l.secret.of("username", a.Username)
-	subjects, keys := []Subject{{username, waits(freeFailures)}}, []Key{username}
-	if network.IsValid() {
-		keys = append(keys, l.secret.of("network", network.String()))
-		subjects = append(subjects, Subject{keys[1], waits(freeNetwork)})
-	}
-	// Counted before the work, so that attempts sent in parallel cannot all
-	// slip through before the first one has failed.
-	wait, err := l.c.Throttle.Begin(ctx, now, subjects...)
-	switch {
-	case err != nil:
-		return "", fmt.Errorf("count attempt: %w", err)
-	case wait > 0:
-		return "", &Wait{For: wait}
-	}
-	found, err := l.judge(ctx, a)
-	if err != nil && !errors.Is(err, ErrCredentials) {
-		// Nobody guessed anything.
-		return "", errors.Join(err, l.c.Throttle.Undo(context.WithoutCancel(ctx), keys...))
-	}
-	// The attempt stands, so what it led to is written down even when the
-	// person has gone away.
-	ctx = context.WithoutCancel(ctx)
-	noted := l.c.Journal.Note(ctx, SignIn{Consumer: found, At: now, Method: Password, Refused: err != nil, Network: network})
-	if err != nil {
-		return "", err // that nothing was noted must not tell who exists
-	}
-	// A success clears the username. It must not clear the network, or one
-	// account of one's own would be a way to go on guessing at others.
-	if err := errors.Join(noted, l.c.Throttle.Forget(ctx, username), l.c.Throttle.Undo(ctx, keys[1:]...)); err != nil {
-		return "", fmt.Errorf("note sign-in: %w", err)
-	}
-	return found, nil
+	return l.attempts.Make(ctx, l.attempts.Key("username", a.Username),
+		SignIn{At: l.c.Now(), Method: Password, Network: Network(a.From)},
+		func(ctx context.Context) (consent.ConsumerID, error) { return l.judge(ctx, a) })
 }
 
 // judge returns whose username it is, also beside ErrCredentials.

@@ -52,36 +52,53 @@ func hashed(t *testing.T, password string) string {
 // book is a Throttle and a Journal in memory. logintest has the one that is
 // held to the contract; this package cannot import it from inside.
 type book struct {
-	mu    sync.Mutex
-	n     map[Key]int
-	until map[Key]time.Time
-	notes []SignIn
+	mu       sync.Mutex
+	n        map[Key]int
+	underWay map[Key]int
+	until    map[Key]time.Time
+	notes    []SignIn
+	broken   error // of Fail
 }
 
 func (b *book) Begin(_ context.Context, now time.Time, subjects ...Subject) (time.Duration, error) {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	if b.n == nil {
-		b.n, b.until = map[Key]int{}, map[Key]time.Time{}
+		b.n, b.underWay, b.until = map[Key]int{}, map[Key]int{}, map[Key]time.Time{}
 	}
 	for _, s := range subjects {
 		if w := b.until[s.Key].Sub(now); w > 0 {
 			return w, nil
 		}
+		if b.underWay[s.Key] >= max(1, s.Free()-b.n[s.Key]) {
+			return 0, ErrBusy
+		}
 	}
 	for _, s := range subjects {
+		b.underWay[s.Key]++
+	}
+	return 0, nil
+}
+
+func (b *book) Fail(_ context.Context, now time.Time, subjects ...Subject) error {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	if b.broken != nil {
+		return b.broken
+	}
+	for _, s := range subjects {
+		b.underWay[s.Key]--
 		b.n[s.Key]++
 		b.until[s.Key] = now.Add(s.Waits[min(b.n[s.Key], len(s.Waits))-1])
 	}
-	return 0, nil
+	return nil
 }
 
 func (b *book) Undo(_ context.Context, keys ...Key) error {
 	b.mu.Lock()
 	defer b.mu.Unlock()
 	for _, k := range keys {
-		b.n[k]--
-		delete(b.until, k)
+		b.underWay[k]--
 	}
 	return nil
 }
@@ -249,7 +266,7 @@ func TestOneNetworkGuessesAtManyPeople(t *testing.T) {
 	if err := from("ada", "right", "192.0.2.7"); err != nil {
 		t.Fatal(err)
 	}
-	key := l.secret.of("network", "192.0.2.0/24")
+	key := l.attempts.Key("network", "192.0.2.0/24")
 	if b.n[key] != 0 {
 		t.Fatalf("a success counts %d", b.n[key])
 	}
@@ -309,7 +326,7 @@ func TestGuessesInParallelAreCounted(t *testing.T) {
 	t.Parallel()
 	store := people{"ada": {"c-ada", hashed(t, "right")}}
 	c := &clock{t: time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)}
-	l := newLogin(t, Config{Store: store, Now: c.now, Patience: time.Minute})
+	l := newLogin(t, Config{Store: store, Now: c.now, Patience: AttemptLife/2 - 1})
 	var wg sync.WaitGroup
 	var mu sync.Mutex
 	judged := 0
@@ -334,6 +351,41 @@ func TestGuessesInParallelAreCounted(t *testing.T) {
 	c.advance(firstWait)
 	if who, err := try(l, "ada", "right"); who != "c-ada" || err != nil {
 		t.Errorf("after the wait: %q, %v", who, err)
+	}
+}
+
+func TestRightPasswordsAtOncePunishNobody(t *testing.T) {
+	t.Parallel()
+	b := &book{}
+	l := newLogin(t, Config{Store: people{"ada": {"c-ada", hashed(t, "right")}}, Throttle: b, Journal: b, Patience: AttemptLife/2 - 1})
+	var wg sync.WaitGroup
+	for range 2 * freeFailures {
+		wg.Go(func() {
+			who, err := try(l, "ada", "right")
+			for errors.Is(err, ErrBusy) { // a slow machine, and no wait
+				who, err = try(l, "ada", "right")
+			}
+			if who != "c-ada" || err != nil {
+				t.Errorf("got %q, %v", who, err)
+			}
+		})
+	}
+	wg.Wait()
+	// Nor does a slip afterwards.
+	if _, err := try(l, "ada", "wrong"); !errors.Is(err, ErrCredentials) {
+		t.Error(err)
+	}
+	if _, err := try(l, "ada", "right"); err != nil {
+		t.Error(err)
+	}
+}
+
+func TestAFailureThatCannotBeCountedTellsNothing(t *testing.T) {
+	t.Parallel()
+	b := &book{broken: errors.New("down")}
+	l := newLogin(t, Config{Store: people{"ada": {"c-ada", hashed(t, "right")}}, Throttle: b, Journal: b})
+	if _, err := try(l, "ada", "wrong"); !errors.Is(err, b.broken) || errors.Is(err, ErrCredentials) {
+		t.Errorf("got %v", err)
 	}
 }
 
@@ -365,6 +417,7 @@ func TestConfigIsChecked(t *testing.T) {
 		"no journal":        {Store: people{}, Throttle: &book{}, Secret: testSecret()},
 		"a short secret":    {Store: people{}, Throttle: &book{}, Journal: &book{}, Secret: testSecret()[1:]},
 		"negative turns":    {Store: people{}, Throttle: &book{}, Journal: &book{}, Secret: testSecret(), Concurrent: -1},
+		"too much patience": {Store: people{}, Throttle: &book{}, Journal: &book{}, Secret: testSecret(), Patience: AttemptLife / 2},
 		"negative patience": {Store: people{}, Throttle: &book{}, Journal: &book{}, Secret: testSecret(), Patience: -1},
 	} {
 		if _, err := New(c); err == nil {

@@ -242,7 +242,8 @@ accesses AS (DELETE FROM oauth_access WHERE grant_id IN (SELECT grant_id FROM th
 journeys AS (DELETE FROM authorization_progress WHERE consumer_id = $2),
 sessions AS (DELETE FROM web_session WHERE consumer_id = $2),
 attempts AS (DELETE FROM sign_in_attempt WHERE consumer_id = $2),
-one_time AS (DELETE FROM one_time_code WHERE consumer_id = $2)
+one_time AS (DELETE FROM one_time_code WHERE consumer_id = $2),
+passkeys AS (DELETE FROM passkey_holder WHERE consumer_id = $2)
 UPDATE person SET bank_id = NULL, erased_at = clock_timestamp() WHERE pseudonym = $1 AND bank_id = $2`
 
 // EraseDue erases at most limit persons whose wish is due, each as a whole or

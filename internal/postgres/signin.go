@@ -92,11 +92,19 @@ func (s SignIns) SetPassword(ctx context.Context, username, hash string) error {
 	return s.change(ctx, "set password", consent.ErrNotFound, sqlSetPassword, username, hash)
 }
 
+// Whoever loses their last username loses their passkeys with it, or they would
+// sign in still.
 const sqlRemoveLogin = `
-DELETE FROM login_account WHERE username = $1`
+WITH gone AS (DELETE FROM login_account WHERE username = $1 RETURNING consumer_id),
+keys AS (
+    DELETE FROM passkey_holder h USING gone
+    WHERE h.consumer_id = gone.consumer_id
+      AND NOT EXISTS (SELECT a.username FROM login_account a WHERE a.consumer_id = gone.consumer_id AND a.username <> $1))
+SELECT consumer_id FROM gone`
 
-// RemoveLogin takes a username away, or returns consent.ErrNotFound. Sessions
-// go on until they end. One round trip.
+// RemoveLogin takes a username away, and with a person's last one their
+// passkeys; or it returns consent.ErrNotFound. Sessions go on until they end.
+// One round trip.
 func (s SignIns) RemoveLogin(ctx context.Context, username string) error {
 	return s.change(ctx, "remove login", consent.ErrNotFound, sqlRemoveLogin, username)
 }
@@ -122,10 +130,14 @@ type Account struct {
 	Consumer  consent.ConsumerID `db:"consumer_id" json:"consumer"`
 	CreatedAt time.Time          `db:"created_at" json:"created_at"`
 	ChangedAt time.Time          `db:"changed_at" json:"changed_at"`
+	// Passkeys is how many the person has.
+	Passkeys int `db:"passkeys" json:"passkeys"`
 }
 
 const sqlLogins = `
-SELECT username, consumer_id, created_at, changed_at FROM login_account ORDER BY username`
+SELECT a.username, a.consumer_id, a.created_at, a.changed_at,
+       (SELECT count(k.passkey_id) FROM passkey k WHERE k.consumer_id = a.consumer_id) AS passkeys
+FROM login_account a ORDER BY a.username`
 
 // Logins returns all accounts by username; nil when there are none. One round
 // trip.
@@ -143,37 +155,49 @@ func (s SignIns) Logins(ctx context.Context) ([]Account, error) {
 
 // Failures in a row.
 
+// A row that has to wait, or has no room, is left alone.
+const sqlBeginAttempt = `
+INSERT INTO login_throttle AS t (subject, failures, wait_until, forget_at, under_way, over_at)
+VALUES ($1, 0, '-infinity', $4, 1, $5)
+ON CONFLICT (subject) DO UPDATE SET
+    failures = CASE WHEN t.forget_at <= $2 THEN 0 ELSE t.failures END,
+    forget_at = $4,
+    under_way = CASE WHEN t.over_at <= $2 THEN 1 ELSE t.under_way + 1 END,
+    over_at = $5
+WHERE t.wait_until <= $2 AND ($3::integer = 0
+    OR CASE WHEN t.over_at <= $2 THEN 0 ELSE t.under_way END
+        < greatest(1, $3::integer - CASE WHEN t.forget_at <= $2 THEN 0 ELSE t.failures END))`
+
 // The pause after the nth failure is the nth of the list, and the last one
-// after that. A row that has to wait is left alone.
-const sqlCountAttempt = `
+// after that.
+const sqlFailAttempt = `
 INSERT INTO login_throttle AS t (subject, failures, wait_until, forget_at)
 VALUES ($1, 1, $2::timestamptz + make_interval(secs => ($3::float8[])[1]), $4)
 ON CONFLICT (subject) DO UPDATE SET
     failures = CASE WHEN t.forget_at <= $2 THEN 1 ELSE t.failures + 1 END,
-    wait_until = $2::timestamptz + make_interval(secs => ($3::float8[])[
-        least(CASE WHEN t.forget_at <= $2 THEN 1 ELSE t.failures + 1 END, cardinality($3::float8[]))]),
-    forget_at = $4
-WHERE t.wait_until <= $2`
+    wait_until = greatest(t.wait_until, $2::timestamptz + make_interval(secs => ($3::float8[])[
+        least(CASE WHEN t.forget_at <= $2 THEN 1 ELSE t.failures + 1 END, cardinality($3::float8[]))])),
+    forget_at = $4,
+    under_way = greatest(t.under_way - 1, 0)`
 
 const sqlWaitUntil = `
-SELECT wait_until FROM login_throttle WHERE subject = ANY ($1) ORDER BY wait_until DESC LIMIT 1`
+SELECT wait_until FROM login_throttle WHERE subject = ANY ($1) AND wait_until > $2 ORDER BY wait_until DESC LIMIT 1`
 
-// errWait rolls back what was counted for the other subjects.
+// errWait rolls back what was noted for the other subjects.
 var errWait = errors.New("postgres: has to wait")
+
+// inOrder sorts subjects, so that two attempts never wait for each other.
+func inOrder(subjects []login.Subject) []login.Subject {
+	return slices.SortedFunc(slices.Values(subjects), func(a, b login.Subject) int { return bytes.Compare(a.Key[:], b.Key[:]) })
+}
 
 // Begin implements login.Throttle. Two round trips and one per subject, one
 // more to explain a refusal.
 func (s SignIns) Begin(ctx context.Context, now time.Time, subjects ...login.Subject) (time.Duration, error) {
-	// In one order, so that two attempts never wait for each other.
-	subjects = slices.SortedFunc(slices.Values(subjects), func(a, b login.Subject) int { return bytes.Compare(a.Key[:], b.Key[:]) })
 	now = now.UTC().Truncate(time.Microsecond) // as the server keeps it
 	err := s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		for _, sub := range subjects {
-			pauses := make([]float64, len(sub.Waits))
-			for i, w := range sub.Waits {
-				pauses[i] = w.Seconds()
-			}
-			tag, err := tx.Exec(ctx, sqlCountAttempt, sub.Key[:], now, pauses, now.Add(login.Memory))
+		for _, sub := range inOrder(subjects) {
+			tag, err := tx.Exec(ctx, sqlBeginAttempt, sub.Key[:], now, sub.Free(), now.Add(login.Memory), now.Add(login.AttemptLife))
 			if err != nil {
 				return err
 			}
@@ -185,7 +209,7 @@ func (s SignIns) Begin(ctx context.Context, now time.Time, subjects ...login.Sub
 	})
 	if !errors.Is(err, errWait) {
 		if err != nil {
-			return 0, fmt.Errorf("count attempt: %w", err)
+			return 0, fmt.Errorf("begin attempt: %w", err)
 		}
 		return 0, nil
 	}
@@ -198,22 +222,40 @@ func (s SignIns) Begin(ctx context.Context, now time.Time, subjects ...login.Sub
 	}
 	var r waitRow
 	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
-		r, err = one[waitRow](ctx, c, errWait, sqlWaitUntil, keys)
+		r, err = one[waitRow](ctx, c, login.ErrBusy, sqlWaitUntil, keys, now)
 		return err
 	})
-	if err != nil && !errors.Is(err, errWait) {
+	if err != nil {
 		return 0, fmt.Errorf("find wait: %w", err)
 	}
-	// It may have been lifted meanwhile: this attempt was refused all the same.
-	return max(r.WaitUntil.Sub(now), time.Second), nil
+	return r.WaitUntil.Sub(now), nil
+}
+
+// Fail implements login.Throttle. One round trip.
+func (s SignIns) Fail(ctx context.Context, now time.Time, subjects ...login.Subject) error {
+	now = now.UTC().Truncate(time.Microsecond)
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		var b pgx.Batch
+		for _, sub := range inOrder(subjects) {
+			pauses := make([]float64, len(sub.Waits))
+			for i, w := range sub.Waits {
+				pauses[i] = w.Seconds()
+			}
+			b.Queue(sqlFailAttempt, sub.Key[:], now, pauses, now.Add(login.Memory))
+		}
+		return c.SendBatch(ctx, &b).Close()
+	})
+	if err != nil {
+		return fmt.Errorf("count failure: %w", err)
+	}
+	return nil
 }
 
 const sqlUndoAttempt = `
-UPDATE login_throttle SET failures = greatest(failures - 1, 0), wait_until = '-infinity'
-WHERE subject = $1`
+UPDATE login_throttle SET under_way = greatest(under_way - 1, 0) WHERE subject = $1`
 
 const sqlForgetAttempts = `
-DELETE FROM login_throttle WHERE subject = $1`
+UPDATE login_throttle SET failures = 0, wait_until = '-infinity' WHERE subject = $1`
 
 // Undo implements login.Throttle. One round trip, none without keys.
 func (s SignIns) Undo(ctx context.Context, keys ...login.Key) error {
@@ -253,19 +295,24 @@ func (s SignIns) exec(ctx context.Context, what, sql string, args ...any) error 
 // Past sign-ins.
 
 const sqlNoteSignIn = `
-INSERT INTO sign_in_attempt (consumer_id, at, method, refused, network) VALUES ($1, $2, $3, $4, $5)`
+INSERT INTO sign_in_attempt (consumer_id, at, method, refused, network, event) VALUES ($1, $2, $3, $4, $5, $6)`
 
-// Note implements login.Journal. One round trip.
-func (s SignIns) Note(ctx context.Context, a login.SignIn) error {
+// noted are the arguments of sqlNoteSignIn.
+func noted(a login.SignIn) []any {
 	network := ""
 	if a.Network.IsValid() {
 		network = a.Network.String()
 	}
-	return s.exec(ctx, "note sign-in", sqlNoteSignIn, string(a.Consumer), a.At, string(a.Method), a.Refused, network)
+	return []any{string(a.Consumer), a.At, string(a.Method), a.Refused, network, string(a.Event)}
+}
+
+// Note implements login.Journal. One round trip.
+func (s SignIns) Note(ctx context.Context, a login.SignIn) error {
+	return s.exec(ctx, "note sign-in", sqlNoteSignIn, noted(a)...)
 }
 
 const sqlSignIns = `
-SELECT at, method, refused, network FROM sign_in_attempt
+SELECT at, method, refused, network, event FROM sign_in_attempt
 WHERE consumer_id = $1 AND consumer_id <> '' ORDER BY at DESC, attempt_id DESC LIMIT $2`
 
 // SignIns returns the attempts to sign in as a person, newest first, at most
@@ -276,6 +323,7 @@ func (s SignIns) SignIns(ctx context.Context, who consent.ConsumerID, limit int)
 		Method  string    `db:"method"`
 		Refused bool      `db:"refused"`
 		Network string    `db:"network"`
+		Event   string    `db:"event"`
 	}
 	var rows []attemptRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
@@ -288,7 +336,7 @@ func (s SignIns) SignIns(ctx context.Context, who consent.ConsumerID, limit int)
 	var list []login.SignIn
 	for _, r := range rows {
 		network, _ := netip.ParsePrefix(r.Network) // the zero Prefix when empty
-		list = append(list, login.SignIn{Consumer: who, At: r.At.UTC(), Method: login.Method(r.Method), Refused: r.Refused, Network: network})
+		list = append(list, login.SignIn{Event: login.Event(r.Event), Consumer: who, At: r.At.UTC(), Method: login.Method(r.Method), Refused: r.Refused, Network: network})
 	}
 	return list, nil
 }

@@ -127,6 +127,11 @@ DELETE FROM one_time_code WHERE (consumer_id, purpose) IN (
     SELECT consumer_id, purpose FROM one_time_code WHERE expires_at <= statement_timestamp() - ` + keep + `
     ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
 
+const sqlPruneChallenges = `
+DELETE FROM passkey_challenge WHERE challenge IN (
+    SELECT challenge FROM passkey_challenge WHERE expires_at <= statement_timestamp()
+    ORDER BY expires_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
 // People are shown the attempts of the last 30 days.
 const sqlPruneSignIns = `
 DELETE FROM sign_in_attempt WHERE attempt_id IN (
@@ -146,10 +151,10 @@ type Swept struct {
 // Sweep writes down that grants whose time is over are EXPIRED, with event and
 // notification, makes the partitions of the months to come, erases persons
 // whose wish is due, and deletes proofs, pushed requests, decisions, codes,
-// tokens, sessions, notifications, one-time codes and attempts to sign in that
+// tokens, sessions, notifications, one-time codes, challenges and attempts to sign in that
 // are over. Each kind is a transaction of its own of at most limit rows. Any
 // number of processes may sweep at once. Nothing depends on when or whether it
-// runs but disk space and the promptness of notices. Nineteen round trips, one
+// runs but disk space and the promptness of notices. Twenty round trips, one
 // more when recipients are to be called, and one for each person who is erased.
 func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 	if limit < 1 {
@@ -182,7 +187,7 @@ func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 	for _, sql := range []string{
 		sqlPruneProofs, sqlPrunePushed, sqlPruneAuthorizations, sqlPruneCodes,
 		sqlPruneAccess, sqlPruneClientAccess, sqlPruneRefresh, sqlPruneSessions, sqlPruneNotifications,
-		sqlPruneThrottle, sqlPruneOneTimeCodes, sqlPruneSignIns,
+		sqlPruneThrottle, sqlPruneOneTimeCodes, sqlPruneChallenges, sqlPruneSignIns,
 	} {
 		n, err := run(sql)
 		if err != nil {

@@ -23,6 +23,8 @@ type count struct {
 	failures  int
 	waitUntil time.Time
 	forgetAt  time.Time
+	underWay  int
+	overAt    time.Time
 }
 
 type code struct {
@@ -36,26 +38,54 @@ func (m *Memory) Begin(_ context.Context, now time.Time, subjects ...login.Subje
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	var wait time.Duration
+	full := false
 	for _, s := range subjects {
-		wait = max(wait, m.counts[s.Key].waitUntil.Sub(now))
+		c := m.count(s.Key, now)
+		wait = max(wait, c.waitUntil.Sub(now))
+		full = full || s.Free() > 0 && c.underWay >= max(1, s.Free()-c.failures)
 	}
 	if wait > 0 {
 		return wait, nil
 	}
-	if m.counts == nil {
-		m.counts = map[login.Key]count{}
+	if full {
+		return 0, login.ErrBusy
 	}
 	for _, s := range subjects {
-		c := m.counts[s.Key]
-		if !now.Before(c.forgetAt) {
-			c.failures = 0
-		}
-		c.failures++
-		c.waitUntil = now.Add(s.Waits[min(c.failures, len(s.Waits))-1])
-		c.forgetAt = now.Add(login.Memory)
+		c := m.count(s.Key, now)
+		c.underWay++
+		c.overAt, c.forgetAt = now.Add(login.AttemptLife), now.Add(login.Memory)
 		m.counts[s.Key] = c
 	}
 	return 0, nil
+}
+
+// count returns what is counted of a subject at now.
+func (m *Memory) count(k login.Key, now time.Time) count {
+	if m.counts == nil {
+		m.counts = map[login.Key]count{}
+	}
+	c := m.counts[k]
+	if !now.Before(c.forgetAt) {
+		c.failures, c.waitUntil = 0, time.Time{}
+	}
+	if !now.Before(c.overAt) {
+		c.underWay = 0
+	}
+	return c
+}
+
+// Fail implements login.Throttle.
+func (m *Memory) Fail(_ context.Context, now time.Time, subjects ...login.Subject) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	for _, s := range subjects {
+		c := m.count(s.Key, now)
+		c.failures++
+		c.underWay = max(c.underWay-1, 0)
+		c.waitUntil, c.forgetAt = now.Add(s.Waits[min(c.failures, len(s.Waits))-1]), now.Add(login.Memory)
+		m.counts[s.Key] = c
+	}
+	return nil
 }
 
 // Undo implements login.Throttle.
@@ -64,7 +94,7 @@ func (m *Memory) Undo(_ context.Context, keys ...login.Key) error {
 	defer m.mu.Unlock()
 	for _, k := range keys {
 		if c, ok := m.counts[k]; ok {
-			c.failures, c.waitUntil = max(c.failures-1, 0), time.Time{}
+			c.underWay = max(c.underWay-1, 0)
 			m.counts[k] = c
 		}
 	}
@@ -75,7 +105,10 @@ func (m *Memory) Undo(_ context.Context, keys ...login.Key) error {
 func (m *Memory) Forget(_ context.Context, key login.Key) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
-	delete(m.counts, key)
+	if c, ok := m.counts[key]; ok {
+		c.failures, c.waitUntil = 0, time.Time{}
+		m.counts[key] = c
+	}
 	return nil
 }
 

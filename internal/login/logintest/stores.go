@@ -29,6 +29,7 @@ var noon = time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 // and people that the test names.
 func Stores(t *testing.T, fresh func(*testing.T) Store) {
 	t.Run("failures have to wait", func(t *testing.T) { t.Parallel(); throttle(t, fresh(t)) })
+	t.Run("no more attempts are under way than may fail", func(t *testing.T) { t.Parallel(); room(t, fresh(t)) })
 	t.Run("attempts in parallel are counted", func(t *testing.T) { t.Parallel(); parallel(t, fresh(t)) })
 	t.Run("a code is good once", func(t *testing.T) { t.Parallel(); codes(t, fresh(t)) })
 	t.Run("a code is good once in a race", func(t *testing.T) { t.Parallel(); race(t, fresh(t)) })
@@ -45,39 +46,101 @@ func throttle(t *testing.T, s Store) {
 			t.Fatalf("waits %v, want %v; %v", w, want, err)
 		}
 	}
-	begin(noon, 0, ada, net)
-	begin(noon, 0, ada, net)
-	begin(noon, 0, ada, net)
+	fail := func(now time.Time, subjects ...login.Subject) {
+		t.Helper()
+		begin(now, 0, subjects...)
+		if err := s.Fail(ctx, now, subjects...); err != nil {
+			t.Fatal(err)
+		}
+	}
+	fail(noon, ada, net)
+	fail(noon, ada, net)
+	fail(noon, ada, net)
 	begin(noon, 30*time.Second, ada, net)
 	begin(noon, 30*time.Second, net, ada)
 	begin(noon.Add(29*time.Second), time.Second, ada)
-	begin(noon.Add(30*time.Second), 0, ada) // too soon did not count: the fourth failure
+	fail(noon.Add(30*time.Second), ada) // too soon did not count: the fourth failure
 	begin(noon.Add(30*time.Second), time.Minute, ada)
-	begin(noon.Add(90*time.Second), 0, ada)
+	fail(noon.Add(90*time.Second), ada)
 	begin(noon.Add(90*time.Second), time.Minute, ada) // the last wait is for all that follow
 
-	// An attempt that was not judged neither counts nor leads to a wait.
+	// What did not fail neither counts nor leads to a wait.
+	begin(noon.Add(150*time.Second), 0, ada)
 	if err := s.Undo(ctx, ada.Key, login.Key{99}); err != nil {
 		t.Fatal(err)
 	}
-	begin(noon.Add(90*time.Second), 0, ada)
-	if err := s.Forget(ctx, ada.Key); err != nil {
+	begin(noon.Add(150*time.Second), 0, ada)
+	if err := errors.Join(s.Forget(ctx, ada.Key), s.Undo(ctx, ada.Key), s.Forget(ctx, login.Key{99})); err != nil {
 		t.Fatal(err)
 	}
-	begin(noon.Add(91*time.Second), 0, ada)
-	begin(noon.Add(91*time.Second), 0, ada)
-	begin(noon.Add(91*time.Second), 0, ada)
-	begin(noon.Add(91*time.Second), 30*time.Second, ada)
+	again := noon.Add(151 * time.Second)
+	fail(again, ada)
+	fail(again, ada)
+	fail(again, ada)
+	begin(again, 30*time.Second, ada)
 	// Forgotten by itself.
-	later := noon.Add(91*time.Second + login.Memory)
-	begin(later, 0, ada)
-	begin(later, 0, ada)
-	begin(later, 0, ada)
+	later := again.Add(login.Memory)
+	fail(later, ada)
+	fail(later, ada)
+	fail(later, ada)
 	begin(later, 30*time.Second, ada)
 	// Who has to wait does not use up the tries of the other subject.
-	begin(later, 0, login.Subject{Key: login.Key{3}, Waits: []time.Duration{0, time.Minute}})
-	begin(later, 30*time.Second, ada, login.Subject{Key: login.Key{3}, Waits: []time.Duration{0, time.Minute}})
-	begin(later, 0, login.Subject{Key: login.Key{3}, Waits: []time.Duration{0, time.Minute}})
+	other := login.Subject{Key: login.Key{3}, Waits: []time.Duration{0, time.Minute}}
+	fail(later, other)
+	begin(later, 30*time.Second, ada, other)
+	fail(later, other)
+	begin(later, time.Minute, other)
+	// A failure that nothing was noted of before counts as well.
+	lost := login.Subject{Key: login.Key{4}, Waits: []time.Duration{time.Minute}}
+	if err := s.Fail(ctx, later, lost); err != nil {
+		t.Fatal(err)
+	}
+	begin(later, time.Minute, lost)
+}
+
+// room: as many attempts are under way as may fail, and one after that.
+func room(t *testing.T, s Store) {
+	ctx := context.Background()
+	ada := login.Subject{Key: login.Key{21}, Waits: []time.Duration{0, 0, time.Minute}}
+	other := login.Subject{Key: login.Key{22}, Waits: []time.Duration{0, time.Minute}}
+	begin := func(now time.Time, want error, subjects ...login.Subject) {
+		t.Helper()
+		if w, err := s.Begin(ctx, now, subjects...); !errors.Is(err, want) || w != 0 {
+			t.Fatalf("waits %v, %v; want %v", w, err, want)
+		}
+	}
+	must := func(err error) {
+		t.Helper()
+		if err != nil {
+			t.Fatal(err)
+		}
+	}
+	begin(noon, nil, ada)
+	begin(noon, nil, ada)
+	begin(noon, nil, ada)
+	begin(noon, login.ErrBusy, ada)
+	begin(noon, login.ErrBusy, other, ada)
+	begin(noon, nil, other) // was not noted with it
+	begin(noon, nil, other)
+	begin(noon, login.ErrBusy, other)
+	must(s.Undo(ctx, ada.Key)) // a right one
+	begin(noon, nil, ada)
+	must(s.Fail(ctx, noon, ada))
+	begin(noon, login.ErrBusy, ada) // one failed, two are under way
+	// That nothing is heard of them ends them, but no failure.
+	late := noon.Add(login.AttemptLife)
+	begin(late, nil, ada)
+	begin(late, nil, ada)
+	begin(late, login.ErrBusy, ada)
+	must(s.Fail(ctx, late, ada))
+	must(s.Fail(ctx, late, ada))
+	after := late.Add(time.Minute)
+	begin(after, nil, ada) // one at a time from now on
+	begin(after, login.ErrBusy, ada)
+	must(s.Forget(ctx, ada.Key)) // and the one under way still is
+	begin(after, nil, ada)
+	begin(after, nil, ada)
+	begin(after, login.ErrBusy, ada)
 }
 
 func parallel(t *testing.T, s Store) {
@@ -93,11 +156,17 @@ func parallel(t *testing.T, s Store) {
 		}
 		wg.Go(func() {
 			w, err := s.Begin(ctx, noon, subjects...)
+			for errors.Is(err, login.ErrBusy) {
+				w, err = s.Begin(ctx, noon, subjects...)
+			}
 			if err != nil {
 				t.Error(err)
 			}
 			if w == 0 {
 				through.Add(1)
+				if err := s.Fail(ctx, noon, subjects...); err != nil {
+					t.Error(err)
+				}
 			}
 		})
 	}
