@@ -303,6 +303,11 @@ func (s *Server) replace(r *http.Request, id string) (reply, error) {
 	case err != nil:
 		return reply{}, spentStatement(err)
 	}
+	if !client.Status.MayRead() { // it waits for the operator again
+		if err := s.cfg.Stop.SettleRecipient(r.Context(), client.ID); err != nil {
+			return reply{}, err
+		}
+	}
 	return s.registrationAnswer(http.StatusOK, reg, access)
 }
 

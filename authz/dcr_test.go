@@ -622,6 +622,9 @@ func TestReplacingARegistration(t *testing.T) {
 			if a.status != http.StatusOK || m.status() != c.want || a.text("status") != string(c.want) || a.text("registration_access_token") != m.access {
 				t.Errorf("%s: %s, want %s", a, m.status(), c.want)
 			}
+			if told := len(r.cache.stopped) > 0; told != (c.want == consent.RecipientPending) {
+				t.Errorf("the cache was told of %v", r.cache.stopped)
+			}
 			if again := m.read(); again.raw != a.raw {
 				t.Errorf("read back %s\nwant %s", again, a)
 			}
@@ -742,6 +745,9 @@ func TestDeletingARegistration(t *testing.T) {
 	}
 	if a := m.delete(); !a.is(http.StatusServiceUnavailable, "temporarily_unavailable") || m.status() != consent.RecipientSuspended {
 		t.Fatalf("broken off: %s, is %s", a, m.status())
+	}
+	if told := r.cache.stopped; !slices.Equal(told, []consent.RecipientID{consent.RecipientID(m.id)}) {
+		t.Errorf("the cache was told of %v", told)
 	}
 	if a := c.refresh(tokens.text("refresh_token"), nil); !a.is(http.StatusUnauthorized, "invalid_client") {
 		t.Errorf("refresh while it closes: %s", a)

@@ -290,8 +290,9 @@ type cache struct {
 
 	mu       sync.Mutex // guards everything below
 	told     []consent.GrantID
+	stopped  []consent.RecipientID
 	patience time.Duration
-	err      error // of Ended
+	err      error // of Ended and Stopped
 	waited   []time.Duration
 	cold     bool // cannot be asked
 	held     map[token.Hash]cacheEntry
@@ -301,6 +302,21 @@ type cache struct {
 type cacheEntry struct {
 	live token.Live
 	at   time.Time
+}
+
+func (c *cache) Stopped(_ context.Context, id consent.RecipientID) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	c.stopped = append(c.stopped, id)
+	if c.err != nil {
+		return c.err
+	}
+	for h, e := range c.held {
+		if e.live.Share.Recipient == id {
+			delete(c.held, h)
+		}
+	}
+	return nil
 }
 
 func (c *cache) Ended(ctx context.Context, id consent.GrantID, epoch int64) error {

@@ -209,6 +209,12 @@ type ears struct {
 }
 
 func (e *ears) Ended(ctx context.Context, _ consent.GrantID, epoch int64) error {
+	return e.hear(ctx, epoch)
+}
+
+func (e *ears) Stopped(ctx context.Context, _ consent.RecipientID) error { return e.hear(ctx, 0) }
+
+func (e *ears) hear(ctx context.Context, epoch int64) error {
 	e.told = append(e.told, epoch)
 	if _, bounded := ctx.Deadline(); !bounded {
 		return errors.New("would wait for ever")
@@ -286,7 +292,7 @@ func TestAStopWaitsForTheCache(t *testing.T) {
 		tries int           // at least
 	}{
 		"told at once":                  {&ears{n: 1}, false, 0, 1},
-		"told at the third attempt":     {&ears{n: 3}, false, time.Second, 3},
+		"told at the third attempt":     {&ears{n: 3}, false, 200 * time.Millisecond, 3},
 		"never told":                    {&ears{}, false, consent.Freshness + time.Second, 10},
 		"no cache":                      {nil, false, 0, 0},
 		"ended before, told at once":    {&ears{n: 1}, true, 0, 1},
@@ -347,4 +353,52 @@ func TestStopOutlivesTheCaller(t *testing.T) {
 			t.Errorf("%d: %v, told %v", cache.n, err, cache.told)
 		}
 	}
+}
+
+// A recipient is stopped in one step: the truth, then the cache, once. While
+// the cache cannot be told it waits as a stop does.
+func TestMovingARecipientWaitsForTheCache(t *testing.T) {
+	t.Parallel()
+	for name, tt := range map[string]struct {
+		to    consent.RecipientStatus
+		ears  *ears
+		err   error
+		took  time.Duration
+		told  int // at least
+		fails int
+	}{
+		"stopped and told":        {consent.RecipientSuspended, &ears{n: 1}, nil, 0, 1, 0},
+		"stopped, told late":      {consent.RecipientSuspended, &ears{n: 3}, nil, 200 * time.Millisecond, 3, 1},
+		"stopped, never told":     {consent.RecipientSuspended, &ears{}, nil, consent.Freshness + time.Second, 10, 1},
+		"sent back to wait":       {consent.RecipientPending, &ears{n: 1}, nil, 0, 1, 0},
+		"restricted, still reads": {consent.RecipientRestricted, &ears{}, nil, 0, 0, 0},
+		"not moved":               {consent.RecipientSuspended, &ears{}, consent.ErrConflict, 0, 0, 0},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				fails := 0
+				s, err := consent.NewService(consent.ServiceConfig{Store: &ends{}, Cache: tt.ears, CacheFailed: func(error) { fails++ }})
+				if err != nil {
+					t.Fatal(err)
+				}
+				start := time.Now()
+				err = s.MoveRecipient(t.Context(), standing{err: tt.err}, "app", consent.RecipientActive, tt.to, time.Time{})
+				took := time.Since(start)
+				if !errors.Is(err, tt.err) || took < tt.took || took > tt.took+500*time.Millisecond || len(tt.ears.told) < tt.told || tt.told == 0 && tt.ears.told != nil || fails != tt.fails {
+					t.Errorf("%v after %s, told %d times, %d failures", err, took, len(tt.ears.told), fails)
+				}
+			})
+		})
+	}
+}
+
+// standing moves whom it is told to.
+type standing struct {
+	consent.Standing
+	err error
+}
+
+func (s standing) Move(context.Context, consent.RecipientID, consent.RecipientStatus, consent.RecipientStatus, time.Time) error {
+	return s.err
 }

@@ -155,11 +155,29 @@ func (s *Service) second(ctx context.Context, id GrantID, cause error) (Grant, e
 // cache's one clock and the wait by ours, so the two may only differ in rate,
 // or be set back, by as much as margin allows for.
 func (s *Service) Settle(ctx context.Context, id GrantID, epoch int64) error {
+	err := s.settle(ctx, func(ctx context.Context) error { return s.cache.Ended(ctx, id, epoch) })
+	if err != nil {
+		return fmt.Errorf("settle grant %s: %w", id, err)
+	}
+	return nil
+}
+
+// SettleRecipient is Settle for a change that stopped a recipient as a whole.
+// The cache is told once, of the recipient, however many grants it holds.
+func (s *Service) SettleRecipient(ctx context.Context, id RecipientID) error {
+	err := s.settle(ctx, func(ctx context.Context) error { return s.cache.Stopped(ctx, id) })
+	if err != nil {
+		return fmt.Errorf("settle recipient: %w", err)
+	}
+	return nil
+}
+
+func (s *Service) settle(ctx context.Context, what func(context.Context) error) error {
 	if s.cache == nil {
 		return nil
 	}
 	over := s.after(Freshness + margin) // from now: the change is committed
-	err := s.tell(ctx, id, epoch)
+	err := tell(ctx, what)
 	if err == nil {
 		return nil
 	}
@@ -169,9 +187,9 @@ func (s *Service) Settle(ctx context.Context, id GrantID, epoch int64) error {
 		case <-over:
 			return nil
 		case <-ctx.Done():
-			return fmt.Errorf("settle grant %s: %w: %w", id, ErrUnavailable, context.Cause(ctx))
+			return fmt.Errorf("%w: %w", ErrUnavailable, context.Cause(ctx))
 		case <-s.after(tellAgain):
-			if s.tell(ctx, id, epoch) == nil {
+			if tell(ctx, what) == nil {
 				return nil
 			}
 		}
@@ -180,8 +198,8 @@ func (s *Service) Settle(ctx context.Context, id GrantID, epoch int64) error {
 
 // tell tells the cache, apart from the caller's cancellation: a consumer who
 // closes the page right after the stop must not leave a stale cache behind.
-func (s *Service) tell(ctx context.Context, id GrantID, epoch int64) error {
+func tell(ctx context.Context, what func(context.Context) error) error {
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), tellTimeout)
 	defer cancel()
-	return s.cache.Ended(ctx, id, epoch)
+	return what(ctx)
 }

@@ -98,6 +98,11 @@ func errorOf(_ consent.Grant, err error) error { return err }
 // heard is a cache that remembers what it was told.
 type heard struct{ told []int64 }
 
+func (c *heard) Stopped(context.Context, consent.RecipientID) error {
+	c.told = append(c.told, 0)
+	return nil
+}
+
 func (c *heard) Ended(_ context.Context, _ consent.GrantID, epoch int64) error {
 	c.told = append(c.told, epoch)
 	return nil

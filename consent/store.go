@@ -92,6 +92,11 @@ type Cache interface {
 	// epoch below the given one: once it has returned nil, nothing of that is
 	// found any more.
 	Ended(ctx context.Context, id GrantID, epoch int64) error
+
+	// Stopped makes every instance forget what it holds of all grants of a
+	// recipient, in one step however many they are: once it has returned nil,
+	// nothing that was read from the truth before the call is found any more.
+	Stopped(ctx context.Context, id RecipientID) error
 }
 
 // Freshness is how old a cached record may be where nothing else stands
@@ -106,5 +111,5 @@ const (
 	// tellTimeout bounds one attempt to tell the cache, tellAgain is the
 	// pause before the next.
 	tellTimeout = 50 * time.Millisecond
-	tellAgain   = 500 * time.Millisecond
+	tellAgain   = 100 * time.Millisecond
 )

@@ -4,6 +4,7 @@ import (
 	"context"
 	"errors"
 	"fmt"
+	"os"
 	"strings"
 	"time"
 
@@ -21,7 +22,7 @@ import (
 type target struct {
 	Home            string `help:"State folder of the development stack." default:".headgate" type:"path"`
 	PostgresDSNFile string `help:"File that holds the DSN of the database; default: the development stack's." type:"existingfile"`
-	RedisURLFile    string `help:"File that holds the Redis URL; default: the development stack's, or none." type:"existingfile"`
+	RedisURLFile    string `help:"File that holds the Redis URL; default: the development stack's. Without it, what ends sharing waits 6 seconds." type:"existingfile"`
 }
 
 func (t target) dsn() (string, error) {
@@ -64,14 +65,35 @@ func (t target) open(ctx context.Context) (*postgres.DB, error) {
 	return db, nil
 }
 
-// service returns what ends grants, which tells Redis if there is one. done
-// releases it.
+// unnamed is the cache of a deployment whose Redis was not named: there may be
+// one, so nobody can say what it holds.
+type unnamed struct{}
+
+var errUnnamed = errors.New("--redis-url-file is not given")
+
+// Ended implements consent.Cache.
+func (unnamed) Ended(context.Context, consent.GrantID, int64) error { return errUnnamed }
+
+// Stopped implements consent.Cache.
+func (unnamed) Stopped(context.Context, consent.RecipientID) error { return errUnnamed }
+
+// waits says why a command does not end yet.
+func waits(cause error) {
+	why := "Redis cannot be told"
+	if errors.Is(cause, errUnnamed) {
+		why = errUnnamed.Error()
+	}
+	fmt.Fprintf(os.Stderr, "%s: waiting %s, until no cached introspection can say otherwise ...\n", why, consent.Freshness+time.Second)
+}
+
+// service returns what ends grants. It tells Redis, or waits until that cannot
+// hold anything of before. done releases it.
 func (t target) service(db *postgres.DB) (s *consent.Service, done func(), err error) {
 	url, err := t.redisURL()
 	if err != nil {
 		return nil, nil, err
 	}
-	var cache consent.Cache
+	var cache consent.Cache = unnamed{}
 	done = func() {}
 	if url != "" {
 		r, err := redis.Open(redis.Config{URL: url, Log: slog.New(slog.DiscardHandler)})
@@ -81,7 +103,7 @@ func (t target) service(db *postgres.DB) (s *consent.Service, done func(), err e
 		done = func() { _ = r.Close() } // the command ends
 		cache = r
 	}
-	s, err = consent.NewService(consent.ServiceConfig{Store: db.Grants(), Cache: cache})
+	s, err = consent.NewService(consent.ServiceConfig{Store: db.Grants(), Cache: cache, CacheFailed: waits})
 	return s, done, err
 }
 

@@ -273,13 +273,13 @@ func showRecord(line func(name, text string), record []byte) error {
 	return nil
 }
 
-// move takes a client to another state, as it was seen.
-func move(ctx context.Context, db *postgres.DB, reg token.Registration, to consent.RecipientStatus) error {
+// move takes a client to another state and says so.
+func move(reg token.Registration, to consent.RecipientStatus, how func(from, to consent.RecipientStatus) error) error {
 	r := reg.Recipient
 	if !r.Status.CanBecome(to) {
 		return fmt.Errorf("the client is %s and cannot become %s", r.Status, to)
 	}
-	if err := db.Registrations().Move(ctx, r.ID, r.Status, to, reg.UpdatedAt); err != nil {
+	if err := how(r.Status, to); err != nil {
 		return inWords(err)
 	}
 	fmt.Printf("The client was %s and is %s now.\n", r.Status, to)
@@ -311,44 +311,54 @@ func (c recipientApproveCmd) Run(ctx context.Context) error {
 	if err := confirmed(c.Yes, "Consumers will be asked in this name."); err != nil {
 		return err
 	}
-	return move(ctx, db, reg, consent.RecipientActive)
+	return approve(ctx, db, reg)
+}
+
+// approve makes a client active, as it was seen.
+func approve(ctx context.Context, db *postgres.DB, reg token.Registration) error {
+	return move(reg, consent.RecipientActive, func(from, to consent.RecipientStatus) error {
+		return db.Registrations().Move(ctx, reg.Recipient.ID, from, to, reg.UpdatedAt)
+	})
 }
 
 type recipientRestrictCmd struct{ one }
 
-// Run keeps a client from obtaining new consents.
+// Run keeps a client from obtaining new consents, whatever it changed about
+// itself meanwhile.
 func (c recipientRestrictCmd) Run(ctx context.Context) error {
-	return c.to(ctx, consent.RecipientRestricted)
-}
-
-type recipientSuspendCmd struct{ one }
-
-// Run stops a client. When it has printed the new state, no read that starts
-// later is given data; when it returns, no introspection that starts later
-// says that a token of the client is active.
-func (c recipientSuspendCmd) Run(ctx context.Context) error {
-	if err := c.to(ctx, consent.RecipientSuspended); err != nil {
-		return err
-	}
-	fmt.Fprintln(os.Stderr, "waiting until no cached introspection can say otherwise ...")
-	select {
-	case <-ctx.Done():
-		return fmt.Errorf("the client is suspended; introspection follows within %s", consent.Freshness)
-	case <-time.After(consent.Freshness + time.Second):
-		return nil
-	}
-}
-
-// to takes a client to a state in which it may less, whatever it changed
-// about itself meanwhile.
-func (o one) to(ctx context.Context, state consent.RecipientStatus) error {
-	db, reg, err := o.load(ctx)
+	db, reg, err := c.load(ctx)
 	if err != nil {
 		return err
 	}
 	defer db.Close()
-	reg.UpdatedAt = time.Time{}
-	return move(ctx, db, reg, state)
+	return move(reg, consent.RecipientRestricted, func(from, to consent.RecipientStatus) error {
+		return db.Registrations().Move(ctx, reg.Recipient.ID, from, to, time.Time{})
+	})
+}
+
+type recipientSuspendCmd struct{ one }
+
+// Run stops a client, whatever it changed about itself meanwhile. When it
+// returns, no read that starts later is given data and no introspection that
+// starts later says that a token of the client is active.
+func (c recipientSuspendCmd) Run(ctx context.Context) error {
+	db, reg, err := c.load(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	s, done, err := c.service(db)
+	if err != nil {
+		return err
+	}
+	defer done()
+	return move(reg, consent.RecipientSuspended, func(from, to consent.RecipientStatus) error {
+		err := s.MoveRecipient(ctx, db.Registrations(), reg.Recipient.ID, from, to, time.Time{})
+		if errors.Is(err, consent.ErrUnavailable) && ctx.Err() != nil {
+			return fmt.Errorf("the client is suspended; introspection follows within %s", consent.Freshness)
+		}
+		return err
+	})
 }
 
 type recipientRotateCmd struct {

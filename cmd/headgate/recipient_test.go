@@ -154,7 +154,9 @@ func TestRecipientLife(t *testing.T) {
 		{"show tells the grants", "", []string{"show", "app", "--json"}, 0, `"active_grants":250`, consent.RecipientActive},
 		{"an active one is active", "", []string{"approve", "app", "--yes"}, 1, "is active and cannot become active", consent.RecipientActive},
 		{"restrict", "", []string{"restrict", "app"}, 0, "is restricted now", consent.RecipientRestricted},
-		{"suspend", "", []string{"suspend", "app"}, 0, "is suspended now", consent.RecipientSuspended},
+		{"suspend without Redis waits", "", []string{"suspend", "app"}, 0, "--redis-url-file is not given: waiting 6s", consent.RecipientSuspended},
+		{"approve", "", []string{"approve", "app", "--yes"}, 0, "is active now", consent.RecipientActive},
+		{"suspend", "", []string{"suspend", "app", "--redis-url-file", s.file("redis", testenv.Redis(t).URL())}, 0, "is suspended now", consent.RecipientSuspended},
 		{"add lifts no suspension", "", []string{"add", "-f", record("App")}, 0, "stays suspended", consent.RecipientSuspended},
 		{"approve asks", "no\n", []string{"approve", "app"}, 1, "nothing was changed", consent.RecipientSuspended},
 		{"approve wants an answer", "", []string{"approve", "app"}, 1, "nobody answered", consent.RecipientSuspended},
@@ -197,7 +199,7 @@ func TestApproveIsAboutWhatWasShown(t *testing.T) {
 	if err := s.db.Registrations().Update(t.Context(), reg); err != nil {
 		t.Fatal(err)
 	}
-	if err := move(t.Context(), s.db, reg, consent.RecipientActive); err == nil || s.status("app") != consent.RecipientSuspended {
+	if err := approve(t.Context(), s.db, reg); err == nil || s.status("app") != consent.RecipientSuspended {
 		t.Errorf("approved what nobody saw: %v", err)
 	}
 }

@@ -123,6 +123,10 @@ type gateCache struct {
 	let   chan error
 }
 
+func (g gateCache) Stopped(context.Context, consent.RecipientID) error {
+	return errors.New("nobody stops a recipient here")
+}
+
 func (g gateCache) Ended(context.Context, consent.GrantID, int64) error {
 	g.asked <- struct{}{}
 	return <-g.let

@@ -145,16 +145,22 @@ const (
 	ever = 20 * 365 * 24 * time.Hour
 )
 
+// Moves is the part of the store that a journal is written from.
+type Moves interface {
+	// Moved is that of consent.Moves.
+	Moved(ctx context.Context, ages []consent.Span) ([]consent.Move, error)
+}
+
 // Add writes down what has moved on since it was last written, and returns
 // when that is on disk. Errors of the store are passed on, wrapped; then
 // nothing was written.
-func (w *Writer) Add(ctx context.Context, m consent.Moves) error {
+func (w *Writer) Add(ctx context.Context, m Moves) error {
 	now := w.now()
 	within := ever
 	if !w.known.Until.IsZero() {
 		within = now.Sub(w.known.Until) + overlap
 	}
-	moved, err := m.Moved(ctx, max(within, overlap))
+	moved, err := m.Moved(ctx, consent.Within(max(within, overlap)))
 	if err != nil {
 		return fmt.Errorf("journal: %w", err)
 	}
@@ -191,7 +197,7 @@ func (w *Writer) Add(ctx context.Context, m consent.Moves) error {
 
 // Grants is the part of the store that a replay needs.
 type Grants interface {
-	consent.Moves
+	Moves
 	// Grant is that of consent.Store.
 	Grant(ctx context.Context, id consent.GrantID) (consent.Grant, error)
 	// End is that of consent.Store.
@@ -206,7 +212,7 @@ var ErrAhead = errors.New("the database is older than the journal: run 'headgate
 // behind returns the ACTIVE consents that the store knows in an older version
 // than the journal.
 func (c Contents) behind(ctx context.Context, s Grants) ([]consent.GrantID, error) {
-	moved, err := s.Moved(ctx, ever)
+	moved, err := s.Moved(ctx, consent.Within(ever))
 	if err != nil {
 		return nil, err
 	}

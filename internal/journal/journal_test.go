@@ -33,8 +33,8 @@ func (s *store) backup() *store {
 	return &store{grants: maps.Clone(s.grants), moved: maps.Clone(s.moved)}
 }
 
-func (s *store) Moved(_ context.Context, within time.Duration) ([]consent.Move, error) {
-	s.within = within
+func (s *store) Moved(_ context.Context, ages []consent.Span) ([]consent.Move, error) {
+	s.within = ages[0].Most
 	var list []consent.Move
 	for id, epoch := range s.moved {
 		list = append(list, consent.Move{Grant: id, Epoch: epoch})

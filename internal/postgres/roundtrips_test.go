@@ -132,7 +132,7 @@ func TestRoundTrips(t *testing.T) {
 		want   int64
 	}{
 		"Create": {nothing, func() error { return s.Grants.Create(ctx, consenttest.NewGrant("c", time.Now())) }, 1},
-		"Moved":  {approve, func() error { _, err := db.Grants().Moved(ctx, consent.Remembered); return err }, 1},
+		"Moved":  {approve, func() error { _, err := db.Grants().Moved(ctx, consent.Within(consent.Remembered)); return err }, 1},
 		"Grant":  {approve, func() error { _, err := s.Grants.Grant(ctx, a.Grant.ID); return err }, 1},
 		"GrantsOfRecipient": {approve, func() error {
 			_, err := s.Grants.GrantsOfRecipient(ctx, a.Grant.Recipient, consent.Filter{At: time.Now()}, consent.Place{}, 10)

@@ -53,7 +53,14 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 			_, err := db.Grants().GrantsOfRecipient(ctx, g.Recipient, consent.Filter{At: g.CreatedAt}, consent.Place{}, 1)
 			return err
 		},
-		"Moved":      func(ctx context.Context) error { _, err := db.Grants().Moved(ctx, time.Minute); return err },
+		"Moved": func(ctx context.Context) error {
+			_, err := db.Grants().Moved(ctx, consent.Within(time.Minute))
+			return err
+		},
+		"Stopped": func(ctx context.Context) error {
+			_, err := db.Grants().Stopped(ctx, consent.Within(time.Minute))
+			return err
+		},
 		"Events":     func(ctx context.Context) error { _, err := db.Grants().Events(ctx, g.ID); return err },
 		"End":        func(ctx context.Context) error { return endGrant(ctx, db, g.ID) },
 		"Recipient":  func(ctx context.Context) error { _, err := db.Recipients().Recipient(ctx, "r"); return err },

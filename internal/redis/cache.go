@@ -6,6 +6,7 @@ import (
 	"encoding/hex"
 	"errors"
 	"fmt"
+	"slices"
 	"time"
 
 	goredis "github.com/redis/go-redis/v9"
@@ -19,6 +20,8 @@ import (
 var (
 	_ resource.Cache = (*Cache)(nil)
 	_ consent.Cache  = (*Cache)(nil)
+
+	_ consent.Reminded = (*Cache)(nil)
 )
 
 // The life of entries.
@@ -27,6 +30,8 @@ const (
 	maxFillLag  = 5 * time.Second
 	tombstones  = 2 * maxEntry // longer than any entry and any fill under way
 	generations = 24 * time.Hour
+	// setBack is how far the clock of Redis may be set back unnoticed.
+	setBack = time.Second
 )
 
 const (
@@ -36,9 +41,17 @@ const (
 	generationKey = prefix + "generation"
 )
 
+<<<<<<< HEAD
 func tokenKey(h token.Hash) string       { return string(appendHexKey(nil, tokenPrefix, h)) }
 func endedKey(id consent.GrantID) string { return prefix + "ended:" + string(id) }
 func milliseconds(d time.Duration) int64 { return d.Milliseconds() }
+=======
+func tokenKey(h token.Hash) string             { return hexKey(prefix+"token:", h) }
+func endedKey(id consent.GrantID) string       { return prefix + "ended:" + string(id) }
+func stoppedKey(id consent.RecipientID) string { return prefix + "stopped:" + string(id) }
+func proofKey(p *token.Proof) string           { return hexKey(prefix+"proof:", p.Key) }
+func milliseconds(d time.Duration) int64       { return d.Milliseconds() }
+>>>>>>> h-suspend
 
 func appendHexKey(b []byte, kind string, sum [32]byte) []byte {
 	return hex.AppendEncode(append(b, kind...), sum[:])
@@ -51,7 +64,8 @@ func appendFresh(to []byte) []byte {
 	return hex.AppendEncode(to, b[:])
 }
 
-// lookScript finds a token whose grant has not moved on, if it is young
+// lookScript finds a token whose grant has not moved on and whose recipient
+// was not stopped since it was looked for, if it is young
 // enough, spends the proof, and takes the request from the quotas (package
 // limit has the arithmetic). Only a proof that was not spent and the holder of
 // what the token is bound to take anything, and only from all quotas at once.
@@ -60,25 +74,32 @@ func appendFresh(to []byte) []byte {
 // fill, a record read before the end of a grant could look fresh after it.
 // Epochs are compared as Lua numbers, exact up to 2^53.
 //
-// Whose tombstone and whose buckets these are only the token's entry says, so
-// that their keys cannot be in KEYS. They are made of prefixes with the same
+// Whose tombstones and whose buckets these are only the token's entry says, so
+// that their keys cannot be in KEYS. They are made of a prefix with the same
 // hash tag, and so on the same shard.
 //
 // KEYS: token, generation, and proof if there is one.
-// ARGV: prefix of tombstones, fresh random, life of a generation in ms, end of
+// ARGV: prefix of all keys, fresh random, life of a generation in ms, end of
 // the proof in ms since 1970, most age in ms, what the request proved to hold,
+<<<<<<< HEAD
 // prefix of buckets, quotas a minute of recipient, consent and bank (none: 0).
 // Answer: "1", 1 if the proof was spent before, quotas (0 nothing taken, 1
 // taken, 2 refused), fill of the three buckets in us, and the record; or "0"
 // and the lease; each after a space. One text costs both sides less than a list.
+=======
+// quotas a minute of recipient, consent and bank (none: 0).
+// Answer: {1, record, 1 if the proof was spent before, quotas: 0 nothing taken,
+// 1 taken, 2 refused, and fill of the three buckets in us} or {0, lease}.
+>>>>>>> h-suspend
 var lookScript = goredis.NewScript(`
 local entry = redis.call('HMGET', KEYS[1], 'g', 'e', 'v', 'l', 'r', 'b')
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
-local age = now - (tonumber(entry[4] or '') or 0)
-if entry[1] and entry[2] and entry[3] and age >= 0 and age <= tonumber(ARGV[5]) then
-  local ended = redis.call('GET', ARGV[1] .. entry[1])
-  if not ended or tonumber(ended) <= tonumber(entry[2]) then
+local looked = tonumber(entry[4] or '') or 0
+local age = now - looked
+if entry[1] and entry[2] and entry[3] and entry[5] and age >= 0 and age <= tonumber(ARGV[5]) then
+  local told = redis.call('MGET', ARGV[1] .. 'ended:' .. entry[1], ARGV[1] .. 'stopped:' .. entry[5])
+  if (not told[1] or tonumber(told[1]) <= tonumber(entry[2])) and (not told[2] or tonumber(told[2]) < looked) then
     local replayed = 0
     if KEYS[3] then
       local life = tonumber(ARGV[4]) - now
@@ -86,17 +107,22 @@ if entry[1] and entry[2] and entry[3] and age >= 0 and age <= tonumber(ARGV[5]) 
         replayed = 1
       end
     end
+<<<<<<< HEAD
     if replayed == 1 or not ARGV[6] or not entry[5] or entry[6] ~= ARGV[6] then
       return '1 ' .. replayed .. ' 0 0 0 0 ' .. entry[3]
+=======
+    if replayed == 1 or not ARGV[6] or entry[6] ~= ARGV[6] then
+      return {1, entry[3], replayed, 0}
+>>>>>>> h-suspend
     end
     local minute = 60000000
     local at = tonumber(time[1]) * 1000000 + tonumber(time[2])
     local keys = {'recipient:' .. entry[5], 'consent:' .. entry[1], 'bank'}
     local fill, share, taken = {0, 0, 0}, {}, 1
     for i = 1, 3 do
-      local quota = tonumber(ARGV[7 + i])
+      local quota = tonumber(ARGV[6 + i])
       if quota > 0 then
-        keys[i] = ARGV[7] .. keys[i]
+        keys[i] = ARGV[1] .. 'rate:' .. keys[i]
         fill[i] = math.max(0, tonumber(redis.call('GET', keys[i]) or '0') - at)
         if fill[i] > minute then
           fill[i] = 0
@@ -127,9 +153,10 @@ return '0 ' .. generation .. ':' .. string.format('%.0f', now)
 `)
 
 // fillScript stores a token unless its lease has lapsed, the grant has moved
-// on, or a later version is there already.
+// on, the recipient was stopped since the lease, or a later version is there
+// already.
 //
-// KEYS: token, generation, tombstone of the grant.
+// KEYS: token, generation, tombstone of the grant, tombstone of the recipient.
 // ARGV: lease, most lag in ms, grant, epoch, record, most life in ms, end of
 // the token in ms since 1970, recipient, what the token is bound to.
 // Answer: 1 if stored.
@@ -149,6 +176,10 @@ local ended = redis.call('GET', KEYS[3])
 if ended and tonumber(ended) > epoch then
   return 0
 end
+local stopped = redis.call('GET', KEYS[4])
+if stopped and tonumber(stopped) >= tonumber(looked) then
+  return 0
+end
 local there = redis.call('HGET', KEYS[1], 'e')
 if there and tonumber(there) > epoch then
   return 0
@@ -162,15 +193,37 @@ redis.call('PEXPIRE', KEYS[1], string.format('%.0f', life))
 return 1
 `)
 
-// endedScript raises a tombstone and never lowers it.
+// endedScript raises tombstones and never lowers one.
 //
-// KEYS: tombstone of the grant. ARGV: epoch, life in ms.
+// KEYS: tombstones of grants. ARGV: life in ms, and the epoch of each.
 var endedScript = goredis.NewScript(`
-local there = redis.call('GET', KEYS[1])
-if there and tonumber(there) > tonumber(ARGV[1]) then
-  return 0
+for i, key in ipairs(KEYS) do
+  local there = redis.call('GET', key)
+  if not there or tonumber(there) <= tonumber(ARGV[1 + i]) then
+    redis.call('SET', key, ARGV[1 + i], 'PX', ARGV[1])
+  end
 end
-redis.call('SET', KEYS[1], ARGV[1], 'PX', ARGV[2])
+return 1
+`)
+
+// endedBatch is how many tombstones one call places: about a millisecond of
+// Redis.
+const endedBatch = 500
+
+// stoppedScript raises the tombstone of a recipient to the present, and never
+// lowers it: what was looked for up to then was read while the recipient was
+// not known to be stopped. It goes ahead of the clock by as much as that may be
+// set back.
+//
+// KEYS: tombstone of the recipient. ARGV: how far ahead in ms, life in ms.
+var stoppedScript = goredis.NewScript(`
+local time = redis.call('TIME')
+local at = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000) + tonumber(ARGV[1])
+local there = redis.call('GET', KEYS[1])
+if there and tonumber(there) > at then
+  at = tonumber(there)
+end
+redis.call('SET', KEYS[1], string.format('%.0f', at), 'PX', ARGV[2])
 return 1
 `)
 
@@ -195,6 +248,70 @@ func (c *Cache) Recent(ctx context.Context, h token.Hash, read func(context.Cont
 	return live, nil
 }
 
+<<<<<<< HEAD
+=======
+// look finds entries of at most that age.
+func (c *Cache) look(ctx context.Context, q resource.Lookup, age time.Duration) (resource.Cached, error) {
+	keys := append(make([]string, 0, 3), tokenKey(q.Hash), generationKey)
+	args := append(make([]any, 0, 9), prefix, fresh(), milliseconds(generations), int64(0), milliseconds(age))
+	if q.Proof != nil {
+		keys = append(keys, proofKey(q.Proof))
+		args[3] = q.Proof.ExpiresAt.UnixMilli()
+	}
+	if q.Quotas != (resource.Quotas{}) {
+		args = append(args, q.Bound, q.Quotas.Recipient, q.Quotas.Consent, q.Quotas.Bank)
+	}
+	answer, err := c.run(ctx, lookScript, keys, args...)
+	if err != nil {
+		return resource.Cached{}, fmt.Errorf("look up token: %w", err)
+	}
+	parts, ok := answer.([]any)
+	if !ok || len(parts) < 2 {
+		return resource.Cached{}, errAnswer
+	}
+	text, ok := parts[1].(string)
+	if !ok {
+		return resource.Cached{}, errAnswer
+	}
+	if parts[0] == int64(0) {
+		return resource.Cached{Lease: resource.Lease(text)}, nil
+	}
+	if parts[0] != int64(1) || len(parts) != 4 && len(parts) != 7 {
+		return resource.Cached{}, errAnswer
+	}
+	live, err := token.ParseLive(text)
+	if err != nil || live.Access.Hash != q.Hash {
+		// Written by another release, or not by us at all: as good as an
+		// error, so that nothing is filled over it either.
+		return resource.Cached{}, errAnswer
+	}
+	found := resource.Cached{Found: true, Live: live, Replayed: parts[2] != int64(0)}
+	if len(parts) == 7 {
+		found.Counted = true
+		found.Levels, err = levels(q.Quotas, parts[3:])
+	}
+	return found, err
+}
+
+// levels reads what the script says of the quotas.
+func levels(q resource.Quotas, parts []any) (resource.Levels, error) {
+	var n [4]int64
+	for i := range n {
+		var ok bool
+		if n[i], ok = parts[i].(int64); !ok {
+			return resource.Levels{}, errAnswer
+		}
+	}
+	level := func(quota int, fill int64) limit.Level {
+		return limit.LevelOf(quota, time.Duration(fill)*time.Microsecond, n[0] == 2)
+	}
+	return resource.Levels{Recipient: level(q.Recipient, n[1]), Consent: level(q.Consent, n[2]), Bank: level(q.Bank, n[3])}, nil
+}
+
+// errAnswer: Redis answered something that our scripts do not say.
+var errAnswer = errors.New("redis: unexpected answer")
+
+>>>>>>> h-suspend
 // Fill implements resource.Cache.
 func (c *Cache) Fill(ctx context.Context, lease resource.Lease, l token.Live) error {
 	end := l.Access.ExpiresAt
@@ -202,7 +319,7 @@ func (c *Cache) Fill(ctx context.Context, lease resource.Lease, l token.Live) er
 		end = l.Share.ExpiresAt
 	}
 	_, err := c.run(ctx, fillScript,
-		[]string{tokenKey(l.Access.Hash), generationKey, endedKey(l.Share.Grant)},
+		[]string{tokenKey(l.Access.Hash), generationKey, endedKey(l.Share.Grant), stoppedKey(l.Share.Recipient)},
 		string(lease), milliseconds(maxFillLag), string(l.Share.Grant), l.Share.Epoch,
 		token.AppendLive(make([]byte, 0, 512), l), milliseconds(maxEntry), end.UnixMilli(),
 		string(l.Share.Recipient), bound(l))
@@ -217,9 +334,34 @@ func bound(l token.Live) string { return l.Access.KeyThumbprint + l.Access.CertT
 
 // Ended implements consent.Cache.
 func (c *Cache) Ended(ctx context.Context, id consent.GrantID, epoch int64) error {
-	_, err := c.run(ctx, endedScript, []string{endedKey(id)}, epoch, milliseconds(tombstones))
+	_, err := c.run(ctx, endedScript, []string{endedKey(id)}, milliseconds(tombstones), epoch)
 	if err != nil {
 		return fmt.Errorf("place tombstone of grant %s: %w", id, err)
+	}
+	return nil
+}
+
+// EndedAll implements consent.Reminded. One round trip for every 500.
+func (c *Cache) EndedAll(ctx context.Context, moved []consent.Move) error {
+	for batch := range slices.Chunk(moved, endedBatch) {
+		keys, args := make([]string, len(batch)), make([]any, 1, 1+len(batch))
+		args[0] = milliseconds(tombstones)
+		for i, m := range batch {
+			keys[i] = endedKey(m.Grant)
+			args = append(args, m.Epoch)
+		}
+		if _, err := c.run(ctx, endedScript, keys, args...); err != nil {
+			return fmt.Errorf("place tombstones of grants: %w", err)
+		}
+	}
+	return nil
+}
+
+// Stopped implements consent.Cache.
+func (c *Cache) Stopped(ctx context.Context, id consent.RecipientID) error {
+	_, err := c.run(ctx, stoppedScript, []string{stoppedKey(id)}, milliseconds(setBack), milliseconds(tombstones))
+	if err != nil {
+		return fmt.Errorf("place tombstone of recipient: %w", err)
 	}
 	return nil
 }

@@ -15,6 +15,7 @@ import (
 	"github.com/alicebob/miniredis/v2"
 	goredis "github.com/redis/go-redis/v9"
 
+	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/redis"
 	"github.com/headgate/headgate/internal/testenv"
@@ -96,7 +97,7 @@ func TestEveryKeyHasAnEndAndTheHashTag(t *testing.T) {
 		t.Fatal(err)
 	}
 	_, err2 := c.Look(t.Context(), resource.Lookup{Hash: l.Access.Hash})
-	err = errors.Join(c.Fill(t.Context(), miss.Lease, l), err2, c.Ended(t.Context(), "g", 1))
+	err = errors.Join(c.Fill(t.Context(), miss.Lease, l), err2, c.Ended(t.Context(), "g", 1), c.Stopped(t.Context(), "other"))
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -107,7 +108,7 @@ func TestEveryKeyHasAnEndAndTheHashTag(t *testing.T) {
 		t.Fatal(err)
 	}
 	keys := m.Keys()
-	if len(keys) != 7 {
+	if len(keys) != 8 {
 		t.Errorf("keys: %v", keys)
 	}
 	for _, key := range keys {
@@ -123,25 +124,69 @@ func TestEveryKeyHasAnEndAndTheHashTag(t *testing.T) {
 	}
 }
 
+// Many tombstones take a call for every 500, and none is lowered.
+func TestManyAreToldAtOnce(t *testing.T) {
+	t.Parallel()
+	s := testenv.Redis(t)
+	through := tap(t, s.URL())
+	c := patient(t, through.url)
+	one, _ := c.Look(t.Context(), resource.Lookup{}) // connection and scripts
+	if err := errors.Join(c.EndedAll(t.Context(), []consent.Move{{Grant: "g7", Epoch: 9}}), c.Ended(t.Context(), "other", 1)); err != nil || one.Found {
+		t.Fatal(err)
+	}
+	var moved []consent.Move
+	for i := range 1001 {
+		moved = append(moved, consent.Move{Grant: consent.GrantID("g" + strconv.Itoa(i)), Epoch: 2})
+	}
+	before := through.trips.Load()
+	if err := c.EndedAll(t.Context(), moved); err != nil {
+		t.Fatal(err)
+	}
+	if got := through.trips.Load() - before; got != 3 {
+		t.Errorf("%d round trips", got)
+	}
+	opts, err := goredis.ParseURL(s.URL())
+	if err != nil {
+		t.Fatal(err)
+	}
+	raw := goredis.NewClient(opts)
+	defer raw.Close() //nolint:errcheck // read only
+	for grant, want := range map[string]string{"g0": "2", "g7": "9", "g499": "2", "g500": "2", "g1000": "2", "other": "1"} {
+		if got, err := raw.Get(t.Context(), "{headgate}:ended:"+grant).Result(); err != nil || got != want {
+			t.Errorf("%s: %q, %v, want %s", grant, got, err, want)
+		}
+	}
+	if err := c.EndedAll(t.Context(), nil); err != nil {
+		t.Errorf("nothing to tell: %v", err)
+	}
+}
+
 // A fill that came too late leaves nothing behind, so that a tombstone that
 // Redis evicts under pressure is not missed.
 func TestLateFillLeavesNothing(t *testing.T) {
 	t.Parallel()
-	m := miniredis.RunT(t)
-	c := patient(t, "redis://"+m.Addr())
-	l := token.Live{}
-	l.Access.ExpiresAt = time.Now().Add(time.Hour)
-	l.Share.ExpiresAt, l.Share.Grant, l.Share.Epoch = l.Access.ExpiresAt, "g", 1
-	miss, err := c.Look(t.Context(), resource.Lookup{Hash: l.Access.Hash})
-	if err != nil {
-		t.Fatal(err)
-	}
-	if err := errors.Join(c.Ended(t.Context(), "g", 2), c.Fill(t.Context(), miss.Lease, l)); err != nil {
-		t.Fatal(err)
-	}
-	m.Del("{headgate}:ended:g")
-	if got, err := c.Look(t.Context(), resource.Lookup{Hash: l.Access.Hash}); err != nil || got.Found {
-		t.Errorf("found %v, %v", got.Found, err)
+	for tombstone, place := range map[string]func(c *redis.Cache) error{
+		"{headgate}:ended:g":   func(c *redis.Cache) error { return c.Ended(t.Context(), "g", 2) },
+		"{headgate}:stopped:r": func(c *redis.Cache) error { return c.Stopped(t.Context(), "r") },
+	} {
+		m := miniredis.RunT(t)
+		c := patient(t, "redis://"+m.Addr())
+		l := token.Live{}
+		l.Access.ExpiresAt = time.Now().Add(time.Hour)
+		l.Share.ExpiresAt, l.Share.Grant, l.Share.Recipient, l.Share.Epoch = l.Access.ExpiresAt, "g", "r", 1
+		miss, err := c.Look(t.Context(), resource.Lookup{Hash: l.Access.Hash})
+		if err != nil {
+			t.Fatal(err)
+		}
+		if err := errors.Join(place(c), c.Fill(t.Context(), miss.Lease, l)); err != nil {
+			t.Fatal(err)
+		}
+		if !m.Del(tombstone) {
+			t.Fatalf("no %s", tombstone)
+		}
+		if got, err := c.Look(t.Context(), resource.Lookup{Hash: l.Access.Hash}); err != nil || got.Found {
+			t.Errorf("%s: found %v, %v", tombstone, got.Found, err)
+		}
 	}
 }
 
@@ -156,7 +201,7 @@ func TestForeignBytesAreNoToken(t *testing.T) {
 		"garbage":          "garbage",
 		"of another token": string(token.AppendLive(nil, other)),
 	} {
-		m.HSet(key, "g", "g", "e", "1", "v", value, "l", strconv.FormatInt(time.Now().UnixMilli(), 10))
+		m.HSet(key, "g", "g", "e", "1", "v", value, "r", "r", "l", strconv.FormatInt(time.Now().UnixMilli(), 10))
 		if got, err := c.Look(t.Context(), resource.Lookup{Hash: token.Hash{}}); err == nil || got.Found {
 			t.Errorf("%s: found %v, %v", name, got.Found, err)
 		}

@@ -14,20 +14,21 @@
 //
 //	{headgate}:token:<hash>       hash g, e, v, l, r, b: grant, epoch, token.AppendLive form, when it was looked for, recipient, thumbprint of its key or certificate; 60 s at most
 //	{headgate}:ended:<grant>      the epoch below which its tokens are forgotten; 120 s
+//	{headgate}:stopped:<recipient>
+//	                              when it was stopped, in ms since 1970: its tokens that were looked for up to then are forgotten; 120 s
 //	{headgate}:proof:<key>        a DPoP proof that was used; until it is too old to be accepted
 //	{headgate}:rate:recipient:<id>, rate:consent:<grant>, rate:bank
 //	                              when the bucket is empty, in us since 1970; 60 s at most
 //	{headgate}:generation         random, made once per life of the data; 24 h
 //
 // A lost token is a miss. A lost tombstone lets a stale token be found for up
-// to 60 seconds, which the gate then withholds; tombstones of the last two
-// minutes are placed again every few seconds (consent.Repeat). A lost proof is
-// caught by the gate. A lost bucket is an empty one. A lost generation voids
+// to 60 seconds, which the gate then withholds; tombstones of changes are
+// placed again a few times (consent.Repeater). A lost proof is caught by the gate. A lost bucket is an empty one. A lost generation voids
 // the fills under way.
 //
 // Introspection (Recent) has no gate behind it. It takes no entry that is
 // older than consent.Freshness by the clock of Redis, and whoever ends a grant
-// waits for that long unless the tombstone is in place. So a Redis that loses
+// or stops a recipient waits for that long unless the tombstone is in place. So a Redis that loses
 // everything is harmless, and one that forgets tombstones but keeps tokens is
 // not: its eviction policy must not be a random one (any LRU or LFU policy,
 // volatile-ttl and noeviction do), it must not load old snapshots, and its

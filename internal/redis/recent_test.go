@@ -199,6 +199,12 @@ func (e endings) End(_ context.Context, end consent.End) (consent.Grant, error) 
 // stubborn tells until it is heard: a busy machine is not what is tested.
 type stubborn struct{ *redis.Cache }
 
+func (s stubborn) Stopped(ctx context.Context, id consent.RecipientID) error {
+	for s.Cache.Stopped(context.WithoutCancel(ctx), id) != nil {
+	}
+	return nil
+}
+
 func (s stubborn) Ended(ctx context.Context, id consent.GrantID, epoch int64) error {
 	for s.Cache.Ended(context.WithoutCancel(ctx), id, epoch) != nil {
 	}

@@ -80,6 +80,17 @@ func Cache(t *testing.T, open func(t *testing.T) CacheFixture) {
 			t.Errorf("found %v, want %v", got.Found, want)
 		}
 	}
+	of := func(recipient string) token.Live {
+		l := sample(1)
+		l.Access.Recipient, l.Share.Recipient = consent.RecipientID(recipient), consent.RecipientID(recipient)
+		return l
+	}
+	filled := func(t *testing.T, f CacheFixture, all ...token.Live) {
+		t.Helper()
+		for _, l := range all {
+			fill(t, f.A, look(t, f.A, l.Access.Hash, nil).Lease, l)
+		}
+	}
 	newProof := func() *token.Proof {
 		p := &token.Proof{ExpiresAt: time.Now().Add(2 * time.Minute)}
 		_, _ = rand.Read(p.Key[:])
@@ -149,6 +160,48 @@ func Cache(t *testing.T, open func(t *testing.T) CacheFixture) {
 		found(t, f.A, l, false)
 		ended(t, f.Ended, l.Share.Grant, 2) // told late
 		found(t, f.A, l, false)
+	})
+
+	t.Run("nothing of a recipient that was stopped is found", func(t *testing.T) {
+		t.Parallel()
+		f := open(t)
+		one, two, other := of("stopped-one"), of("stopped-one"), of("stopped-two")
+		filled(t, f, one, two, other)
+		found(t, f.A, two, true)
+		if err := f.Ended.Stopped(t.Context(), "stopped-one"); err != nil {
+			t.Fatal(err)
+		}
+		for _, c := range []resource.Cache{f.A, f.B} {
+			found(t, c, one, false)
+			found(t, c, two, false)
+			found(t, c, other, true)
+		}
+	})
+
+	t.Run("a fill from before a recipient was stopped is refused", func(t *testing.T) {
+		t.Parallel()
+		f, l := open(t), of("stopped-late")
+		miss := look(t, f.A, l.Access.Hash, nil)
+		if err := f.Ended.Stopped(t.Context(), "stopped-late"); err != nil {
+			t.Fatal(err)
+		}
+		fill(t, f.B, miss.Lease, l)
+		found(t, f.A, l, false)
+		found(t, f.B, l, false)
+	})
+
+	t.Run("a recipient that was stopped before a restart", func(t *testing.T) {
+		t.Parallel()
+		f, l, late := open(t), of("stopped-lost"), of("stopped-lost")
+		filled(t, f, l)
+		miss := look(t, f.A, late.Access.Hash, nil)
+		if err := f.Ended.Stopped(t.Context(), "stopped-lost"); err != nil {
+			t.Fatal(err)
+		}
+		f.Restart() // the tombstone is lost
+		found(t, f.A, l, false)
+		fill(t, f.A, miss.Lease, late)
+		found(t, f.A, late, false)
 	})
 
 	t.Run("the end of one grant is not the end of another", func(t *testing.T) {
@@ -225,18 +278,6 @@ func Cache(t *testing.T, open func(t *testing.T) CacheFixture) {
 		}
 		return got
 	}
-	of := func(recipient string) token.Live {
-		l := sample(1)
-		l.Access.Recipient, l.Share.Recipient = consent.RecipientID(recipient), consent.RecipientID(recipient)
-		return l
-	}
-	filled := func(t *testing.T, f CacheFixture, all ...token.Live) {
-		t.Helper()
-		for _, l := range all {
-			fill(t, f.A, look(t, f.A, l.Access.Hash, nil).Lease, l)
-		}
-	}
-
 	t.Run("a quota is one for all instances, tokens and consents", func(t *testing.T) {
 		t.Parallel()
 		f, one, two, other := open(t), of("x"), of("x"), of("y")
@@ -375,6 +416,25 @@ func Cache(t *testing.T, open func(t *testing.T) CacheFixture) {
 		if got := take(t, f.B, quick, six).Levels.Recipient; got.Wait != 0 || got.Left != 0 || got.Whole != time.Minute {
 			t.Errorf("not let through in time: %+v", got)
 		}
+
+		back := of("back")
+		filled(t, f, back)
+		for range 2 { // the second time it is told again
+			if err := f.Ended.Stopped(t.Context(), "back"); err != nil {
+				t.Fatal(err)
+			}
+			found(t, f.A, back, false)
+			f.Advance(1001 * time.Millisecond)
+			found(t, f.A, back, false) // looked for before
+			filled(t, f, back)         // and after
+			found(t, f.A, back, true)
+			found(t, f.B, sample(1), false)
+		}
+		if err := f.Ended.Stopped(t.Context(), "back"); err != nil {
+			t.Fatal(err)
+		}
+		f.Advance(58 * time.Second)
+		found(t, f.A, back, false) // as long as an entry may live
 
 		late := sample(1)
 		miss := look(t, f.A, late.Access.Hash, nil)

@@ -125,8 +125,8 @@ type Process struct {
 	lameDuck          time.Duration
 	db                *postgres.DB
 	keys              *certs.Rotator
-	told              consent.Cache   // nil without Redis
-	journal           *journal.Writer // nil without journal_dir
+	repeater          *consent.Repeater // nil without Redis
+	journal           *journal.Writer   // nil without journal_dir
 	journalDir        string
 	notify            func(context.Context) error // nil when this instance carries no notifications
 	log               *slog.Logger
@@ -190,7 +190,9 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 		p.closers = append(p.closers, func() { _ = r.Close() })
 		p.watch.Redis(r)
 		cache.told, cache.recent = r, r
-		p.told = r
+		if p.repeater, err = consent.NewRepeater(consent.RepeaterConfig{Moves: p.db.Grants(), Cache: r}); err != nil {
+			return nil, err
+		}
 	}
 	provider, err := bank.Open(ctx, bank.Config{File: c.BankFile, SandboxDSNFile: c.BankDSNFile, Log: log, Alarm: p.watch.Alarm})
 	if err != nil {
@@ -588,10 +590,8 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 		})
 	}
 	kept.Go(func() { p.keys.Run(house) })
-	if p.told != nil {
-		kept.Go(func() {
-			p.every(house, repeatEvery, "repeat", "", func(ctx context.Context) error { return consent.Repeat(ctx, p.db.Grants(), p.told) })
-		})
+	if p.repeater != nil {
+		kept.Go(func() { p.every(house, repeatEvery, "repeat", "", p.repeater.Round) })
 	}
 	if p.notify != nil {
 		kept.Go(func() {
@@ -641,7 +641,8 @@ const (
 // would not know them.
 const noteEvery = time.Second
 
-// repeatEvery is how often the cache is told again of what changed lately.
+// repeatEvery is how often the cache is told again of what has come to an age
+// at which it is.
 const repeatEvery = 5 * time.Second
 
 // every does something again and again until ctx ends. What goes wrong is

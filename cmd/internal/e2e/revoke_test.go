@@ -227,6 +227,10 @@ func (p *present) Ended(ctx context.Context, id consent.GrantID, epoch int64) er
 	return p.is.Load().Ended(ctx, id, epoch)
 }
 
+func (p *present) Stopped(ctx context.Context, id consent.RecipientID) error {
+	return p.is.Load().Stopped(ctx, id)
+}
+
 func (c *course) gateway(t *testing.T, i int, bend func(*course, *resource.Config)) *resource.Gateway {
 	t.Helper()
 	db, err := postgres.Open(t.Context(), postgres.Config{DSN: c.dsn, MaxConns: 8, Name: instances[i]})
@@ -593,6 +597,17 @@ func (c *cacheAside) Fill(_ context.Context, _ resource.Lease, l token.Live) err
 		c.late.Add(1)
 	}
 	c.tokens[l.Access.Hash] = l
+	return nil
+}
+
+func (c *cacheAside) Stopped(_ context.Context, id consent.RecipientID) error {
+	c.mu.Lock()
+	defer c.mu.Unlock()
+	for h, l := range c.tokens {
+		if l.Share.Recipient == id {
+			delete(c.tokens, h)
+		}
+	}
 	return nil
 }
 
