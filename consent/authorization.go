@@ -24,7 +24,7 @@ type Cause string
 
 // The causes. The empty one is the person's own no.
 const (
-	CauseBank Cause = "bank" // accounts cannot be listed now; the person did not wait
+	CauseBank Cause = "bank" // the bank cannot go on now, and the person did not wait
 	CauseOff  Cause = "off"  // the person has all new sharing switched off, and left it so
 	CauseTime Cause = "time" // nobody did anything for JourneyTime
 	CauseApp  Cause = "app"  // the app may not ask now

@@ -24,6 +24,9 @@ const (
 	Browser Kind = "browser" // a sign-in from a browser not seen before
 	Export  Kind = "export"  // a copy of the record was made
 	Erase   Kind = "erase"   // the record is to be erased
+	// The person's switch for all new sharing; about no grant.
+	SharingOff Kind = "sharing_off"
+	SharingOn  Kind = "sharing_on"
 )
 
 // UnusedDays is after how many days without a read a person is told.
@@ -33,7 +36,7 @@ const UnusedDays = 60
 func Kinds() []Kind {
 	return []Kind{
 		Granted, Changed, Stopped, Ended, Paused, Resumed, Held, Released, Slowed,
-		Ending30, Ending7, Ending1, Unused, Policy, Owner, Browser, Export, Erase,
+		Ending30, Ending7, Ending1, Unused, Policy, Owner, Browser, Export, Erase, SharingOff, SharingOn,
 	}
 }
 
@@ -91,7 +94,7 @@ func (k Kind) Topic() Topic {
 	switch k {
 	case Granted:
 		return TopicNew
-	case Changed:
+	case Changed, SharingOff, SharingOn:
 		return TopicChanged
 	case Stopped:
 		return TopicStopped

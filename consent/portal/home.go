@@ -35,6 +35,8 @@ type homePage struct {
 	States        []stateOption
 	Filtered      bool // a search is on
 	CanErase      bool // the record can be erased
+	Switch        string // address of the switch; empty when there is none
+	Off           bool   // new sharing is switched off
 }
 
 // stateOption is one choice of what is listed.
