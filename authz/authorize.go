@@ -20,6 +20,7 @@ import (
 const (
 	accessDenied       = "access_denied"
 	unauthorizedClient = "unauthorized_client"
+	tryLater           = "temporarily_unavailable"
 	invalidRequestURI  = "invalid_request_uri"
 	loginRequired      = "login_required"
 )
@@ -164,7 +165,7 @@ func (s *Server) next(v *visit) error {
 	if err != nil {
 		return err
 	}
-	now := s.cfg.Now()
+	ctx, now := v.Context(), s.cfg.Now()
 	step := v.journey.Next(now)
 	switch {
 	case step == consent.StepDone:
@@ -173,11 +174,12 @@ func (s *Server) next(v *visit) error {
 		// Nothing vouches for the address any more (RFC 9700 section 4.11.2).
 		return refuse(unauthorizedClient, "this client or its redirect_uri is not registered any more")
 	case step == consent.StepDeny:
-		return s.deny(v, accessDenied, "the person decided not to share")
+		code, text := ended(v.journey.Cause)
+		return s.deny(v, code, text)
 	case step == consent.StepExpired:
-		return s.deny(v, accessDenied, "the person took too long to decide")
+		return s.end(v, consent.CauseTime)
 	case !v.client.Status.MayAsk():
-		return s.deny(v, unauthorizedClient, "this client may not ask for data now")
+		return s.end(v, consent.CauseApp)
 	case want.silent:
 		// Who signed in for another request has not signed in for this one.
 		return s.deny(v, loginRequired, "each request takes a sign-in and a decision of its own: leave prompt=none out")
@@ -194,10 +196,54 @@ func (s *Server) next(v *visit) error {
 			return s.deny(v, no.Code, no.Text)
 		}
 	}
+	if step != consent.StepLogin && s.cfg.Switch != nil {
+		off, err := s.cfg.Switch.SharingOff(ctx, v.journey.Consumer)
+		switch {
+		case err != nil:
+			return fmt.Errorf("load switch: %w", err)
+		case !off.IsZero():
+			return s.switchedOff(v)
+		}
+	}
 	if step == consent.StepIssue {
 		return s.approve(v, want, now)
 	}
 	return s.show(v, step)
+}
+
+// ended says to the app why a journey ended without sharing.
+func ended(why consent.Cause) (code, text string) {
+	switch why {
+	case consent.CauseBank:
+		return tryLater, "the bank could not go on and the person did not wait: try again later"
+	case consent.CauseOff:
+		return accessDenied, "the person has all new sharing switched off"
+	case consent.CauseTime:
+		return accessDenied, "the person took too long to decide"
+	case consent.CauseApp:
+		return unauthorizedClient, "this client may not ask for data now"
+	}
+	return accessDenied, "the person decided not to share"
+}
+
+// end answers the app with a refusal that nobody decided on.
+func (s *Server) end(v *visit, why consent.Cause) error {
+	v.journey.Cause = why
+	code, text := ended(why)
+	return s.deny(v, code, text)
+}
+
+// switchedOff shows a person that they have new sharing switched off. A yes
+// that they gave meanwhile is void: whoever switches it on decides then.
+func (s *Server) switchedOff(v *visit) error {
+	if v.journey.Decision == consent.Approved {
+		v.journey.Decision, v.journey.Disclosure = consent.Undecided, consent.Disclosure{}
+		_, err := s.cfg.Authorizations.Replace(v.Context(), v.journey)
+		if err != nil && !errors.Is(err, consent.ErrConflict) { // another tab was faster, and leads here
+			return fmt.Errorf("take back decision: %w", err)
+		}
+	}
+	return s.show(v, consent.StepSharing)
 }
 
 // approve turns an approval into a grant and a code, in one transaction, and
@@ -226,7 +272,9 @@ func (s *Server) approve(v *visit, want asked, now time.Time) error {
 	case errors.Is(err, consent.ErrEnded): // between changing and now
 		return s.deny(v, lapsed().Code, lapsed().Text)
 	case errors.Is(err, consent.ErrMayNotAsk): // stopped between loading it and now
-		return s.deny(v, unauthorizedClient, "this client may not ask for data now")
+		return s.end(v, consent.CauseApp)
+	case errors.Is(err, consent.ErrSharingOff): // switched off between loading it and now
+		return s.switchedOff(v)
 	}
 	return err
 }
@@ -252,8 +300,9 @@ func (s *Server) answer(v *visit, a response, store func(consent.Authorization) 
 	if err != nil {
 		return err
 	}
-	v.journey.Answered = true
-	err = store(v.journey)
+	answered := v.journey
+	answered.Answered = true
+	err = store(answered)
 	switch {
 	case errors.Is(err, consent.ErrConsumed), errors.Is(err, consent.ErrConflict):
 		// Another tab was faster. There is one answer, and it is not ours.
@@ -290,6 +339,7 @@ func (s *Server) problem(v *visit, err error) {
 	}
 	if e.Status >= http.StatusInternalServerError {
 		p.Status, p.RetryURI = http.StatusServiceUnavailable, v.URL.RequestURI()
+		p.Journey, p.RedirectURIs = v.journey, v.client.RedirectURIs
 		v.w.Header().Set("Retry-After", retryAfter)
 	}
 	s.cfg.Pages.Problem(v.w, v.Request, p)

@@ -89,7 +89,7 @@ func newWorldWith(t testing.TB, bend func(*authz.Config)) *world {
 	must(t, err)
 	c := authz.Config{
 		Issuer: issuer, BrowserBase: browserBase,
-		Recipients: w.stores, Authorizations: w.stores, Requests: w.stores, Tokens: w.stores, Guard: w.stores,
+		Recipients: w.stores, Authorizations: w.stores, Requests: w.stores, Tokens: w.stores, Guard: w.stores, Switch: w.stores,
 		Hasher: w.hasher, Stop: stop, DPoP: proofs,
 		Keys: signer{t}, Subjects: bytes.Repeat([]byte("p"), 32),
 		Provider: consent.Party{Name: "Bank", Type: consent.PartyProvider},
@@ -188,6 +188,9 @@ func (s *stores) Recipient(ctx context.Context, id consent.RecipientID) (consent
 		return consent.Recipient{}, errors.New("store: invalid byte sequence")
 	}
 	return guarded(s, "Recipient", func() (consent.Recipient, error) { return s.Memory.Recipient(ctx, id) })
+}
+func (s *stores) SharingOff(ctx context.Context, who consent.ConsumerID) (time.Time, error) {
+	return guarded(s, "SharingOff", func() (time.Time, error) { return s.Memory.SharingOff(ctx, who) })
 }
 func (s *stores) Grant(ctx context.Context, id consent.GrantID) (consent.Grant, error) {
 	return guarded(s, "Grant", func() (consent.Grant, error) { return s.Memory.Grant(ctx, id) })

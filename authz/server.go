@@ -55,12 +55,14 @@ type Config struct {
 
 	Recipients     consent.Recipients
 	Authorizations consent.Authorizations
-	Requests       token.Requests
-	Tokens         token.Store
-	Guard          token.Guard
-	Hasher         *token.Hasher
-	Stop           *consent.Service
-	DPoP           *dpop.Verifier
+	// Switch says who has all new sharing switched off; nil says nobody.
+	Switch   Switch
+	Requests token.Requests
+	Tokens   token.Store
+	Guard    token.Guard
+	Hasher   *token.Hasher
+	Stop     *consent.Service
+	DPoP     *dpop.Verifier
 	// Nonces, when set, are demanded in every DPoP proof (RFC 9449 section
 	// 8); nil demands none.
 	Nonces *dpop.Nonces
@@ -103,6 +105,12 @@ type Policy interface {
 	// Alone reports whether a purpose must not take the place of another one
 	// in a grant that exists.
 	Alone(purpose string, now time.Time) bool
+}
+
+// Switch is the part of consent.Switch that the server needs.
+type Switch interface {
+	// SharingOff is as in consent.Switch.
+	SharingOff(ctx context.Context, who consent.ConsumerID) (time.Time, error)
 }
 
 // Signer signs with our keys. Implementations are safe for concurrent use.
@@ -148,6 +156,11 @@ type Problem struct {
 	// UILocales are the languages that the app asked for, preferred first;
 	// nil when it named none.
 	UILocales []string
+	// Journey is the decision in progress that cannot go on now, and
+	// RedirectURIs are its app's: whoever does not wait ends it, and comes back
+	// here for the answer. Zero when there is nothing to end.
+	Journey      consent.Authorization
+	RedirectURIs []string
 }
 
 // Server is the authorization server. It is safe for concurrent use.

@@ -17,6 +17,19 @@ const (
 	Denied    Decision = "denied"
 )
 
+// Cause is why a journey ends without sharing, where it was not that the person
+// said no. The app is told (section 4.1.2.1 of RFC 6749 has the codes), and so
+// is the person.
+type Cause string
+
+// The causes. The empty one is the person's own no.
+const (
+	CauseBank Cause = "bank" // the bank cannot go on now, and the person did not wait
+	CauseOff  Cause = "off"  // the person has all new sharing switched off, and left it so
+	CauseTime Cause = "time" // nobody did anything for JourneyTime
+	CauseApp  Cause = "app"  // the app may not ask now
+)
+
 // Authorization is one consumer's decision in progress: the pushed request
 // on one side, what the person has done so far on the other. Pages read it
 // and replace it as a whole; nothing else carries state from page to page.
@@ -43,9 +56,13 @@ type Authorization struct {
 	// and SecondFactorAt when; empty until they did.
 	SecondFactor   Factor
 	SecondFactorAt time.Time
-	Accounts       []fdx.AccountID // empty until chosen
-	Decision       Decision
-	Disclosure     Disclosure // what was shown when the decision was made
+	// Holder is whose accounts are shared, as it is kept; the zero Holder
+	// until chosen, and where there is no choice.
+	Holder     Holder
+	Accounts   []fdx.AccountID // empty until chosen
+	Decision   Decision
+	Cause      Cause      // empty unless the decision is Denied
+	Disclosure Disclosure // what was shown when the decision was made
 	// Answered: the app has been given its answer; nothing is left to do.
 	Answered  bool
 	ExpiresAt time.Time // the human's time, apart from the request_uri's
@@ -56,7 +73,13 @@ type Step string
 
 // The steps, in the order in which a person meets them.
 const (
-	StepLogin    Step = "login"
+	StepLogin Step = "login"
+	// StepSharing: the person has all new sharing switched off, and may switch
+	// it on. Only the server knows; Next does not return it.
+	StepSharing Step = "sharing"
+	// StepWhose comes before StepAccounts for a person who has accounts in more
+	// than one name, which only the bank knows; Next does not return it.
+	StepWhose    Step = "whose"
 	StepAccounts Step = "accounts"
 	StepReview   Step = "review"
 	// StepStepUp: approved, but what was asked for takes a second proof of
@@ -133,7 +156,7 @@ func (a Authorization) Grant(id GrantID, parties []Party, now time.Time) Grant {
 	now = now.UTC().Truncate(time.Second)
 	g := Grant{
 		ID: id, Recipient: a.Recipient, Consumer: a.Consumer,
-		Status: StatusActive, Epoch: 1,
+		Status: StatusActive, Epoch: 1, Holder: a.Holder,
 		Purpose: a.Request.Purpose.Code, Duration: a.Request.Duration,
 		DurationDays: a.Request.DurationDays, LookbackDays: a.Request.LookbackDays,
 		Parties: parties, Disclosure: a.Disclosure,
@@ -177,6 +200,9 @@ type AccountChoice struct {
 	Name, Display string
 	Category      string // FDX accountCategory, such as DEPOSIT_ACCOUNT
 	Joint         bool
+	// Holder is in whose name the account is; the zero Holder where the bank
+	// makes no difference.
+	Holder Holder
 	// Ineligible is empty for an account that can be shared, else why not:
 	// one of the Ineligible reasons.
 	Ineligible string

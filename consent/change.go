@@ -53,6 +53,9 @@ func (a Authorization) Changed(g Grant, parties []Party, now time.Time) Grant {
 	}
 	next := a.Grant(g.ID, parties, now)
 	next.Epoch, next.CreatedAt, next.UpdatedAt = g.Epoch+1, g.CreatedAt, now.UTC().Truncate(time.Second)
+	if next.Holder == (Holder{}) { // there was nothing to choose
+		next.Holder = g.Holder
+	}
 	next.PausedUntil, next.HeldAt, next.Case = g.PausedUntil, g.HeldAt, g.Case
 	if c.Action == ActionMerge {
 		next.Resources = union(g.Resources, next.Resources)

@@ -94,10 +94,13 @@ type Grant struct {
 	// only data of the request's own day may be read.
 	LookbackDays int
 	Resources    []Resource // at least one ACCOUNT entry
-	Parties      []Party
-	Disclosure   Disclosure
-	CreatedAt    time.Time // whole seconds, UTC
-	UpdatedAt    time.Time // zero when never changed
+	// Holder is whose accounts these are, as it is kept; the zero Holder where
+	// all accounts of the person are in one name.
+	Holder     Holder
+	Parties    []Party
+	Disclosure Disclosure
+	CreatedAt  time.Time // whole seconds, UTC
+	UpdatedAt  time.Time // zero when never changed
 	// ExpiresAt is always set (whole seconds, UTC): a PERSISTENT grant is
 	// capped by MaxTerm. The grant is over from this instant on.
 	ExpiresAt time.Time

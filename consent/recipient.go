@@ -133,13 +133,18 @@ const IntegerCodes = "integer"
 // of the bank's own. A recipient's limits are ceilings for every later
 // request.
 type Recipient struct {
-	ID           RecipientID
-	Role         Role // the zero value is RoleRecipient
-	Status       RecipientStatus
-	Name         string // shown to consumers
-	LegalName    string // owner, shown to consumers
-	HomeURI      string // where "back to the app" leads when nothing else is known
-	LogoURI      string
+	ID        RecipientID
+	Role      Role // the zero value is RoleRecipient
+	Status    RecipientStatus
+	Name      string // shown to consumers
+	LegalName string // owner, shown to consumers
+	HomeURI   string // where "back to the app" leads when nothing else is known
+	LogoURI   string
+	// Benefit is what the recipient says that people get: its own words, and
+	// only while they are those that the operator approved. Stores fill it in;
+	// what was registered and not approved is not in a Recipient. Writing a
+	// Recipient does not change it.
+	Benefit      string
 	Registry     string
 	RegistryID   string
 	AuthMethod   AuthMethod

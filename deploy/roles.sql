@@ -22,7 +22,7 @@ GRANT EXECUTE ON FUNCTION access_months(integer) TO headgate_app;
 
 -- Records, and the tree over them: added to, never rewritten. Months are
 -- reached through their table alone.
-REVOKE UPDATE, DELETE, TRUNCATE ON access_record, access_leaf, access_node, access_checkpoint, consent_event, staff_lookup FROM headgate_app;
+REVOKE UPDATE, DELETE, TRUNCATE ON access_record, access_leaf, access_node, access_checkpoint, consent_event, staff_lookup, sharing_switch FROM headgate_app;
 REVOKE INSERT, DELETE, TRUNCATE ON access_tree FROM headgate_app;
 REVOKE INSERT, UPDATE, DELETE, TRUNCATE ON access_partition, access_retired, goose_db_version FROM headgate_app;
 DO $$

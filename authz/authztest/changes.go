@@ -25,6 +25,7 @@ func newChange(t *testing.T, s Stores, g consent.Grant) token.Approval {
 	next.Resources = []consent.Resource{{Type: consent.ResourceAccount, ID: "account-2", Clusters: fdx.NewClusters(fdx.Transactions)}}
 	next.Parties = []consent.Party{{Name: "Renamed App", Type: consent.PartyRecipient}}
 	next.Disclosure = consent.Disclosure{Version: "2027-01", Locale: "sv", Text: "Du delar nu …"}
+	next.Holder = consent.Holder{ID: "h-9", Kind: consent.HolderOwn}
 	next.ExpiresAt = second(time.Now()).AddDate(0, 0, 200)
 	a.Grant, a.Code = next, newCode(next)
 	return a

@@ -16,7 +16,7 @@ func open(t *testing.T) authztest.Stores {
 			t.Fatal(err)
 		}
 	}
-	return authztest.Stores{Grants: m, Authorizations: m, Requests: m, Tokens: m, Guard: m, Recipients: m}
+	return authztest.Stores{Grants: m, Authorizations: m, Requests: m, Tokens: m, Guard: m, Recipients: m, Switch: m}
 }
 
 func TestMemoryRequests(t *testing.T) {

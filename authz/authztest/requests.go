@@ -29,6 +29,8 @@ func Requests(t *testing.T, open func(*testing.T) Stores) {
 		"an approval under a grant id that exists writes nothing": approveTwiceGranted,
 		"a code of another grant is refused":                      approveForeignCode,
 		"an approval for who may not ask writes nothing":          approveMayNotAsk,
+		"an approval for whom sharing is off writes nothing":      approveSwitchedOff,
+		"an approval and a switch leave nothing that began off":   approveAgainstSwitch,
 		"a refusal makes no grant":                                refuseMakesNothing,
 		"of many decisions one decides":                           decisionRace,
 		"a change takes the place of the version before":          changeWrites,
@@ -259,6 +261,66 @@ func decisionRace(t *testing.T, s Stores) {
 
 // An approval for a recipient that was stopped meanwhile writes nothing, and
 // the request can still be refused.
+// A change is new sharing, too.
+func approveSwitchedOff(t *testing.T, s Stores) {
+	ctx := context.Background()
+	first := approved(t, s, nil)
+	who := first.Grant.Consumer
+	if err := s.Switch.SwitchSharing(ctx, who, true); err != nil {
+		t.Fatal(err)
+	}
+	fresh := newDecision(t, s).approval()
+	fresh.Authorization.Consumer, fresh.Grant.Consumer = who, who
+	for name, a := range map[string]token.Approval{"a new grant": fresh, "a change": newChange(t, s, first.Grant)} {
+		if err := s.Requests.Approve(ctx, a); !errors.Is(err, consent.ErrSharingOff) {
+			t.Errorf("%s: got %v, want ErrSharingOff", name, err)
+		}
+		if _, err := s.Requests.Opened(ctx, a.Pushed); err != nil {
+			t.Errorf("%s: the request was used up: %v", name, err)
+		}
+	}
+	if _, err := s.Grants.Grant(ctx, fresh.Grant.ID); !errors.Is(err, consent.ErrNotFound) {
+		t.Errorf("a grant was made: %v", err)
+	}
+	if g, err := s.Grants.Grant(ctx, first.Grant.ID); err != nil || g.Epoch != 1 || g.Status != consent.StatusActive {
+		t.Errorf("what was shared already: %+v (%v)", g, err)
+	}
+	if err := s.Switch.SwitchSharing(ctx, who, false); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.Requests.Approve(ctx, fresh); err != nil {
+		t.Errorf("switched on again: %v", err)
+	}
+}
+
+// Whoever comes first, no grant of somebody who has sharing off is younger
+// than the switch. Nobody is known before.
+func approveAgainstSwitch(t *testing.T, s Stores) {
+	ctx := context.Background()
+	for range 8 {
+		a := newDecision(t, s).approval()
+		errs := consenttest.Race(func(i int) error {
+			if i == 0 {
+				return s.Requests.Approve(ctx, a)
+			}
+			return s.Switch.SwitchSharing(ctx, a.Grant.Consumer, true)
+		})
+		_, err := s.Grants.Grant(ctx, a.Grant.ID)
+		switch {
+		case errs[0] == nil && err == nil:
+		case errors.Is(errs[0], consent.ErrSharingOff) && errors.Is(err, consent.ErrNotFound):
+		default:
+			t.Errorf("approval %v, grant %v", errs[0], err)
+		}
+		if next := newDecision(t, s).approval(); true {
+			next.Authorization.Consumer, next.Grant.Consumer = a.Grant.Consumer, a.Grant.Consumer
+			if err := s.Requests.Approve(ctx, next); !errors.Is(err, consent.ErrSharingOff) {
+				t.Errorf("after the switch: %v", err)
+			}
+		}
+	}
+}
+
 func approveMayNotAsk(t *testing.T, s Stores) {
 	ctx := context.Background()
 	for status := range mayRead {

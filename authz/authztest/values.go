@@ -22,6 +22,7 @@ type Stores struct {
 	Tokens         token.Store
 	Guard          token.Guard
 	Recipients     Registry
+	Switch         consent.Switch
 }
 
 // Registry keeps the registrations that token.Store looks at.

@@ -135,7 +135,8 @@ func replaceWhole(t *testing.T, s consent.Authorizations) {
 	a.AuthenticatedAt = time.Now().UTC().Truncate(time.Second)
 	a.FirstFactor, a.SecondFactor, a.SecondFactorAt = consent.FactorKey, consent.FactorCode, a.AuthenticatedAt.Add(time.Second)
 	a.Accounts = []fdx.AccountID{"b", `a "quoted" \ one`, "c,d"}
-	a.Decision = consent.Approved
+	a.Decision, a.Cause = consent.Denied, consent.CauseBank
+	a.Holder = consent.Holder{ID: "h-2", Kind: consent.HolderOwn}
 	a.Disclosure = consent.Disclosure{Version: "2026-11", Locale: "sv", Text: "Du delar …"}
 	a.Answered = true
 	a.ExpiresAt = a.ExpiresAt.Add(time.Minute)

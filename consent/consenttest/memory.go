@@ -8,6 +8,8 @@ import (
 	"sync"
 	"time"
 
+	"github.com/google/uuid"
+
 	"github.com/headgate/headgate/consent"
 )
 
@@ -23,12 +25,14 @@ type Memory struct {
 	cases          map[string]bool // numbers of holds
 	authorizations map[consent.AuthorizationID]consent.Authorization
 	recipients     map[consent.RecipientID]consent.Recipient
+	switched       map[consent.ConsumerID][]consent.Switching // oldest first
 }
 
 var (
 	_ consent.Store          = (*Memory)(nil)
 	_ consent.Authorizations = (*Memory)(nil)
 	_ consent.Recipients     = (*Memory)(nil)
+	_ consent.Switch         = (*Memory)(nil)
 )
 
 // NewMemory returns an empty Memory whose clock is now, which may be called
@@ -41,6 +45,7 @@ func NewMemory(now func() time.Time) *Memory {
 		cases:          map[string]bool{},
 		authorizations: map[consent.AuthorizationID]consent.Authorization{},
 		recipients:     map[consent.RecipientID]consent.Recipient{},
+		switched:       map[consent.ConsumerID][]consent.Switching{},
 	}
 }
 
@@ -318,11 +323,14 @@ func (m *Memory) replace(a consent.Authorization, write func() error) (consent.A
 // a later epoch than the first, changes, all or nothing, as a store of requests
 // does. The errors are those of Replace and Create, and ErrEnded when the
 // version before is not the present one of the same recipient and consumer, or
-// is over.
+// is over. ErrSharingOff when the person has new sharing switched off.
 func (m *Memory) Approve(a consent.Authorization, g consent.Grant) error {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	_, err := m.replace(a, func() error {
+		if m.off(g.Consumer) {
+			return consent.ErrSharingOff
+		}
 		if g.Epoch > 1 {
 			return m.change(g)
 		}
@@ -347,6 +355,45 @@ func (m *Memory) change(g consent.Grant) error {
 	m.grants[g.ID] = cloneGrant(g)
 	m.tell(g, consent.EventChanged, consent.ActorConsumer)
 	return nil
+}
+
+// off reports whether a person has new sharing switched off; m.mu is held.
+func (m *Memory) off(who consent.ConsumerID) bool {
+	all := m.switched[who]
+	return len(all) > 0 && all[len(all)-1].Off
+}
+
+// SharingOff implements consent.Switch.
+func (m *Memory) SharingOff(_ context.Context, who consent.ConsumerID) (time.Time, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if !m.off(who) {
+		return time.Time{}, nil
+	}
+	return m.switched[who][len(m.switched[who])-1].At, nil
+}
+
+// SwitchSharing implements consent.Switch. There are no notices.
+func (m *Memory) SwitchSharing(_ context.Context, who consent.ConsumerID, off bool) error {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	if m.off(who) != off {
+		m.switched[who] = append(m.switched[who], consent.Switching{ID: uuid.New(), Consumer: who, At: m.now().UTC(), Off: off})
+	}
+	return nil
+}
+
+// Switchings implements consent.Switch.
+func (m *Memory) Switchings(_ context.Context, who consent.ConsumerID, until time.Time, limit int) ([]consent.Switching, error) {
+	m.mu.Lock()
+	defer m.mu.Unlock()
+	var list []consent.Switching
+	for _, s := range slices.Backward(m.switched[who]) {
+		if len(list) < limit && (until.IsZero() || !s.At.After(until)) {
+			list = append(list, s)
+		}
+	}
+	return list, nil
 }
 
 // Recipient implements consent.Recipients.

@@ -55,7 +55,13 @@ func NewGrant(consumer consent.ConsumerID, now time.Time) consent.Grant {
 		},
 		Disclosure: consent.Disclosure{Version: "2026-11", Locale: "en", Text: "You share\n\"balances\" – with Contract App."},
 		CreatedAt:  now, ExpiresAt: now.AddDate(0, 0, 30),
+		Holder: Holder(),
 	}
+}
+
+// Holder returns a business that grants of the contracts are about.
+func Holder() consent.Holder {
+	return consent.Holder{ID: "h-1", Kind: consent.HolderBusiness, Name: "Contract \"& Sons\""}
 }
 
 // NewAuthorization returns a decision in progress at now, bound to browser,
@@ -68,6 +74,7 @@ func NewAuthorization(pushed, browser string, now time.Time) consent.Authorizati
 			Duration: consent.TimeBound, DurationDays: 30, LookbackDays: 7,
 			Account: fdx.NewClusters(fdx.Balances),
 		},
+		Holder:    Holder(),
 		LoginHint: "somebody", UILocales: []string{"sv", "en"},
 		ExpiresAt: now.UTC().Truncate(time.Second).Add(consent.JourneyTime),
 	}

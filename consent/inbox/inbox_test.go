@@ -31,7 +31,7 @@ func TestWhatMattersCannotBeSwitchedOff(t *testing.T) {
 	if got := p.Allowed(); len(got.Off) != 3 || slices.ContainsFunc(got.Off, inbox.Topic.Fixed) {
 		t.Errorf("allowed to be off: %v", got.Off)
 	}
-	for _, k := range []inbox.Kind{inbox.Granted, inbox.Changed, inbox.Stopped, inbox.Held, inbox.Paused, inbox.Slowed, inbox.Browser, inbox.Export, inbox.Erase, "made up"} {
+	for _, k := range []inbox.Kind{inbox.Granted, inbox.Changed, inbox.Stopped, inbox.Held, inbox.Paused, inbox.Slowed, inbox.Browser, inbox.Export, inbox.Erase, inbox.SharingOff, inbox.SharingOn, "made up"} {
 		if got := p.Way(k); got != inbox.Mailed {
 			t.Errorf("%s goes out as %s", k, got)
 		}

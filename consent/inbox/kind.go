@@ -27,6 +27,9 @@ const (
 	PasskeyCopied  Kind = "passkey_copied" // one was refused that may be a copy
 	Export         Kind = "export"         // a copy of the record was made
 	Erase          Kind = "erase"          // the record is to be erased
+	// The person's switch for all new sharing; about no grant.
+	SharingOff Kind = "sharing_off"
+	SharingOn  Kind = "sharing_on"
 )
 
 // UnusedDays is after how many days without a read a person is told.
@@ -37,7 +40,7 @@ func Kinds() []Kind {
 	return []Kind{
 		Granted, Changed, Stopped, Ended, Paused, Resumed, Held, Released, Slowed,
 		Ending30, Ending7, Ending1, Unused, Policy, Owner, Browser,
-		PasskeyAdded, PasskeyRemoved, PasskeyCopied, Export, Erase,
+		PasskeyAdded, PasskeyRemoved, PasskeyCopied, Export, Erase, SharingOff, SharingOn,
 	}
 }
 
@@ -95,7 +98,7 @@ func (k Kind) Topic() Topic {
 	switch k {
 	case Granted:
 		return TopicNew
-	case Changed:
+	case Changed, SharingOff, SharingOn:
 		return TopicChanged
 	case Stopped:
 		return TopicStopped

@@ -352,6 +352,7 @@ var wordings = map[string]string{
 	"2026-11-22":   "4e7198834fcbc7a35c7e7ea167143e94",
 	"2026-11-22.2": "0445ea9a5e341eab6af088d9a8069038",
 	"2026-11-22.3": "2d0acceafa8ec35da65730d58e068222",
+	"2026-11-22.4": "a6dd3d626ce663a05c856f9288f259c2",
 }
 
 func TestDisclosureVersionNamesTheWording(t *testing.T) {
@@ -360,7 +361,7 @@ func TestDisclosureVersionNamesTheWording(t *testing.T) {
 	if err != nil {
 		t.Fatal(err)
 	}
-	app := consent.Recipient{Name: "BudgetBee", LegalName: "BudgetBee Ltd", Registry: "FDX", RegistryID: "BB-1", Intermediaries: []consent.Party{{Name: "LinkHub"}}}
+	app := consent.Recipient{Name: "BudgetBee", LegalName: "BudgetBee Ltd", Registry: "FDX", RegistryID: "BB-1", Intermediaries: []consent.Party{{Name: "LinkHub"}}, Benefit: "A plan for each month."}
 	rows := []accountRow{{ID: "a", Name: "Everyday account", Number: "4321"}, {ID: "c", Name: "Savings", Number: "8765"}}
 	held := []accountRow{{ID: "a", Name: "Everyday account"}, {ID: "b", Name: "Card"}}
 	was := func(a consent.Action) earlier {
@@ -376,6 +377,13 @@ func TestDisclosureVersionNamesTheWording(t *testing.T) {
 	for _, text := range c.texts {
 		for _, duration := range []consent.DurationType{consent.OneTime, consent.Persistent} {
 			for _, days := range []int{0, 1, 90} {
+				whose := consent.Holder{Kind: consent.HolderOwn}
+				switch days {
+				case 0:
+					whose = consent.Holder{}
+				case 1:
+					whose = consent.Holder{ID: "b", Kind: consent.HolderBusiness, Name: "Ceramics"}
+				}
 				q := consent.Request{
 					Purpose: consent.Purpose{Label: "To budget."}, Duration: duration, LookbackDays: days,
 					Account: fdx.NewClusters(fdx.AllClusters()...),
@@ -384,7 +392,7 @@ func TestDisclosureVersionNamesTheWording(t *testing.T) {
 					q.Account = fdx.NewClusters(fdx.AccountBasic, fdx.CustomerContact)
 				}
 				for _, e := range []earlier{{}, was(consent.ActionReplace), was(consent.ActionMerge)} {
-					h.Write([]byte(newReview(text, bankName, app, q, rows, e, time.Unix(1795255200, 0)).Disclosure().Text))
+					h.Write([]byte(newReview(text, bankName, app, consent.Authorization{Request: q, Holder: whose}, rows, e, time.Unix(1795255200, 0)).Disclosure().Text))
 				}
 			}
 		}

@@ -34,6 +34,9 @@ const (
 	budgetBee   = consent.RecipientID("budgetbee")
 )
 
+// ceramics is the business that cleo acts for.
+var ceramics = consent.Holder{ID: "h-biz", Kind: consent.HolderBusiness, Name: "Clay Ceramics"}
+
 // errDown is what a broken part of the world says.
 var errDown = errors.New("dial 10.0.0.7: connection refused")
 
@@ -72,8 +75,9 @@ type world struct {
 	asked      []erasure.Request
 	edit       policy.Edit
 	codes      *logintest.Memory
-	elsewhere  *elsewhere      // nil for the built-in sign-in
-	codePost   []login.Message // codes on their way, oldest first
+	elsewhere  *elsewhere                                 // nil for the built-in sign-in
+	codePost   []login.Message                            // codes on their way, oldest first
+	switched   map[consent.ConsumerID][]consent.Switching // oldest first
 }
 
 type storedSession struct {
@@ -106,13 +110,22 @@ func newWorldAt(t *testing.T, at *elsewhere, brand ...ui.Brand) *world {
 			HomeURI: "https://app.example/", Registry: "FDX", RegistryID: "BB-1", RedirectURIs: []string{redirectURI},
 			Purposes: []consent.Purpose{{Code: "budgeting", Label: "See where your money goes and plan each month."}},
 		}},
-		people: map[string]consent.ConsumerID{"ada": "c-ada", "bob": "c-bob"},
+		people:   map[string]consent.ConsumerID{"ada": "c-ada", "bob": "c-bob", "cleo": "c-cleo"},
+		switched: map[consent.ConsumerID][]consent.Switching{},
 		choices: map[consent.ConsumerID][]consent.AccountChoice{
 			"c-ada": {
 				{ID: "a-1", Name: "Everyday account", Display: "•••• 4321", Category: "DEPOSIT_ACCOUNT"},
 				{ID: "a-2", Name: "Old savings", Display: "•••• 1111", Category: "DEPOSIT_ACCOUNT", Ineligible: consent.IneligibleClosed},
 				{ID: "a-3", Name: "Household", Display: "•••• 8765", Category: "DEPOSIT_ACCOUNT", Joint: true},
 				{ID: "a-4", Name: "Gold card", Display: "•••• 0042", Category: "LOC_ACCOUNT"},
+			},
+			// Cleo acts in three names, of which one has nothing to share.
+			"c-cleo": {
+				{ID: "c-1", Name: "Everyday account", Display: "•••• 1000", Category: "DEPOSIT_ACCOUNT", Holder: consent.Holder{ID: "h-own", Kind: consent.HolderOwn, Name: "Cleo Clay"}},
+				{ID: "c-2", Name: "Business account", Display: "•••• 2000", Category: "DEPOSIT_ACCOUNT", Holder: ceramics},
+				{ID: "c-3", Name: "Business savings", Display: "•••• 3000", Category: "DEPOSIT_ACCOUNT", Holder: ceramics},
+				{ID: "c-4", Name: "Old business", Display: "•••• 4000", Category: "DEPOSIT_ACCOUNT", Ineligible: consent.IneligibleClosed, Holder: ceramics},
+				{ID: "c-5", Name: "Club account", Display: "•••• 5000", Category: "DEPOSIT_ACCOUNT", Ineligible: consent.IneligibleLocked, Holder: consent.Holder{ID: "h-club", Name: "Rowing Club"}},
 			},
 			"c-bob": {{ID: "b-1", Name: "Bob's account", Display: "•••• 9999", Category: "DEPOSIT_ACCOUNT"}},
 		},
@@ -153,7 +166,7 @@ func newWorldAt(t *testing.T, at *elsewhere, brand ...ui.Brand) *world {
 		Codes: codes, Devices: w, SignIns: w,
 		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
 		Grants: w, Stopper: w, Rests: w, Answers: w, Reads: w, Uses: w, Receipts: w.desk(), Now: w.clock,
-		Rules: w, Told: w, Inbox: (*post)(w), Teller: (*post)(w), Erasures: (*wishes)(w), Shrinker: w, Base: "https://bank.example",
+		Rules: w, Told: w, Inbox: (*post)(w), Teller: (*post)(w), Erasures: (*wishes)(w), Shrinker: w, Switch: w, Base: "https://bank.example",
 		Log: slog.New(slog.NewTextHandler(w.logged, nil)),
 	}))
 	if err != nil {
@@ -227,15 +240,25 @@ func (w *world) next(a consent.Authorization) string {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	answer := ""
-	switch step := a.Next(w.now); step {
+	step := a.Next(w.now)
+	if a.Consumer != "" && step != consent.StepDeny && step != consent.StepDone && step != consent.StepExpired && w.off(a.Consumer) {
+		a.Decision, a.Version = consent.Undecided, a.Version+1
+		w.auths[a.ID] = a
+		return "/consent/" + string(a.ID) + "/sharing"
+	}
+	switch step {
 	case consent.StepIssue:
 		g := a.Grant(consent.NewGrantID(), []consent.Party{w.recipients[a.Recipient].Party()}, w.now)
 		w.grants = append([]consent.Grant{g}, w.grants...)
 		w.events[g.ID] = []consent.Event{{Grant: g.ID, Epoch: 1, Kind: consent.EventGranted, Actor: consent.ActorConsumer, At: g.CreatedAt}}
 		answer = "code=c"
 	case consent.StepDeny:
-		answer = "error=access_denied"
+		answer = map[consent.Cause]string{consent.CauseBank: "error=temporarily_unavailable", consent.CauseOff: "error=access_denied&error_description=off"}[a.Cause]
+		if answer == "" {
+			answer = "error=access_denied"
+		}
 	case consent.StepExpired:
+		a.Decision, a.Cause = consent.Denied, consent.CauseTime
 		answer = "error=access_denied&error_description=time"
 	default:
 		return "/consent/" + string(a.ID) + "/" + string(step)
@@ -284,6 +307,37 @@ func (w *world) Replace(_ context.Context, a consent.Authorization) (consent.Aut
 	w.auths[a.ID] = a
 	w.replaced++
 	return a, nil
+}
+
+func (w *world) off(who consent.ConsumerID) bool {
+	all := w.switched[who]
+	return len(all) > 0 && all[len(all)-1].Off
+}
+
+func (w *world) SharingOff(_ context.Context, who consent.ConsumerID) (time.Time, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if !w.off(who) {
+		return time.Time{}, w.isDown("switch")
+	}
+	return w.switched[who][len(w.switched[who])-1].At, w.isDown("switch")
+}
+
+func (w *world) SwitchSharing(_ context.Context, who consent.ConsumerID, off bool) error {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	if w.off(who) != off && w.isDown("switch") == nil {
+		w.switched[who] = append(w.switched[who], consent.Switching{ID: [16]byte{byte(len(w.switched[who]))}, Consumer: who, At: w.now, Off: off})
+	}
+	return w.isDown("switch")
+}
+
+func (w *world) Switchings(_ context.Context, who consent.ConsumerID, _ time.Time, limit int) ([]consent.Switching, error) {
+	w.mu.Lock()
+	defer w.mu.Unlock()
+	list := slices.Clone(w.switched[who])
+	slices.Reverse(list)
+	return list[:min(limit, len(list))], w.isDown("switch")
 }
 
 func (w *world) Recipient(_ context.Context, id consent.RecipientID) (consent.Recipient, error) {

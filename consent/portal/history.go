@@ -22,14 +22,15 @@ import (
 // historyLimit is how many entries one page of the history shows.
 const historyLimit = 50
 
-// happening is one thing that happened: a read, a change of a grant, or a look of
-// the bank's staff. Exactly one of the three is set.
+// happening is one thing that happened: a read, a change of a grant or of the
+// switch for new sharing, or a look of the bank's staff. Exactly one is set.
 type happening struct {
 	At     time.Time
 	ID     [16]byte
 	Read   *audit.Record
 	Change *consent.Event
 	LookUp *audit.LookUp
+	Switch *consent.Switching
 }
 
 // older reports whether the entry comes after a place in the history.
@@ -84,6 +85,17 @@ func (p *Portal) entries(ctx context.Context, who consent.ConsumerID, k known, f
 		for _, l := range looks {
 			if l.Consumer == who {
 				all = append(all, happening{At: l.At, ID: l.ID, LookUp: &l})
+			}
+		}
+	}
+	if f.Recipient == "" && p.c.Switch != nil {
+		switched, err := p.c.Switch.Switchings(ctx, who, until, limit+room)
+		if err != nil {
+			return nil, fmt.Errorf("list switchings: %w", err)
+		}
+		for _, s := range switched {
+			if s.Consumer == who {
+				all = append(all, happening{At: s.At, ID: s.ID, Switch: &s})
 			}
 		}
 	}
@@ -146,6 +158,11 @@ func (p *Portal) historyRows(t *text, k known, entries []happening) []historyRow
 			readWords(t, k, *e.Read, &row)
 		case e.Change != nil:
 			row.App, row.Note = k.app(t, e.Change.Grant), changeWords(t, *e.Change, p.c.UI.Bank())
+		case e.Switch != nil:
+			row.App, row.Note = t.T("filter.any_app"), t.T("switch.was_on")
+			if e.Switch.Off {
+				row.Note = t.T("switch.was_off")
+			}
 		default:
 			row.App, row.Note = p.c.UI.Bank(), t.T("history.lookup", "Bank", p.c.UI.Bank())
 			row.Quote = plain(e.LookUp.Reason, maxPurpose)

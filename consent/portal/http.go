@@ -36,6 +36,8 @@ func (p *Portal) Handler() (http.Handler, error) {
 
 	e.GET("/consent/:id/login", p.journey(p.getLogin))
 	e.POST("/consent/:id/login", p.journeyForm(p.postLogin))
+	e.GET("/consent/:id/whose", p.journey(p.getWhose))
+	e.POST("/consent/:id/whose", p.journeyForm(p.postWhose))
 	e.GET("/consent/:id/accounts", p.journey(p.getAccounts))
 	e.POST("/consent/:id/accounts", p.journeyForm(p.postAccounts))
 	e.GET("/consent/:id/review", p.journey(p.getReview))
@@ -47,6 +49,7 @@ func (p *Portal) Handler() (http.Handler, error) {
 		e.GET(portalBank, p.getPortalBank)
 		e.GET(ReturnPath, p.getReturn)
 	}
+	e.POST("/consent/:id/leave", p.journeyForm(p.postLeave))
 	e.POST("/consent/:id/stay", p.journeyForm(p.postJourneyStay))
 	e.GET("/consent/:id/done", p.journey(p.getDone))
 
@@ -83,6 +86,7 @@ func (p *Portal) Handler() (http.Handler, error) {
 	p.recordRoutes(e)
 	p.eraseRoutes(e)
 	p.changeRoutes(e)
+	p.switchRoutes(e)
 	if p.c.Inbox != nil {
 		e.GET(noticesPath, p.signedIn(p.getNotices))
 		e.POST(noticesPath, p.signedIn(p.postNotices))

@@ -166,7 +166,9 @@ func (p *Portal) portalReturn(g *gin.Context, keep string, answer url.Values) {
 // decides notes who takes the decision from now on.
 func (p *Portal) decides(j *journey, who consent.ConsumerID) {
 	if j.a.Consumer != who {
-		j.a.Accounts = nil // somebody else chose those
+		// Somebody else chose those, or decided already.
+		j.a.Holder, j.a.Accounts = consent.Holder{}, nil
+		j.a.Decision, j.a.Disclosure = consent.Undecided, consent.Disclosure{}
 	}
 	j.a.Consumer, j.a.AuthenticatedAt = who, p.c.Now()
 	j.a.FirstFactor, j.a.SecondFactor, j.a.SecondFactorAt = "", "", time.Time{}

@@ -8,7 +8,6 @@ import (
 	"math"
 	"net/http"
 	"net/url"
-	"slices"
 	"strconv"
 	"time"
 
@@ -123,7 +122,7 @@ func (p *Portal) onPage(j *journey, page consent.Step) bool {
 		}
 		see(j.Context, j.path(consent.StepLogin))
 		return false
-	case step == page, step == consent.StepReview && page == consent.StepAccounts:
+	case step == page, inside && page == consent.StepSharing, (step == consent.StepAccounts || step == consent.StepReview) && (page == consent.StepAccounts || page == consent.StepWhose):
 		return true
 	}
 	see(j.Context, j.dispatcher())
@@ -146,6 +145,7 @@ func (p *Portal) replace(j *journey) {
 func (p *Portal) down(j *journey, cause error) {
 	pr := unavailable
 	pr.AppName, pr.BackURI, pr.RetryURI, pr.UILocales = j.app.Name, j.app.HomeURI, j.dispatcher(), j.a.UILocales
+	pr.Journey, pr.RedirectURIs = j.a, j.app.RedirectURIs
 	p.failed(j.Writer, j.Request, pr, cause)
 }
 
@@ -175,6 +175,10 @@ func (p *Portal) journeyPage(j *journey, at consent.Step, more string) journeyPa
 		page: page{text: j.t}, App: j.name,
 		Action: j.path(at), Mark: p.c.Sessions.Mark(j.Request.Context(), j.what(at, more)),
 	}
+	switch at {
+	case consent.StepWhose, consent.StepSharing:
+		at = consent.StepAccounts // no steps of their own
+	}
 	past, steps := true, []consent.Step{consent.StepLogin, consent.StepAccounts, consent.StepReview}
 	if !j.a.Request.Guarded().Empty() {
 		steps = append(steps, consent.StepStepUp)
@@ -189,11 +193,7 @@ func (p *Portal) journeyPage(j *journey, at consent.Step, more string) journeyPa
 // show renders a page of the journey. Its forms can end at the app.
 func (p *Portal) show(j *journey, status int, template, title string, v any) {
 	f := p.frame(j.t, title)
-	for _, uri := range j.app.RedirectURIs {
-		if t := formTarget(uri); t != "" && !slices.Contains(f.FormTargets, t) {
-			f.FormTargets = append(f.FormTargets, t)
-		}
-	}
+	f.FormTargets = formTargets(j.app.RedirectURIs)
 	if err := p.extend(j); err != nil {
 		p.down(j, err)
 		return
@@ -317,6 +317,9 @@ type accountsPage struct {
 	Rows  []accountRow
 	// Eligible is how many of them can be chosen.
 	Eligible int
+	// Whose says whose accounts these are, and Pick is where to choose others;
+	// empty where there is no choice.
+	Whose, Pick string
 	// Already says what is shared with the app now and can be renewed.
 	Already string
 	// Search offers to look for an account; Query is what was looked for and
@@ -329,12 +332,11 @@ func (p *Portal) getAccounts(j *journey) {
 	if !p.onPage(j, consent.StepAccounts) {
 		return
 	}
-	choices, err := p.c.Accounts.Choices(j.Request.Context(), j.a.Consumer)
-	if err != nil {
-		p.down(j, fmt.Errorf("list accounts: %w", err))
+	s, ok := p.picked(j)
+	if !ok {
 		return
 	}
-	left, all, ok := p.ticked(j, choices)
+	left, all, ok := p.ticked(j, s.mine)
 	if !ok {
 		return
 	}
@@ -342,7 +344,7 @@ func (p *Portal) getAccounts(j *journey) {
 	if !all {
 		notice = j.t.T("accounts.gone")
 	}
-	p.showAccounts(j, http.StatusOK, choices, left, "", notice)
+	p.showAccounts(j, http.StatusOK, s, left, "", notice)
 }
 
 // ticked returns the accounts that are ticked: only what this person chose, in
@@ -362,13 +364,19 @@ func (p *Portal) ticked(j *journey, choices []consent.AccountChoice) (ids []fdx.
 	return ids, all, true
 }
 
-func (p *Portal) showAccounts(j *journey, status int, choices []consent.AccountChoice, ticked []fdx.AccountID, fault, notice string) {
+func (p *Portal) showAccounts(j *journey, status int, s standing, ticked []fdx.AccountID, fault, notice string) {
 	v := accountsPage{
 		journeyPage: p.journeyPage(j, consent.StepAccounts, ""),
 		Title:       j.t.T("accounts.title"),
 		Lead:        choosing(j.t, j.name, j.a.Request.Change),
-		Rows:        accountRows(j.t, choices, ticked), Eligible: len(eligible(choices)),
+		Rows:        accountRows(j.t, s.mine, ticked), Eligible: len(eligible(s.mine)),
 		Already: p.offer(j),
+	}
+	if j.a.Holder != (consent.Holder{}) {
+		v.Whose = j.t.T("review.whose", "Holder", holderName(j.t, j.a.Holder))
+	}
+	if !s.fixed && len(consent.Holders(s.choices)) > 1 {
+		v.Pick = j.path(consent.StepWhose)
 	}
 	v.search(j)
 	v.Fault, v.Field, v.Notice = fault, fieldPrefix+"1", notice
@@ -386,30 +394,30 @@ func (p *Portal) postAccounts(j *journey, form url.Values) {
 		p.cancel(j) // also when the bank cannot list the accounts
 		return
 	}
-	choices, err := p.c.Accounts.Choices(ctx, j.a.Consumer)
-	if err != nil {
-		p.down(j, fmt.Errorf("list accounts: %w", err))
+	s, ok := p.picked(j)
+	if !ok {
 		return
 	}
+	choices := s.mine
 	before, _, ok := p.ticked(j, choices)
 	if !ok {
 		return
 	}
 	if !marked {
-		p.showAccounts(j, http.StatusConflict, choices, before, "", j.t.T("stale"))
+		p.showAccounts(j, http.StatusConflict, s, before, "", j.t.T("stale"))
 		return
 	}
 	switch action {
 	case "all":
-		p.showAccounts(j, http.StatusOK, choices, eligible(choices), "", "")
+		p.showAccounts(j, http.StatusOK, s, eligible(choices), "", "")
 		return
 	case "none":
-		p.showAccounts(j, http.StatusOK, choices, nil, "", "")
+		p.showAccounts(j, http.StatusOK, s, nil, "", "")
 		return
 	case "find", "stay":
 		ids, ours := chosen(form, choices)
 		if !ours {
-			p.showAccounts(j, http.StatusUnprocessableEntity, choices, before, j.t.T("accounts.foreign"), "")
+			p.showAccounts(j, http.StatusUnprocessableEntity, s, before, j.t.T("accounts.foreign"), "")
 			return
 		}
 		j.query = plain(form.Get("search"), maxName)
@@ -417,11 +425,11 @@ func (p *Portal) postAccounts(j *journey, form url.Values) {
 		if action == "stay" {
 			saying = j.t.T("idle.more")
 		}
-		p.showAccounts(j, http.StatusOK, choices, ids, "", saying) // what was ticked stays so
+		p.showAccounts(j, http.StatusOK, s, ids, "", saying) // what was ticked stays so
 		return
 	case "renew":
 		if !p.renew(j) {
-			p.showAccounts(j, http.StatusConflict, choices, before, "", j.t.T("stale"))
+			p.showAccounts(j, http.StatusConflict, s, before, "", j.t.T("stale"))
 		}
 		return
 	case "continue":
@@ -432,9 +440,9 @@ func (p *Portal) postAccounts(j *journey, form url.Values) {
 	ids, ours := chosen(form, choices)
 	switch {
 	case !ours:
-		p.showAccounts(j, http.StatusUnprocessableEntity, choices, before, j.t.T("accounts.foreign"), "")
+		p.showAccounts(j, http.StatusUnprocessableEntity, s, before, j.t.T("accounts.foreign"), "")
 	case len(ids) == 0:
-		p.showAccounts(j, http.StatusUnprocessableEntity, choices, nil, j.t.T("accounts.zero"), "")
+		p.showAccounts(j, http.StatusUnprocessableEntity, s, nil, j.t.T("accounts.zero"), "")
 	default:
 		j.a.Accounts = ids
 		p.replace(j)
@@ -460,28 +468,27 @@ func (p *Portal) getReview(j *journey) {
 // reviewed returns what the page says at a time; false when it sent the
 // browser on because one of the accounts cannot be shared any more.
 func (p *Portal) reviewed(j *journey, at time.Time) (review, bool) {
-	choices, err := p.c.Accounts.Choices(j.Request.Context(), j.a.Consumer)
-	if err != nil {
-		p.down(j, fmt.Errorf("list accounts: %w", err))
+	s, ok := p.picked(j)
+	if !ok {
 		return review{}, false
 	}
-	if _, all := stillEligible(j.a.Accounts, choices); !all {
+	if _, all := stillEligible(j.a.Accounts, s.mine); !all {
 		see(j.Context, j.path(consent.StepAccounts))
 		return review{}, false
 	}
-	was, ok := p.earlier(j, choices)
+	was, ok := p.earlier(j, s.choices)
 	if !ok {
 		return review{}, false
 	}
 	var rows []accountRow
-	for _, row := range accountRows(j.t, choices, j.a.Accounts) {
+	for _, row := range accountRows(j.t, s.mine, j.a.Accounts) {
 		if row.Checked {
 			rows = append(rows, row)
 		}
 	}
 	app := j.app
 	app.Name = j.name
-	return newReview(j.t, p.c.UI.Bank(), app, j.a.Request, rows, was, at), true
+	return newReview(j.t, p.c.UI.Bank(), app, j.a, rows, was, at), true
 }
 
 func (p *Portal) showReview(j *journey, status int, notice string) {
@@ -569,8 +576,14 @@ func (p *Portal) getDone(j *journey) {
 		Shared: j.a.Decision == consent.Approved, Back: webAddress(j.app.HomeURI), Title: j.t.T("done.not"),
 		Again: j.t.T("done.again", "App", j.name),
 	}
+	if why := causeWords(j.t, p.c.UI.Bank(), j.name, j.a.Cause); why != "" {
+		v.Again = why
+	}
 	if j.a.Request.Change.Asked() { // neither says whether anything is shared
-		v.Title, v.Again = j.t.T("done.unchanged"), j.t.T("done.retry", "App", j.name)
+		v.Title = j.t.T("done.unchanged")
+		if j.a.Cause == "" {
+			v.Again = j.t.T("done.retry", "App", j.name)
+		}
 	}
 	if v.Shared {
 		v.Title = j.t.T("done.shared", "App", j.name)
@@ -583,6 +596,22 @@ func (p *Portal) getDone(j *journey) {
 	if err := p.pages.Render(j.Writer, http.StatusOK, "done", f, v); err != nil {
 		p.down(j, err)
 	}
+}
+
+// causeWords says why a journey ended that the person did not end, and what
+// they can do; "" for their own no.
+func causeWords(t *text, bank, app string, c consent.Cause) string {
+	switch c {
+	case consent.CauseBank:
+		return t.T("done.bank", "App", app)
+	case consent.CauseOff:
+		return t.T("done.off", "App", app)
+	case consent.CauseTime:
+		return t.T("done.time", "App", app)
+	case consent.CauseApp:
+		return t.T("done.app", "App", app, "Bank", bank)
+	}
+	return ""
 }
 
 // describeGrant adds what the decision led to. The page is right without it,

@@ -142,6 +142,13 @@ func (p *Portal) getHome(v *visit) {
 		return
 	}
 	h := homePage{page: page{text: v.t}, Title: v.t.T("home.title"), CanErase: p.c.Erasures != nil}
+	if p.c.Switch != nil {
+		off, err := p.c.Switch.SharingOff(v.Request.Context(), v.who)
+		if err != nil { // the page can do without
+			web.Fields(v.Request.Context()).Cause = fmt.Errorf("load switch: %w", err)
+		}
+		h.Switch, h.Off = switchPath, !off.IsZero()
+	}
 	p.list(v, &h, grants, plain(v.Query("q"), maxName), v.Query("state"))
 	p.render(v, http.StatusOK, "home", h.Title, homePath, h)
 }
@@ -198,6 +205,9 @@ type grantPage struct {
 	Pause      bool   // it can be paused
 	Reads      string // address of its reads
 	Receipt    string // address; empty when there is none
+	Whose      string // whose accounts; empty where all are in one name
+	Benefit    string // what the app says people get; empty when it may not say so
+	Looked     string // how often it looked so far; empty when not known
 }
 
 func (p *Portal) getGrant(v *visit) {
@@ -211,9 +221,10 @@ func (p *Portal) getGrant(v *visit) {
 		p.away(v, fmt.Errorf("load history of grant: %w", err))
 		return
 	}
+	seen := map[consent.RecipientID]consent.Recipient{}
 	d := grantPage{
 		page:     page{text: v.t},
-		grantRow: p.row(v.t, g, p.purpose(v, g, map[consent.RecipientID]consent.Recipient{})),
+		grantRow: p.row(v.t, g, p.purpose(v, g, seen)),
 		Parties:  partyRows(v.t, g.Parties), Events: eventRows(v.t, events, p.c.UI.Bank()), Disclosure: g.Disclosure,
 		Pause: p.lastPauseDay(g, p.c.Now()) > 0, Reads: readsOf(g.Recipient), Receipt: p.receipt(g),
 	}
@@ -224,6 +235,12 @@ func (p *Portal) getGrant(v *visit) {
 	d.lastRead(p, v, g.ID)
 	uses, known := p.uses(v, []consent.GrantID{g.ID})
 	d.Data = useRows(v.t, g.Clusters(), uses[g.ID], known)
+	if d.Benefit = plain(seen[g.Recipient].Benefit, maxPurpose); known {
+		d.Looked = v.t.T("use.all", "Count", uses[g.ID].Reads)
+	}
+	if g.Holder != (consent.Holder{}) {
+		d.Whose = holderName(v.t, g.Holder)
+	}
 	d.Shares = p.shares(v, g)
 	p.render(v, http.StatusOK, "grant", d.App, "", d)
 }

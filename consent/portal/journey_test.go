@@ -487,7 +487,7 @@ func TestTermsInWords(t *testing.T) {
 	} {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
-			d := newReview(catalogue.texts[0], bankName, app, c.q, nil, earlier{}, at).Disclosure()
+			d := newReview(catalogue.texts[0], bankName, app, consent.Authorization{Request: c.q}, nil, earlier{}, at).Disclosure()
 			if !strings.Contains(d.Text, c.want) {
 				t.Errorf("%q is not in:\n%s", c.want, d.Text)
 			}

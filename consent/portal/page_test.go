@@ -97,6 +97,9 @@ func sound(t *testing.T, page *browser.Page) {
 	}
 	// Only a journey's forms can end at the app.
 	journey := strings.Contains(page.URL.Path, "/consent/") && !strings.HasSuffix(page.URL.Path, "/done") && !page.Has("oauth_error")
+	if leaves := strings.Contains(body, `/leave"><input`); leaves {
+		journey = true
+	}
 	if journey != (target != "") {
 		t.Errorf("%s: form-action 'self'%s", page, target)
 	}
@@ -153,7 +156,25 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 			add(p.open(grantPath(g.ID)))
 			add(p.open("/portal"))
 			add(p.open("/portal/grants/none"))
+			add(p.open("/portal/sharing"))
+			w.switchedOff("c-ada")
+			add(p.open("/portal/sharing"))
+			add(p.open("/portal"))
 			add(p.press(page, "sign_out"))
+
+			w.do(func() { w.pending.Pushed = "p-2" })
+			add(p.signIn(p.arrive(), "ada"))
+			w.do(func() { w.pending.Pushed = "p-3" })
+			page = add(p.signIn(p.arrive(), "cleo"))
+			add(p.press(page, "whose_continue"))
+			p.tick(page, "holder_2")
+			page = add(p.press(page, "whose_continue"))
+			p.tick(page, "account_1")
+			add(p.press(page, "accounts_continue"))
+			w.do(func() { w.down["bank"] = true })
+			page = add(p.open("/consent/" + string(w.authOf("p-3").ID) + "/accounts"))
+			p.left(p.press(page, "back_to_app"), "error=temporarily_unavailable")
+			add(p.open("/authorize/" + string(w.authOf("p-3").ID)))
 
 			for _, page := range pages {
 				sound(t, page)

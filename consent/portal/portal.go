@@ -143,6 +143,8 @@ type Config struct {
 	// Shrinker takes out what people want to share no longer; nil offers no
 	// such page.
 	Shrinker Shrinker
+	// Switch keeps who lets new sharing begin; nil offers no such page.
+	Switch consent.Switch
 	// Erasures keeps who wants their record erased; nil offers no such page.
 	Erasures erasure.Store
 	// Base is the origin of the pages, without trailing slash: the only one

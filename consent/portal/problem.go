@@ -7,6 +7,7 @@ import (
 
 	"github.com/google/uuid"
 
+	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/web"
 )
 
@@ -23,6 +24,11 @@ type Problem struct {
 	// RetryURI is a path, with its query, on this server that may work a
 	// second time. Anything else is not linked.
 	RetryURI string
+	// Journey is the decision in progress that cannot go on now, as this browser
+	// has it, and RedirectURIs are its app's: the way back then ends it, and the
+	// app is told temporarily_unavailable. The zero value leads to BackURI.
+	Journey      consent.Authorization
+	RedirectURIs []string
 	// Reference finds the request in the log; empty is the request's id.
 	Reference string
 	// UILocales is the app's wish, preferred first (ui_locales).
@@ -50,6 +56,7 @@ type problemPage struct {
 	Code, Text       string
 	Reference        string
 	App, Back, Retry string
+	Leave            leaving // answers the app; zero when there is nothing to answer
 }
 
 // retryAfter is when to try again after a 503, in seconds.
@@ -92,7 +99,11 @@ func (p *Portal) Problem(w http.ResponseWriter, r *http.Request, pr Problem) {
 	if h := w.Header(); pr.Status == http.StatusServiceUnavailable && h.Get("Retry-After") == "" {
 		h.Set("Retry-After", retryAfter)
 	}
-	if err := p.pages.Render(w, pr.Status, "problem", p.frame(t, v.Title), v); err != nil {
+	f := p.frame(t, v.Title)
+	if leave, ok := p.leavable(r, pr.Journey); ok && pr.Status >= http.StatusInternalServerError {
+		v.Leave, f.FormTargets = leave, formTargets(pr.RedirectURIs)
+	}
+	if err := p.pages.Render(w, pr.Status, "problem", f, v); err != nil {
 		web.Fields(r.Context()).Cause = err
 		http.Error(w, "server error", http.StatusInternalServerError)
 	}

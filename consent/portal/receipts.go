@@ -100,6 +100,7 @@ type receiptFacts struct {
 	Ended        string // empty while active
 	Accounts     string
 	Lookback     string
+	Whose        string // empty where all accounts are in one name
 	Clusters     []clusterRow
 	Number, Code string
 	Disclosure   consent.Disclosure
@@ -117,6 +118,9 @@ func describe(t *text, bank string, r receipt.Receipt, code string) receiptFacts
 		Accounts: t.T("fact.count", "Count", c.Accounts), Lookback: t.T("fact.days", "Count", c.LookbackDays),
 		Clusters: clusterRows(t, clustersNamed(c.Clusters)), Number: r.ID, Code: code,
 		Disclosure: r.Disclosure,
+	}
+	if c.Holder != (consent.Holder{}) {
+		v.Whose = holderName(t, c.Holder)
 	}
 	if c.Duration == consent.OneTime {
 		v.Ends = t.Moment(c.ExpiresAt)

@@ -24,7 +24,7 @@ func (p *Portal) already(j *journey) (consent.Grant, bool) {
 		return consent.Grant{}, false
 	}
 	for _, g := range grants {
-		if g.Consumer == j.a.Consumer && g.Recipient == j.a.Recipient && g.Purpose == q.Purpose.Code &&
+		if g.Consumer == j.a.Consumer && g.Recipient == j.a.Recipient && g.Purpose == q.Purpose.Code && g.Holder.ID == j.a.Holder.ID &&
 			g.Duration != consent.OneTime && g.StatusAt(p.c.Now()) == consent.StatusActive {
 			return g, true
 		}

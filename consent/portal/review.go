@@ -11,7 +11,7 @@ import (
 // disclosureVersion names the wording and the order of the review page. It
 // changes with every change of review.go, review.html or a catalogue key
 // under "review.", "diff." or "data.".
-const disclosureVersion = "2026-11-22.3"
+const disclosureVersion = "2026-11-22.4"
 
 // review is everything that a person decides on, in the order in which it is
 // shown. Page and stored disclosure are both made from this one value.
@@ -27,6 +27,8 @@ type review struct {
 	Clusters []clusterRow
 	Why      titled
 	Quote    string
+	Benefit  titled // empty without one
+	Promise  string // the app's own words
 	Long     titled
 	Stop     titled
 	Next     titled
@@ -60,7 +62,8 @@ func between(t *text, app consent.Recipient) []string {
 
 // newReview says in t's language what a decides on at the given time. rows
 // are the chosen accounts, was is what a yes changes.
-func newReview(t *text, bank string, app consent.Recipient, q consent.Request, rows []accountRow, was earlier, at time.Time) review {
+func newReview(t *text, bank string, app consent.Recipient, a consent.Authorization, rows []accountRow, was earlier, at time.Time) review {
+	q := a.Request
 	name := plain(app.Name, maxName)
 	v := review{
 		Lang:     t.Lang,
@@ -78,6 +81,9 @@ func newReview(t *text, bank string, app consent.Recipient, q consent.Request, r
 		Decline:  t.T("review.decline"),
 		Share:    t.T("review.share"),
 	}
+	if v.Promise = plain(app.Benefit, maxPurpose); v.Promise != "" {
+		v.Benefit = titled{t.T("review.benefit", "App", name), []string{t.T("review.words", "App", name)}}
+	}
 	if legal := plain(app.LegalName, maxName); legal != "" {
 		v.Who.Lines = append(v.Who.Lines, t.T("review.owner", "App", name, "Legal", legal))
 	}
@@ -86,6 +92,9 @@ func newReview(t *text, bank string, app consent.Recipient, q consent.Request, r
 	}
 	v.Who.Lines = append(append(v.Who.Lines, between(t, app)...), t.T("review.known", "Bank", bank))
 
+	if a.Holder != (consent.Holder{}) {
+		v.Accounts.Lines = []string{t.T("review.whose", "Holder", holderName(t, a.Holder))}
+	}
 	if q.Duration == consent.OneTime {
 		v.Long.Lines = append(v.Long.Lines, t.T("review.once", "App", name))
 	} else {
@@ -191,6 +200,11 @@ func (v review) Disclosure() consent.Disclosure {
 	b.WriteByte('\n')
 	line(v.Why.Title, v.Quote)
 	line(v.Why.Lines...)
+	if v.Promise != "" {
+		b.WriteByte('\n')
+		line(v.Benefit.Title, v.Promise)
+		line(v.Benefit.Lines...)
+	}
 	section(v.Long)
 	section(v.Stop)
 	b.WriteByte('\n')

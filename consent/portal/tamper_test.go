@@ -22,13 +22,21 @@ var forms = map[string]struct {
 		}
 		return page
 	}, "login_submit"},
-	"cancel":        {func(p *person) *browser.Page { return p.arrive() }, "cancel"},
-	"accounts":      {func(p *person) *browser.Page { page := p.toAccounts(); p.tick(page, "account_1"); return page }, "accounts_continue"},
-	"all accounts":  {func(p *person) *browser.Page { return p.toAccounts() }, "accounts_select_all"},
-	"yes":           {func(p *person) *browser.Page { return p.toReview() }, "consent_approve"},
-	"no":            {func(p *person) *browser.Page { return p.toReview() }, "consent_deny"},
-	"stop":          {func(p *person) *browser.Page { return p.open("/portal/grants/" + string(p.toShared().ID) + "/stop") }, "stop_confirm"},
-	"keep":          {func(p *person) *browser.Page { return p.open("/portal/grants/" + string(p.toShared().ID) + "/stop") }, "stop_keep"},
+	"cancel":       {func(p *person) *browser.Page { return p.arrive() }, "cancel"},
+	"accounts":     {func(p *person) *browser.Page { page := p.toAccounts(); p.tick(page, "account_1"); return page }, "accounts_continue"},
+	"all accounts": {func(p *person) *browser.Page { return p.toAccounts() }, "accounts_select_all"},
+	"yes":          {func(p *person) *browser.Page { return p.toReview() }, "consent_approve"},
+	"no":           {func(p *person) *browser.Page { return p.toReview() }, "consent_deny"},
+	"stop":         {func(p *person) *browser.Page { return p.open("/portal/grants/" + string(p.toShared().ID) + "/stop") }, "stop_confirm"},
+	"keep":         {func(p *person) *browser.Page { return p.open("/portal/grants/" + string(p.toShared().ID) + "/stop") }, "stop_keep"},
+	"whose": {func(p *person) *browser.Page {
+		page := p.signIn(p.arrive(), "cleo")
+		p.tick(page, "holder_2")
+		return page
+	}, "whose_continue"},
+	"switch off":    {func(p *person) *browser.Page { p.home("ada"); p.arrive(); return p.open("/portal/sharing") }, "sharing_off"},
+	"switch on":     {func(p *person) *browser.Page { p.switchedOff("c-ada"); return p.toAccounts() }, "sharing_on"},
+	"keep off":      {func(p *person) *browser.Page { p.switchedOff("c-ada"); return p.toAccounts() }, "sharing_keep"},
 	"renew instead": {func(p *person) *browser.Page { p.connected(); return p.toAccounts() }, "renew_instead"},
 }
 
@@ -41,7 +49,7 @@ func (w *world) standing() (consent.Decision, int64, int, consent.Status) {
 	for _, g := range w.grants {
 		status += g.Status
 	}
-	return a.Decision, a.Version, len(w.grants), status
+	return a.Decision, a.Version, len(w.grants) + len(w.switched["c-ada"]), status
 }
 
 // TestEveryFieldThatIsBentChangesNothing takes each field of each form in turn:

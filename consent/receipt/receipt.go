@@ -82,6 +82,9 @@ type Terms struct {
 	CreatedAt    time.Time            `json:"createdTime"`
 	ExpiresAt    time.Time            `json:"expirationTime"`
 	EndedAt      time.Time            `json:"endedTime,omitzero"`
+	// Holder is whose accounts are shared; the zero value where the person has
+	// accounts in one name only. A person's own name is not in it.
+	Holder consent.Holder `json:"holder,omitzero"`
 }
 
 // Of returns what the receipt of a version says. It is a pure function: the
@@ -96,6 +99,7 @@ func Of(issuer string, v Version) Receipt {
 			Accounts: len(g.Accounts()), Clusters: g.Clusters().Names(),
 			Duration: g.Duration, DurationDays: g.DurationDays, LookbackDays: g.LookbackDays,
 			CreatedAt: g.CreatedAt.UTC(), ExpiresAt: g.ExpiresAt.UTC(), EndedAt: g.EndedAt.UTC().Truncate(time.Second),
+			Holder: g.Holder,
 		},
 		Parties: append([]consent.Party{}, g.Parties...), Disclosure: g.Disclosure,
 	}

@@ -23,11 +23,11 @@ const authorizationColumns = `
     authorization_id, version, browser, pushed, recipient_id, request,
     login_hint, ui_locales, consumer_id, authenticated_at, accounts, decision,
     disclosure_version, disclosure_locale, disclosure_text, answered,
-    expires_at, second_factor, second_factor_at, first_factor`
+    expires_at, second_factor, second_factor_at, first_factor, holder, cause`
 
 const sqlOpenAuthorization = `
 INSERT INTO authorization_progress (` + authorizationColumns + `)
-VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15, $16, $17, $18, $19, $20, $21, $22)
 ON CONFLICT (pushed, browser) DO NOTHING`
 
 const sqlAuthorizationFor = `
@@ -41,7 +41,8 @@ UPDATE authorization_progress
 SET version = version + 1, browser = $3, pushed = $4, recipient_id = $5, request = $6,
     login_hint = $7, ui_locales = $8, consumer_id = $9, authenticated_at = $10, accounts = $11,
     decision = $12, disclosure_version = $13, disclosure_locale = $14, disclosure_text = $15,
-    answered = $16, expires_at = $17, second_factor = $18, second_factor_at = $19, first_factor = $20
+    answered = $16, expires_at = $17, second_factor = $18, second_factor_at = $19, first_factor = $20,
+    holder = $21, cause = $22
 WHERE authorization_id = $1 AND version = $2
 RETURNING ` + authorizationColumns
 
@@ -69,6 +70,8 @@ type authorizationRow struct {
 	SecondFactor      string     `db:"second_factor"`
 	SecondFactorAt    *time.Time `db:"second_factor_at"`
 	FirstFactor       string     `db:"first_factor"`
+	Holder            []byte     `db:"holder"`
+	Cause             string     `db:"cause"`
 }
 
 // labelHint is where a sealed login hint belongs.
@@ -88,14 +91,18 @@ func (db *DB) authorization(ctx context.Context, r authorizationRow) (consent.Au
 		Disclosure: consent.Disclosure{Version: r.DisclosureVersion, Locale: r.DisclosureLocale, Text: r.DisclosureText},
 		Answered:   r.Answered, ExpiresAt: r.ExpiresAt.UTC(),
 		FirstFactor:  consent.Factor(r.FirstFactor),
-		SecondFactor: consent.Factor(r.SecondFactor), SecondFactorAt: instant(r.SecondFactorAt),
+		SecondFactor: consent.Factor(r.SecondFactor), SecondFactorAt: instant(r.SecondFactorAt), Cause: consent.Cause(r.Cause),
 	}
-	return a, decode(r.Request, &a.Request)
+	return a, errors.Join(decode(r.Request, &a.Request), decode(r.Holder, &a.Holder))
 }
 
 // arguments returns the values of authorizationColumns.
 func (db *DB) arguments(ctx context.Context, a consent.Authorization, version int64) ([]any, error) {
 	request, err := encode(a.Request)
+	if err != nil {
+		return nil, err
+	}
+	holder, err := encode(a.Holder)
 	if err != nil {
 		return nil, err
 	}
@@ -108,7 +115,7 @@ func (db *DB) arguments(ctx context.Context, a consent.Authorization, version in
 		hint, words(a.UILocales), string(a.Consumer), nullable(a.AuthenticatedAt),
 		words(a.Accounts), string(a.Decision), a.Disclosure.Version, a.Disclosure.Locale,
 		a.Disclosure.Text, a.Answered, a.ExpiresAt,
-		string(a.SecondFactor), nullable(a.SecondFactorAt), string(a.FirstFactor),
+		string(a.SecondFactor), nullable(a.SecondFactorAt), string(a.FirstFactor), holder, string(a.Cause),
 	}, nil
 }
 

@@ -24,7 +24,7 @@ const grantColumns = `
     duration_type, duration_days, lookback_days, resources, parties,
     disclosure_version, disclosure_locale, disclosure_text,
     created_at, updated_at, expires_at, ended_at, ended_by, end_reason,
-    paused_until, held_at, hold_case`
+    paused_until, held_at, hold_case, holder`
 
 // A person who shares anew keeps their record after all.
 const sqlInsertGrant = `
@@ -36,8 +36,8 @@ INSERT INTO consent_grant (
     grant_id, recipient_id, consumer_id, status, epoch, purpose,
     duration_type, duration_days, lookback_days, resources, parties,
     disclosure_version, disclosure_locale, disclosure_text,
-    created_at, expires_at)
-SELECT $1, $2, pseudonym, 'ACTIVE', 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14 FROM who`
+    created_at, expires_at, holder)
+SELECT $1, $2, pseudonym, 'ACTIVE', 1, $4, $5, $6, $7, $8, $9, $10, $11, $12, $13, $14, $15 FROM who`
 
 const sqlInsertEvent = `
 INSERT INTO consent_event (grant_id, epoch, kind, actor, initiator, reason, paused_until, hold_case, at)
@@ -132,6 +132,7 @@ type grantRow struct {
 	PausedUntil       *time.Time `db:"paused_until"`
 	HeldAt            *time.Time `db:"held_at"`
 	HoldCase          string     `db:"hold_case"`
+	Holder            []byte     `db:"holder"`
 }
 
 func (r grantRow) grant() (consent.Grant, error) {
@@ -145,7 +146,7 @@ func (r grantRow) grant() (consent.Grant, error) {
 		EndedAt: instant(r.EndedAt), EndedBy: consent.Actor(r.EndedBy), EndReason: consent.Reason(r.EndReason),
 		PausedUntil: instant(r.PausedUntil), HeldAt: instant(r.HeldAt), Case: r.HoldCase,
 	}
-	err := errors.Join(decode(r.Resources, &g.Resources), decode(r.Parties, &g.Parties))
+	err := errors.Join(decode(r.Resources, &g.Resources), decode(r.Parties, &g.Parties), decode(r.Holder, &g.Holder))
 	g.Resources = named(g.Resources, g.Consumer)
 	return g, err
 }
@@ -182,9 +183,13 @@ func queueGrant(b *pgx.Batch, g consent.Grant) error {
 	if err != nil {
 		return err
 	}
+	holder, err := encode(g.Holder)
+	if err != nil {
+		return err
+	}
 	b.Queue(sqlInsertGrant, string(g.ID), string(g.Recipient), string(g.Consumer), g.Purpose,
 		string(g.Duration), g.DurationDays, g.LookbackDays, resources, parties,
-		g.Disclosure.Version, g.Disclosure.Locale, g.Disclosure.Text, g.CreatedAt, g.ExpiresAt)
+		g.Disclosure.Version, g.Disclosure.Locale, g.Disclosure.Text, g.CreatedAt, g.ExpiresAt, holder)
 	queueEvent(b, consent.Event{Grant: g.ID, Epoch: g.Epoch, Kind: consent.EventGranted, Actor: consent.ActorConsumer})
 	return nil
 }

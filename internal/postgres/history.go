@@ -50,6 +50,8 @@ SELECT concat_ws('|',
         (SELECT request_id FROM access_record WHERE consumer_id = ` + pseudonymOf1 + ` ORDER BY at DESC, request_id DESC LIMIT 40) r),
     (SELECT sum(epoch) FROM consent_grant WHERE consumer_id = ` + pseudonymOf1 + `),
     (SELECT count(grant_id) FROM consent_grant WHERE consumer_id = ` + pseudonymOf1 + `),
+    (SELECT string_agg(switch_id::text, ',') FROM
+        (SELECT switch_id FROM sharing_switch WHERE consumer_id = ` + pseudonymOf1 + ` ORDER BY at DESC, switch_id DESC LIMIT 10) s),
     (SELECT string_agg(lookup_id::text, ',') FROM
         (SELECT lookup_id FROM staff_lookup WHERE consumer_id = ` + pseudonymOf1 + ` ORDER BY at DESC, lookup_id DESC LIMIT 10) l)) AS pulse`
 

@@ -97,7 +97,7 @@ func count(t testing.TB, db *DB, sql string, args ...any) int {
 func stores(db *DB) authztest.Stores {
 	return authztest.Stores{
 		Grants: db.Grants(), Authorizations: db.Authorizations(), Requests: db.Requests(), Tokens: db.Tokens(),
-		Guard: db.Guard(), Recipients: db.Recipients(),
+		Guard: db.Guard(), Recipients: db.Recipients(), Switch: db.Switch(),
 	}
 }
 
@@ -111,6 +111,12 @@ func TestConsentAuthorizations(t *testing.T) {
 	t.Parallel()
 	db := openDB(t)
 	consenttest.Authorizations(t, func(*testing.T) consent.Authorizations { return db.Authorizations() })
+}
+
+func TestConsentSwitch(t *testing.T) {
+	t.Parallel()
+	db := openDB(t)
+	consenttest.Switch(t, func(*testing.T) consent.Switch { return db.Switch() })
 }
 
 func TestTokenRequests(t *testing.T) {

@@ -90,6 +90,7 @@ type keptGrant struct {
 	EndedAt           *time.Time         `json:"ended_at"`
 	EndedBy           string             `json:"ended_by"`
 	EndReason         string             `json:"end_reason"`
+	Holder            consent.Holder     `json:"holder"`
 }
 
 func (r versionRow) version() (receipt.Version, error) {
@@ -110,6 +111,7 @@ func (r versionRow) version() (receipt.Version, error) {
 			Disclosure: consent.Disclosure{Version: k.DisclosureVersion, Locale: k.DisclosureLocale, Text: k.DisclosureText},
 			CreatedAt:  k.CreatedAt.UTC(), UpdatedAt: instant(k.UpdatedAt), ExpiresAt: k.ExpiresAt.UTC(),
 			EndedAt: instant(k.EndedAt), EndedBy: consent.Actor(k.EndedBy), EndReason: consent.Reason(k.EndReason),
+			Holder: k.Holder,
 		},
 	}, nil
 }

@@ -38,8 +38,16 @@ WHERE request_hash = $1 AND consumed_at IS NULL`
 const sqlPushedExists = `
 SELECT request_hash FROM pushed_request WHERE request_hash = $1`
 
+// Both rows are held until the commit: who stops the recipient, or switches
+// new sharing off, meanwhile waits, and whoever did so before is seen. The
+// update changes nothing; without it a row that is there would not be returned.
 const sqlMayAsk = `
-SELECT recipient_id FROM recipient WHERE recipient_id = $1 AND status = 'active' FOR SHARE`
+WITH who AS (
+    INSERT INTO person (bank_id) VALUES ($2)
+    ON CONFLICT (bank_id) DO UPDATE SET bank_id = EXCLUDED.bank_id
+    RETURNING sharing_off_at)
+SELECT w.sharing_off_at IS NOT NULL AS sharing_off
+FROM recipient r CROSS JOIN who w WHERE r.recipient_id = $1 AND r.status = 'active' FOR SHARE OF r`
 
 const sqlInsertCode = `
 INSERT INTO oauth_code (
@@ -53,7 +61,7 @@ const sqlChangeGrant = `
 UPDATE consent_grant
 SET epoch = $4 + 1, purpose = $5, duration_type = $6, duration_days = $7, lookback_days = $8,
     resources = $9, parties = $10, disclosure_version = $11, disclosure_locale = $12, disclosure_text = $13,
-    expires_at = $14, updated_at = clock_timestamp()
+    expires_at = $14, holder = $15, updated_at = clock_timestamp()
 WHERE grant_id = $1 AND recipient_id = $2 AND consumer_id = (SELECT p.pseudonym FROM person p WHERE p.bank_id = $3) AND epoch = $4
   AND status = 'ACTIVE' AND expires_at > clock_timestamp()`
 
@@ -179,10 +187,15 @@ func (s Requests) Approve(ctx context.Context, a token.Approval) error {
 		if err := s.db.decide(ctx, tx, a.Pushed, a.Authorization); err != nil {
 			return err
 		}
-		// Held until the commit: who stops the recipient meanwhile waits, and
-		// then finds this grant among those to end.
-		if err := missingOr(ctx, tx, nil, consent.ErrMayNotAsk, sqlMayAsk, string(a.Grant.Recipient)); err != nil {
+		type mayRow struct {
+			SharingOff bool `db:"sharing_off"`
+		}
+		may, err := one[mayRow](ctx, tx, consent.ErrMayNotAsk, sqlMayAsk, string(a.Grant.Recipient), string(a.Grant.Consumer))
+		switch {
+		case err != nil:
 			return err
+		case may.SharingOff:
+			return consent.ErrSharingOff
 		}
 		if err := write(ctx, tx); err != nil {
 			return err
@@ -215,6 +228,10 @@ func queueChange(b *pgx.Batch, g consent.Grant) (write func(context.Context, pgx
 	if err != nil {
 		return nil, nil, err
 	}
+	holder, err := encode(g.Holder)
+	if err != nil {
+		return nil, nil, err
+	}
 	b.Queue(sqlWithdrawCodes, string(g.ID))
 	b.Queue(sqlRevokeAccessOfGrant, string(g.ID))
 	b.Queue(sqlRevokeRefreshOfGrant, string(g.ID))
@@ -222,7 +239,7 @@ func queueChange(b *pgx.Batch, g consent.Grant) (write func(context.Context, pgx
 	return func(ctx context.Context, tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, sqlChangeGrant, string(g.ID), string(g.Recipient), string(g.Consumer), g.Epoch-1,
 			g.Purpose, string(g.Duration), g.DurationDays, g.LookbackDays, resources, parties,
-			g.Disclosure.Version, g.Disclosure.Locale, g.Disclosure.Text, g.ExpiresAt)
+			g.Disclosure.Version, g.Disclosure.Locale, g.Disclosure.Text, g.ExpiresAt, holder)
 		if err == nil && tag.RowsAffected() == 0 {
 			err = consent.ErrEnded
 		}

@@ -60,7 +60,7 @@ func TestApplicationRole(t *testing.T) {
 		"UPDATE access_leaf SET leaf_index = 1", "DELETE FROM access_leaf", "DELETE FROM access_node", "DELETE FROM access_checkpoint",
 		"UPDATE access_checkpoint SET note = ''", "DELETE FROM access_tree", "DELETE FROM access_retired",
 		"INSERT INTO access_retired (name, from_id, until_id, records, size) VALUES ('x', gen_random_uuid(), gen_random_uuid(), 0, 0)",
-		"UPDATE consent_event SET reason = 'x'", "DELETE FROM staff_lookup", "DELETE FROM goose_db_version",
+		"UPDATE consent_event SET reason = 'x'", "DELETE FROM staff_lookup", "DELETE FROM sharing_switch", "DELETE FROM goose_db_version",
 	} {
 		if _, err := db.pool.Exec(ctx, sql); !hasCode(err, "42501") { // insufficient_privilege
 			t.Errorf("%s: %v", sql, err)

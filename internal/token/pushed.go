@@ -30,6 +30,7 @@ type Requests interface {
 	// creates the grant with its event, and stores the code:
 	// all or nothing. consent.ErrConsumed when the request was decided
 	// before, consent.ErrMayNotAsk when the recipient is not active any more,
+	// consent.ErrSharingOff when the person has new sharing switched off,
 	// consent.ErrConflict when the authorization was replaced
 	// meanwhile.
 	//

@@ -108,6 +108,10 @@ func (s *Store) Customer(ctx context.Context, username string) (Customer, error)
 type HeldAccount struct {
 	Account      fdx.Account // without its holdings
 	Relationship ledger.Relationship
+	// Holder is the name of the customer or of the business in whose name the
+	// account is; Business says that it is a business.
+	Holder   string
+	Business bool
 	// Joint: somebody else owns the account as well, whoever came first.
 	Joint bool
 }
@@ -119,8 +123,9 @@ func (s *Store) AccountsOf(ctx context.Context, id fdx.CustomerID) ([]HeldAccoun
 	rows, err := s.pool.Query(ctx, `
 		SELECT `+accountColumns+`, h.relationship, EXISTS (
 			SELECT FROM sandbox.holder o
-			WHERE o.account_id = a.id AND o.customer_id <> h.customer_id AND o.relationship IN ('OWNER', 'JOINT'))
-		FROM sandbox.holder h JOIN sandbox.account a ON a.id = h.account_id
+			WHERE o.account_id = a.id AND o.customer_id <> h.customer_id AND o.relationship IN ('OWNER', 'JOINT')),
+			coalesce(a.services->>'business', c.name), a.services ? 'business'
+		FROM sandbox.holder h JOIN sandbox.account a ON a.id = h.account_id JOIN sandbox.customer c ON c.id = h.customer_id
 		WHERE h.customer_id = $1
 		ORDER BY a.seq`, id)
 	if err != nil {
@@ -129,7 +134,7 @@ func (s *Store) AccountsOf(ctx context.Context, id fdx.CustomerID) ([]HeldAccoun
 	held, err := pgx.CollectRows(rows, func(row pgx.CollectableRow) (HeldAccount, error) {
 		var h HeldAccount
 		var r accountRow
-		if err := row.Scan(append(r.targets(), &h.Relationship, &h.Joint)...); err != nil {
+		if err := row.Scan(append(r.targets(), &h.Relationship, &h.Joint, &h.Holder, &h.Business)...); err != nil {
 			return h, err
 		}
 		var err error

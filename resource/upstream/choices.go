@@ -14,8 +14,8 @@ import (
 var _ consent.AccountChooser = (*Provider)(nil)
 
 // Choices implements consent.AccountChooser by the bank's account list. Whether
-// an account is joint is told by the bank's customers: a bank without
-// getCustomers has no joint accounts here.
+// an account is joint, and whether it is a business's, is told by the bank's
+// customers: a bank without getCustomers has no such accounts here.
 func (p *Provider) Choices(ctx context.Context, who consent.ConsumerID) ([]consent.AccountChoice, error) {
 	more := url.Values{}
 	p.details(more)
@@ -35,16 +35,35 @@ func (p *Provider) Choices(ctx context.Context, who consent.ConsumerID) ([]conse
 	}
 	var choices []consent.AccountChoice
 	for _, account := range held {
-		choices = append(choices, resource.Choice(account, joint(all, account.Descriptor().AccountID)))
+		id := account.Descriptor().AccountID
+		choice := resource.Choice(account, joint(all, id))
+		choice.Holder = holder(all, id)
+		choices = append(choices, choice)
 	}
 	return choices, nil
+}
+
+// holder returns in whose name an account is: that of a business that owns it,
+// else the consumer's.
+func holder(customers []fdx.Customer, id fdx.AccountID) consent.Holder {
+	for _, c := range customers {
+		if c.Type == fdx.Business && c.CustomerID != "" && has(c, id) {
+			return consent.Holder{ID: string(c.CustomerID), Kind: consent.HolderBusiness, Name: c.BusinessCustomer.Name}
+		}
+	}
+	return consent.Holder{}
+}
+
+// has reports whether a customer owns an account.
+func has(c fdx.Customer, id fdx.AccountID) bool {
+	return slices.ContainsFunc(c.Accounts, func(part fdx.CustomerAccount) bool { return part.AccountID == id && owns(part.Relationship) })
 }
 
 // joint reports whether an account has more than one owner.
 func joint(customers []fdx.Customer, id fdx.AccountID) bool {
 	owners := 0
 	for _, c := range customers {
-		if slices.ContainsFunc(c.Accounts, func(part fdx.CustomerAccount) bool { return part.AccountID == id && owns(part.Relationship) }) {
+		if has(c, id) {
 			owners++
 		}
 	}

@@ -335,7 +335,7 @@ func (p *Process) newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *conse
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Bank: elsewhere, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
 		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: p.watch.Watch(),
-		Rules: pageRules{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Teller: db.Inbox(), Erasures: db.Erasures(), Shrinker: stop, Base: c.BrowserBase, MailLanguage: c.MailLanguage,
+		Rules: pageRules{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Teller: db.Inbox(), Erasures: db.Erasures(), Switch: db.Switch(), Shrinker: stop, Base: c.BrowserBase, MailLanguage: c.MailLanguage,
 		Codes: codes, Devices: db.Sessions(), SignIns: db.SignIns(), Addresses: addresses,
 	})
 	return pages, sessions, err
@@ -390,7 +390,7 @@ func (p *Process) newServer(c Config, db *postgres.DB, cache authz.Cache, stop *
 		Registrations: db.Registrations(), Directories: directories,
 		Issuer: c.Issuer, BrowserBase: c.BrowserBase, MTLSBase: c.MTLSBase,
 		Certificates: certificates, KeySets: keySets, Nonces: nonces,
-		Recipients: db.Recipients(), Authorizations: db.Authorizations(),
+		Recipients: db.Recipients(), Authorizations: db.Authorizations(), Switch: db.Switch(),
 		Requests: db.Requests(), Tokens: db.Tokens(), Guard: db.Guard(),
 		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: p.keys, Subjects: subjects,
 		Provider: c.provider(),
@@ -498,7 +498,7 @@ func (j journeyPages) Problem(w http.ResponseWriter, r *http.Request, p authz.Pr
 func portalProblem(p authz.Problem) portal.Problem {
 	return portal.Problem{
 		Status: p.Status, Code: p.Code, Text: p.Text, AppName: p.AppName, BackURI: p.BackURI,
-		RetryURI: p.RetryURI, UILocales: p.UILocales,
+		RetryURI: p.RetryURI, UILocales: p.UILocales, Journey: p.Journey, RedirectURIs: p.RedirectURIs,
 	}
 }
 

@@ -2,6 +2,8 @@ package bank
 
 import (
 	"context"
+	"crypto/sha256"
+	"encoding/hex"
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
@@ -20,7 +22,13 @@ func (c choices) Choices(ctx context.Context, who consent.ConsumerID) ([]consent
 	}
 	var list []consent.AccountChoice
 	for _, h := range held {
-		list = append(list, resource.Choice(h.Account, h.Joint))
+		choice := resource.Choice(h.Account, h.Joint)
+		choice.Holder.Name = h.Holder
+		if h.Business {
+			sum := sha256.Sum256([]byte(h.Holder))
+			choice.Holder.ID, choice.Holder.Kind = hex.EncodeToString(sum[:8]), consent.HolderBusiness
+		}
+		list = append(list, choice)
 	}
 	return list, nil
 }

@@ -70,6 +70,9 @@ type Services struct {
 	// Gone: the bank does not know the account any more. It can still be
 	// chosen to be shared, as one that ends between consent and read.
 	Gone bool `json:"gone,omitempty"`
+	// Business is in whose name the account is, when that is not the customer.
+	// People with such accounts beside their own choose whose they share.
+	Business string `json:"business,omitempty"`
 	// Statements: a statement is made at the end of each month.
 	Statements bool `json:"statements,omitempty"`
 	// Documents is how far the documents of the newest statements have come,

@@ -40,6 +40,7 @@ func contacts() []contact {
 		{"quirks", "Quinn", "Quill", "3 Odd Lane", "Riverton", "OH", "43008", "1999-02-28"},
 		{"newcomer", "Nora", "Newman", "64 Station Road", "Riverton", "OH", "43009", "2003-08-11"},
 		{"layla", "\u0644\u064a\u0644\u0649", "\u0639\u0628\u062f \u0627\u0644\u0631\u062d\u0645\u0646 \u0627\u0644\u0647\u0627\u0634\u0645\u064a", "900 Harbour Promenade, Apartment 1408", "Lakeview", "OH", "43010", "1986-10-05"},
+		{"maker", "Maya", "Moreno", "31 Kiln Lane", "Riverton", "OH", "43011", "1982-05-17"},
 	}
 }
 
@@ -58,6 +59,7 @@ func All() []Persona {
 		{"quirks", "Quinn Quill", "accounts that are locked, about to open, in euros, overdrawn, gone after they were chosen, and on a system that is down; statements that are late or failed"},
 		{"newcomer", "Nora Newman", "no account yet"},
 		{"layla", "\u0644\u064a\u0644\u0649 \u0639\u0628\u062f \u0627\u0644\u0631\u062d\u0645\u0646 \u0627\u0644\u0647\u0627\u0634\u0645\u064a", "a name from right to left, and account names that are very long"},
+		{"maker", "Maya Moreno", "accounts of her own and of her business, Moreno Pottery: one shares those of one at a time"},
 	}
 }
 
@@ -69,7 +71,7 @@ func Batch(seed uint64, now time.Time) ledger.Batch {
 	for i, p := range All() {
 		w.batch.Customers = append(w.batch.Customers, ledger.Customer{Username: p.Username, Name: p.Name, Person: contacts()[i].person(i)})
 	}
-	lives := []life{everyday(w), saver(w), borrower(w), investor(w), household(w), heavy(w), variety(w), quirks(w), longNames(w)}
+	lives := []life{everyday(w), saver(w), borrower(w), investor(w), household(w), heavy(w), variety(w), quirks(w), longNames(w), maker(w)}
 	for day := w.start; day.Before(w.asOf); day = day.AddDate(0, 0, 1) {
 		for _, l := range lives {
 			l.day(day)

@@ -101,6 +101,7 @@ func TestEveryoneIsThere(t *testing.T) {
 		"quirks":   {"quirks/overdrawn OWNER", "quirks/euros OWNER", "quirks/locked OWNER", "quirks/unborn OWNER", "quirks/gone OWNER", "quirks/down OWNER"},
 		"newcomer": nil,
 		"layla":    {"layla/checking OWNER", "layla/savings OWNER"},
+		"maker":    {"maker/checking OWNER", "maker/business OWNER", "maker/reserve OWNER"},
 	}
 	for _, p := range All() {
 		if !slices.Equal(held[p.Username], want[p.Username]) || p.About == "" {
