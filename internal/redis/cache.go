@@ -41,17 +41,10 @@ const (
 	generationKey = prefix + "generation"
 )
 
-<<<<<<< HEAD
-func tokenKey(h token.Hash) string       { return string(appendHexKey(nil, tokenPrefix, h)) }
-func endedKey(id consent.GrantID) string { return prefix + "ended:" + string(id) }
-func milliseconds(d time.Duration) int64 { return d.Milliseconds() }
-=======
-func tokenKey(h token.Hash) string             { return hexKey(prefix+"token:", h) }
+func tokenKey(h token.Hash) string             { return string(appendHexKey(nil, tokenPrefix, h)) }
 func endedKey(id consent.GrantID) string       { return prefix + "ended:" + string(id) }
 func stoppedKey(id consent.RecipientID) string { return prefix + "stopped:" + string(id) }
-func proofKey(p *token.Proof) string           { return hexKey(prefix+"proof:", p.Key) }
 func milliseconds(d time.Duration) int64       { return d.Milliseconds() }
->>>>>>> h-suspend
 
 func appendHexKey(b []byte, kind string, sum [32]byte) []byte {
 	return hex.AppendEncode(append(b, kind...), sum[:])
@@ -81,16 +74,10 @@ func appendFresh(to []byte) []byte {
 // KEYS: token, generation, and proof if there is one.
 // ARGV: prefix of all keys, fresh random, life of a generation in ms, end of
 // the proof in ms since 1970, most age in ms, what the request proved to hold,
-<<<<<<< HEAD
-// prefix of buckets, quotas a minute of recipient, consent and bank (none: 0).
+// quotas a minute of recipient, consent and bank (none: 0).
 // Answer: "1", 1 if the proof was spent before, quotas (0 nothing taken, 1
 // taken, 2 refused), fill of the three buckets in us, and the record; or "0"
 // and the lease; each after a space. One text costs both sides less than a list.
-=======
-// quotas a minute of recipient, consent and bank (none: 0).
-// Answer: {1, record, 1 if the proof was spent before, quotas: 0 nothing taken,
-// 1 taken, 2 refused, and fill of the three buckets in us} or {0, lease}.
->>>>>>> h-suspend
 var lookScript = goredis.NewScript(`
 local entry = redis.call('HMGET', KEYS[1], 'g', 'e', 'v', 'l', 'r', 'b')
 local time = redis.call('TIME')
@@ -107,13 +94,8 @@ if entry[1] and entry[2] and entry[3] and entry[5] and age >= 0 and age <= tonum
         replayed = 1
       end
     end
-<<<<<<< HEAD
-    if replayed == 1 or not ARGV[6] or not entry[5] or entry[6] ~= ARGV[6] then
-      return '1 ' .. replayed .. ' 0 0 0 0 ' .. entry[3]
-=======
     if replayed == 1 or not ARGV[6] or entry[6] ~= ARGV[6] then
-      return {1, entry[3], replayed, 0}
->>>>>>> h-suspend
+      return '1 ' .. replayed .. ' 0 0 0 0 ' .. entry[3]
     end
     local minute = 60000000
     local at = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -248,70 +230,6 @@ func (c *Cache) Recent(ctx context.Context, h token.Hash, read func(context.Cont
 	return live, nil
 }
 
-<<<<<<< HEAD
-=======
-// look finds entries of at most that age.
-func (c *Cache) look(ctx context.Context, q resource.Lookup, age time.Duration) (resource.Cached, error) {
-	keys := append(make([]string, 0, 3), tokenKey(q.Hash), generationKey)
-	args := append(make([]any, 0, 9), prefix, fresh(), milliseconds(generations), int64(0), milliseconds(age))
-	if q.Proof != nil {
-		keys = append(keys, proofKey(q.Proof))
-		args[3] = q.Proof.ExpiresAt.UnixMilli()
-	}
-	if q.Quotas != (resource.Quotas{}) {
-		args = append(args, q.Bound, q.Quotas.Recipient, q.Quotas.Consent, q.Quotas.Bank)
-	}
-	answer, err := c.run(ctx, lookScript, keys, args...)
-	if err != nil {
-		return resource.Cached{}, fmt.Errorf("look up token: %w", err)
-	}
-	parts, ok := answer.([]any)
-	if !ok || len(parts) < 2 {
-		return resource.Cached{}, errAnswer
-	}
-	text, ok := parts[1].(string)
-	if !ok {
-		return resource.Cached{}, errAnswer
-	}
-	if parts[0] == int64(0) {
-		return resource.Cached{Lease: resource.Lease(text)}, nil
-	}
-	if parts[0] != int64(1) || len(parts) != 4 && len(parts) != 7 {
-		return resource.Cached{}, errAnswer
-	}
-	live, err := token.ParseLive(text)
-	if err != nil || live.Access.Hash != q.Hash {
-		// Written by another release, or not by us at all: as good as an
-		// error, so that nothing is filled over it either.
-		return resource.Cached{}, errAnswer
-	}
-	found := resource.Cached{Found: true, Live: live, Replayed: parts[2] != int64(0)}
-	if len(parts) == 7 {
-		found.Counted = true
-		found.Levels, err = levels(q.Quotas, parts[3:])
-	}
-	return found, err
-}
-
-// levels reads what the script says of the quotas.
-func levels(q resource.Quotas, parts []any) (resource.Levels, error) {
-	var n [4]int64
-	for i := range n {
-		var ok bool
-		if n[i], ok = parts[i].(int64); !ok {
-			return resource.Levels{}, errAnswer
-		}
-	}
-	level := func(quota int, fill int64) limit.Level {
-		return limit.LevelOf(quota, time.Duration(fill)*time.Microsecond, n[0] == 2)
-	}
-	return resource.Levels{Recipient: level(q.Recipient, n[1]), Consent: level(q.Consent, n[2]), Bank: level(q.Bank, n[3])}, nil
-}
-
-// errAnswer: Redis answered something that our scripts do not say.
-var errAnswer = errors.New("redis: unexpected answer")
-
->>>>>>> h-suspend
 // Fill implements resource.Cache.
 func (c *Cache) Fill(ctx context.Context, lease resource.Lease, l token.Live) error {
 	end := l.Access.ExpiresAt

@@ -23,7 +23,7 @@ type question struct {
 	life, proofEnds, age     int64
 	quotas                   resource.Quotas
 	keys                     int // how many of args[3:] are keys
-	args                     [16]any
+	args                     [15]any
 }
 
 // ask fills in the question and returns the command.
@@ -49,9 +49,9 @@ func (k *question) ask(ctx context.Context, q resource.Lookup, age time.Duration
 		k.keys = 3
 	}
 	args[2] = k.keys
-	args = append(args, prefix+"ended:", &k.fresh, &k.life, &k.proofEnds, &k.age)
+	args = append(args, prefix, &k.fresh, &k.life, &k.proofEnds, &k.age)
 	if q.Quotas != (resource.Quotas{}) {
-		args = append(args, &k.bound, prefix+"rate:", &k.quotas.Recipient, &k.quotas.Consent, &k.quotas.Bank)
+		args = append(args, &k.bound, &k.quotas.Recipient, &k.quotas.Consent, &k.quotas.Bank)
 	}
 	cmd := goredis.NewStringCmd(ctx, args...)
 	cmd.SetFirstKeyPos(3)
