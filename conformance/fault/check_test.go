@@ -401,7 +401,7 @@ func TestCheckLeak(t *testing.T) {
 
 func TestCheckTenant(t *testing.T) {
 	t.Parallel()
-	make := func(foreignTook, unknownTook time.Duration) []answer {
+	sample := func(foreignTook, unknownTook time.Duration) []answer {
 		var list []answer
 		for i := range 200 {
 			jitter := time.Duration(i%17) * 50 * time.Microsecond
@@ -409,19 +409,19 @@ func TestCheckTenant(t *testing.T) {
 		}
 		return list
 	}
-	if f := checkTenant(make(5*ms, 5*ms)); !f.ok() {
+	if f := checkTenant(sample(5*ms, 5*ms)); !f.ok() {
 		t.Error("the same:", f)
 	}
-	if f := checkTenant(make(5300*time.Microsecond, 5*ms)); !f.ok() {
+	if f := checkTenant(sample(5300*time.Microsecond, 5*ms)); !f.ok() {
 		t.Error("0.3 ms apart:", f.Late)
 	}
-	if f := checkTenant(make(6*ms, 5*ms)); len(f.Late) != 1 {
+	if f := checkTenant(sample(6*ms, 5*ms)); len(f.Late) != 1 {
 		t.Error("1 ms apart:", f)
 	}
-	if f := checkTenant(make(5*ms, 6*ms)); len(f.Late) != 1 {
+	if f := checkTenant(sample(5*ms, 6*ms)); len(f.Late) != 1 {
 		t.Error("1 ms apart, the other way:", f)
 	}
-	half := append(make(6*ms, 5*ms)[:200], make(5*ms, 6*ms)[200:]...)
+	half := append(sample(6*ms, 5*ms)[:200], sample(5*ms, 6*ms)[200:]...)
 	if f := checkTenant(half); len(f.Late) != 0 {
 		t.Error("a machine that changed its mind:", f.Late)
 	}
@@ -430,7 +430,7 @@ func TestCheckTenant(t *testing.T) {
 		"another body":   func(a *answer) { a.body = "code=702" },
 		"success":        func(a *answer) { a.status = 204 },
 	} {
-		list := make(5*ms, 5*ms)
+		list := sample(5*ms, 5*ms)
 		change(&list[10])
 		if f := checkTenant(list); len(f.Bad) != 1 {
 			t.Errorf("%s: %v", name, f.Bad)
