@@ -141,7 +141,7 @@ func TestCheckCacheDown(t *testing.T) {
 	if f := checkCacheDown([]op{read(2000*ms, 200), read(1500*ms, 503)}, w, nil); !f.ok() {
 		t.Error(f.Bad)
 	}
-	if f := checkCacheDown([]op{read(2000*ms, 200), read(4000*ms, 503)}, w, nil); len(f.Bad) != 1 {
+	if f := checkCacheDown([]op{read(2000*ms, 200), read(4000*ms, 503)}, w, nil).settle(false); len(f.Bad) != 1 {
 		t.Error("a read lost late:", f.Bad)
 	}
 	slow := read(2000*ms, 200)
@@ -149,7 +149,7 @@ func TestCheckCacheDown(t *testing.T) {
 	if f := checkCacheDown([]op{slow, read(50*ms, 200)}, w, []span{{"calm", 0, 900 * ms}}).settle(false); len(f.Bad) != 1 {
 		t.Error("slow reads:", f.Bad)
 	}
-	if f := checkCacheDown([]op{read(1500*ms, 503), read(1500*ms, 0)}, w, nil); len(f.Bad) != 1 {
+	if f := checkCacheDown([]op{read(1500*ms, 503), read(1500*ms, 0)}, w, nil).settle(false); len(f.Bad) != 1 {
 		t.Error("two reads lost early:", f.Bad)
 	}
 }
@@ -530,5 +530,21 @@ func TestCheckBank(t *testing.T) {
 		if f := checkBank(ops, []atBank{a}, calm).settle(false); len(f.Bad) == 0 {
 			t.Errorf("%s: nothing found", name)
 		}
+	}
+}
+
+func TestFairKeepsWhatExplains(t *testing.T) {
+	t.Parallel()
+	stalls := []span{{"", 1000 * ms, 1200 * ms}}
+	stop := op{Kind: opRevoke, Consent: "c", Start: 1100 * ms, End: 1150 * ms, Status: 204}
+	given := op{Kind: opRead, Consent: "c", Start: 1100 * ms, End: 1150 * ms, Status: 200, Yes: true}
+	slow := op{Kind: opRead, Consent: "d", Start: 1100 * ms, End: 1150 * ms, Status: 503}
+	later := op{Kind: opRead, Consent: "c", Start: 4000 * ms, End: 4010 * ms, Status: 401}
+	ops := fair([]op{stop, given, slow, later}, stalls)
+	if len(ops) != 3 || ops[0].Kind != opRevoke || !ops[1].Yes || ops[2].Status != 401 {
+		t.Error(ops)
+	}
+	if f := checkKeys(ops, []span{{"k", 3000 * ms, 5000 * ms}}); len(f.Bad) != 0 {
+		t.Error("what was stopped is refused:", f.Bad)
 	}
 }

@@ -90,7 +90,7 @@ func (d *driver) drain(ctx context.Context, id string, restarts, requests int) (
 	bad := func(o op) {
 		mu.Lock()
 		defer mu.Unlock()
-		f.bad("%s on %s was answered %d %s after %v", o.Kind, o.Instance, o.Status, o.Err, o.took())
+		f.unserved(o, "%s on %s was answered %d %s after %v", o.Kind, o.Instance, o.Status, o.Err, o.took())
 	}
 	var users sync.WaitGroup
 	for i := range 8 {
