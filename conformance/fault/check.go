@@ -120,6 +120,10 @@ func checkRevoke(ops []op, faults []span) finding {
 		}
 	}
 	f.note("%d operations began after a stop; %d were under way across one", after, raced)
+	if last := untilEnforced(ops, first); len(last) > 0 {
+		f.note("from the beginning of a stop to the last thing given: p50 %v, p99 %v, slowest %v of %d",
+			quantile(last, 0.5), quantile(last, 0.99), quantile(last, 1), len(last))
+	}
 	if n := len(quiet); n > 0 {
 		f.note("stops without fault: p95 %v, p99 %v, slowest %v of %d", quantile(quiet, 0.95), quantile(quiet, 0.99), quantile(quiet, 1), n)
 		if q := quantile(quiet, 0.95); q > time.Second && n >= 20 {
@@ -130,6 +134,30 @@ func checkRevoke(ops []op, faults []span) finding {
 		}
 	}
 	return f
+}
+
+// untilEnforced is, for each consent that something was given of while it was
+// being stopped, the time from the beginning of the stop to the beginning of
+// the last thing given.
+func untilEnforced(ops []op, ended map[string]time.Duration) []time.Duration {
+	begun := map[string]time.Duration{}
+	for _, o := range ops {
+		if t, ok := begun[o.Consent]; o.Kind == opRevoke && (!ok || o.Start < t) {
+			begun[o.Consent] = o.Start
+		}
+	}
+	last := map[string]time.Duration{}
+	for _, o := range ops {
+		t, ok := begun[o.Consent]
+		if _, over := ended[o.Consent]; ok && over && o.Kind != opRevoke && o.Yes && o.Start >= t {
+			last[o.Consent] = max(last[o.Consent], o.Start-t)
+		}
+	}
+	var list []time.Duration
+	for _, t := range last {
+		list = append(list, t)
+	}
+	return list
 }
 
 // within reports whether an operation overlaps a fault, or the time after it.

@@ -548,3 +548,15 @@ func TestFairKeepsWhatExplains(t *testing.T) {
 		t.Error("what was stopped is refused:", f.Bad)
 	}
 }
+
+func TestUntilEnforced(t *testing.T) {
+	t.Parallel()
+	ops := []op{
+		{Kind: opRevoke, Consent: "c", Start: 10, End: 20, Status: 503}, {Kind: opRevoke, Consent: "c", Start: 30, End: 40, Status: 204},
+		{Kind: opRead, Consent: "c", Start: 5, End: 12, Yes: true}, {Kind: opRead, Consent: "c", Start: 25, End: 35, Yes: true},
+		{Kind: opRead, Consent: "c", Start: 33, End: 35}, {Kind: opRead, Consent: "d", Start: 33, End: 35, Yes: true},
+	}
+	if got := untilEnforced(ops, ended2xx(ops)); len(got) != 1 || got[0] != 15 {
+		t.Error(got)
+	}
+}
