@@ -379,7 +379,7 @@ func (d *driver) onceOnly(ctx context.Context, rounds int, say func(string, ...a
 		list := slices.DeleteFunc(d.stack.faults(), func(f fault) bool { return !slices.Contains(useFaults, f.name) })
 		for i := 0; played.Err() == nil && broke == nil; i++ {
 			if broke = d.stack.play(ctx, d.history, list[i%len(list)], 1500*time.Millisecond); broke == nil {
-				_ = rest(played, time.Second)
+				_ = rest(played, 2*time.Second) // a walk through the pages takes a while
 			}
 		}
 	})
