@@ -39,7 +39,7 @@ var theMutants = []mutant{
 	{on: "gate-not-asked", happen: "^redis black hole for who stops$", hold: 8 * time.Second, caught: []string{"R1"}},
 	{on: "gate-not-asked,cache-not-told", caught: []string{"R1"}}, // cache-aside
 	{on: "cache-not-told", caught: []string{"R1"}},
-	{on: "cache-no-generation", pause: "cache-no-generation=150ms", happen: "^redis emptied", hold: 4 * time.Second, caught: []string{"R1"}},
+	{on: "cache-no-generation", pause: "cache-no-generation=150ms", happen: "^redis emptied", hold: 8 * time.Second, caught: []string{"R1"}},
 	{on: "answer-before-commit", pause: "answer-before-commit=40ms", caught: []string{"R1"}},
 	{on: "stop-does-not-wait", happen: "^redis black hole for gateway-", hold: 3 * time.Second, caught: []string{"R1"}},
 	{on: "record-later", pause: "record-later=100ms", happen: "^gateway-a killed$|^postgres black hole for all$", caught: []string{"A1", "V2"}},
