@@ -326,14 +326,14 @@ func checkBank(ops []op, troubles []atBank, calm span) finding {
 			case o.Kind == opRevoke:
 				f.Trials++
 				if !o.good() && o.Status != http.StatusConflict {
-					f.bad("%s: a stop was answered %d %s", t.fault, o.Status, o.Err)
+					f.unserved(o, "%s: a stop was answered %d %s", t.fault, o.Status, o.Err)
 				}
 			case o.Kind != opRead:
 			case o.Instance == gatewayA:
 				f.Trials++
 				beside = append(beside, o.took())
 				if !o.good() {
-					f.bad("%s: a read on %s, whose bank is well, was answered %d %s", t.fault, o.Instance, o.Status, o.Err)
+					f.unserved(o, "%s: a read on %s, whose bank is well, was answered %d %s", t.fault, o.Instance, o.Status, o.Err)
 				}
 			case o.good() && slices.Contains(o.Accounts, someone):
 				f.bad("%s: another's account was passed on", t.fault)

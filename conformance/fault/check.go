@@ -56,6 +56,16 @@ func (f *finding) bad(format string, args ...any) {
 func (f *finding) late(format string, args ...any) {
 	f.Late = append(f.Late, fmt.Sprintf(format, args...))
 }
+
+// unserved is a request that should have been served: late when it was put off,
+// which a machine without time does to anybody, and bad for any other answer.
+func (f *finding) unserved(o op, format string, args ...any) {
+	if o.Status == 503 || o.Status == 504 || o.Status == 0 && o.took() >= time.Second {
+		f.late(format, args...)
+		return
+	}
+	f.bad(format, args...)
+}
 func (f *finding) short(format string, args ...any) {
 	f.Void = append(f.Void, fmt.Sprintf(format, args...))
 }
@@ -110,6 +120,10 @@ func checkRevoke(ops []op, faults []span) finding {
 		}
 	}
 	f.note("%d operations began after a stop; %d were under way across one", after, raced)
+	if last := untilEnforced(ops, first); len(last) > 0 {
+		f.note("from the beginning of a stop to the last thing given: p50 %v, p99 %v, slowest %v of %d",
+			quantile(last, 0.5), quantile(last, 0.99), quantile(last, 1), len(last))
+	}
 	if n := len(quiet); n > 0 {
 		f.note("stops without fault: p95 %v, p99 %v, slowest %v of %d", quantile(quiet, 0.95), quantile(quiet, 0.99), quantile(quiet, 1), n)
 		if q := quantile(quiet, 0.95); q > time.Second && n >= 20 {
@@ -120,6 +134,30 @@ func checkRevoke(ops []op, faults []span) finding {
 		}
 	}
 	return f
+}
+
+// untilEnforced is, for each consent that something was given of while it was
+// being stopped, the time from the beginning of the stop to the beginning of
+// the last thing given.
+func untilEnforced(ops []op, ended map[string]time.Duration) []time.Duration {
+	begun := map[string]time.Duration{}
+	for _, o := range ops {
+		if t, ok := begun[o.Consent]; o.Kind == opRevoke && (!ok || o.Start < t) {
+			begun[o.Consent] = o.Start
+		}
+	}
+	last := map[string]time.Duration{}
+	for _, o := range ops {
+		t, ok := begun[o.Consent]
+		if _, over := ended[o.Consent]; ok && over && o.Kind != opRevoke && o.Yes && o.Start >= t {
+			last[o.Consent] = max(last[o.Consent], o.Start-t)
+		}
+	}
+	var list []time.Duration
+	for _, t := range last {
+		list = append(list, t)
+	}
+	return list
 }
 
 // within reports whether an operation overlaps a fault, or the time after it.
@@ -320,7 +358,7 @@ func checkCacheDown(ops []op, windows []span, baseline []span) finding {
 				lost++
 				if o.Start > w.begin+2*time.Second {
 					late++
-					f.bad("%s: a read on %s %v after the onset was answered %d %s", w.fault, o.Instance, o.Start-w.begin, o.Status, o.Err)
+					f.unserved(o, "%s: a read on %s %v after the onset was answered %d %s", w.fault, o.Instance, o.Start-w.begin, o.Status, o.Err)
 				}
 			}
 		}
@@ -335,7 +373,7 @@ func checkCacheDown(ops []op, windows []span, baseline []span) finding {
 				f.late("%s: p99 was %v, %v without a fault", w.fault, p99, base99)
 			}
 			if lost*1000 > max(n, 1000) {
-				f.bad("%s: %d of %d reads were not served", w.fault, lost, n)
+				f.late("%s: %d of %d reads were not served", w.fault, lost, n)
 			}
 		}
 	}
@@ -353,8 +391,10 @@ func checkHealth(ops []op, down map[string][]span) finding {
 		}
 		f.Trials++
 		switch {
-		case o.Status != 200:
-			f.bad("%s of %s was answered %d %s in phase %s", o.Operation, o.Instance, o.Status, o.Err, o.Phase)
+		case o.Status != 200 && o.Status != 0: // health is never put off
+			f.bad("%s of %s was answered %d in phase %s", o.Operation, o.Instance, o.Status, o.Phase)
+		case o.Status == 0:
+			f.unserved(o, "%s of %s was answered %d %s in phase %s", o.Operation, o.Instance, o.Status, o.Err, o.Phase)
 		case o.took() > 3500*time.Millisecond:
 			f.late("%s of %s took %v in phase %s", o.Operation, o.Instance, o.took(), o.Phase)
 		}
@@ -500,7 +540,7 @@ func checkKeys(ops []op, windows []span) finding {
 			}
 			n++
 			if !o.good() && !(o.Kind == opRead && o.Status == 401 && beingStopped(ops, o)) {
-				f.bad("%s: %s on %s was answered %d %s", w.fault, o.Kind, o.Instance, o.Status, o.Err)
+				f.unserved(o, "%s: %s on %s was answered %d %s", w.fault, o.Kind, o.Instance, o.Status, o.Err)
 			}
 		}
 		f.Trials += n
@@ -528,7 +568,7 @@ func checkOverload(ops []op, windows []span) finding {
 			if o.Kind == opRevoke && o.How != byPortal && o.How != byBank {
 				stops = append(stops, o.took())
 				if !o.good() && o.Status != 409 {
-					f.bad("%s: a stop was answered %d %s", w.fault, o.Status, o.Err)
+					f.unserved(o, "%s: a stop was answered %d %s", w.fault, o.Status, o.Err)
 				}
 			}
 			if o.Kind != opRead || o.Status == 401 {

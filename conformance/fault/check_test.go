@@ -141,7 +141,7 @@ func TestCheckCacheDown(t *testing.T) {
 	if f := checkCacheDown([]op{read(2000*ms, 200), read(1500*ms, 503)}, w, nil); !f.ok() {
 		t.Error(f.Bad)
 	}
-	if f := checkCacheDown([]op{read(2000*ms, 200), read(4000*ms, 503)}, w, nil); len(f.Bad) != 1 {
+	if f := checkCacheDown([]op{read(2000*ms, 200), read(4000*ms, 503)}, w, nil).settle(false); len(f.Bad) != 1 {
 		t.Error("a read lost late:", f.Bad)
 	}
 	slow := read(2000*ms, 200)
@@ -149,7 +149,7 @@ func TestCheckCacheDown(t *testing.T) {
 	if f := checkCacheDown([]op{slow, read(50*ms, 200)}, w, []span{{"calm", 0, 900 * ms}}).settle(false); len(f.Bad) != 1 {
 		t.Error("slow reads:", f.Bad)
 	}
-	if f := checkCacheDown([]op{read(1500*ms, 503), read(1500*ms, 0)}, w, nil); len(f.Bad) != 1 {
+	if f := checkCacheDown([]op{read(1500*ms, 503), read(1500*ms, 0)}, w, nil).settle(false); len(f.Bad) != 1 {
 		t.Error("two reads lost early:", f.Bad)
 	}
 }
@@ -401,7 +401,7 @@ func TestCheckLeak(t *testing.T) {
 
 func TestCheckTenant(t *testing.T) {
 	t.Parallel()
-	make := func(foreignTook, unknownTook time.Duration) []answer {
+	sample := func(foreignTook, unknownTook time.Duration) []answer {
 		var list []answer
 		for i := range 200 {
 			jitter := time.Duration(i%17) * 50 * time.Microsecond
@@ -409,19 +409,19 @@ func TestCheckTenant(t *testing.T) {
 		}
 		return list
 	}
-	if f := checkTenant(make(5*ms, 5*ms)); !f.ok() {
+	if f := checkTenant(sample(5*ms, 5*ms)); !f.ok() {
 		t.Error("the same:", f)
 	}
-	if f := checkTenant(make(5300*time.Microsecond, 5*ms)); !f.ok() {
+	if f := checkTenant(sample(5300*time.Microsecond, 5*ms)); !f.ok() {
 		t.Error("0.3 ms apart:", f.Late)
 	}
-	if f := checkTenant(make(6*ms, 5*ms)); len(f.Late) != 1 {
+	if f := checkTenant(sample(6*ms, 5*ms)); len(f.Late) != 1 {
 		t.Error("1 ms apart:", f)
 	}
-	if f := checkTenant(make(5*ms, 6*ms)); len(f.Late) != 1 {
+	if f := checkTenant(sample(5*ms, 6*ms)); len(f.Late) != 1 {
 		t.Error("1 ms apart, the other way:", f)
 	}
-	half := append(make(6*ms, 5*ms)[:200], make(5*ms, 6*ms)[200:]...)
+	half := append(sample(6*ms, 5*ms)[:200], sample(5*ms, 6*ms)[200:]...)
 	if f := checkTenant(half); len(f.Late) != 0 {
 		t.Error("a machine that changed its mind:", f.Late)
 	}
@@ -430,7 +430,7 @@ func TestCheckTenant(t *testing.T) {
 		"another body":   func(a *answer) { a.body = "code=702" },
 		"success":        func(a *answer) { a.status = 204 },
 	} {
-		list := make(5*ms, 5*ms)
+		list := sample(5*ms, 5*ms)
 		change(&list[10])
 		if f := checkTenant(list); len(f.Bad) != 1 {
 			t.Errorf("%s: %v", name, f.Bad)
@@ -530,5 +530,33 @@ func TestCheckBank(t *testing.T) {
 		if f := checkBank(ops, []atBank{a}, calm).settle(false); len(f.Bad) == 0 {
 			t.Errorf("%s: nothing found", name)
 		}
+	}
+}
+
+func TestFairKeepsWhatExplains(t *testing.T) {
+	t.Parallel()
+	stalls := []span{{"", 1000 * ms, 1200 * ms}}
+	stop := op{Kind: opRevoke, Consent: "c", Start: 1100 * ms, End: 1150 * ms, Status: 204}
+	given := op{Kind: opRead, Consent: "c", Start: 1100 * ms, End: 1150 * ms, Status: 200, Yes: true}
+	slow := op{Kind: opRead, Consent: "d", Start: 1100 * ms, End: 1150 * ms, Status: 503}
+	later := op{Kind: opRead, Consent: "c", Start: 4000 * ms, End: 4010 * ms, Status: 401}
+	ops := fair([]op{stop, given, slow, later}, stalls)
+	if len(ops) != 3 || ops[0].Kind != opRevoke || !ops[1].Yes || ops[2].Status != 401 {
+		t.Error(ops)
+	}
+	if f := checkKeys(ops, []span{{"k", 3000 * ms, 5000 * ms}}); len(f.Bad) != 0 {
+		t.Error("what was stopped is refused:", f.Bad)
+	}
+}
+
+func TestUntilEnforced(t *testing.T) {
+	t.Parallel()
+	ops := []op{
+		{Kind: opRevoke, Consent: "c", Start: 10, End: 20, Status: 503}, {Kind: opRevoke, Consent: "c", Start: 30, End: 40, Status: 204},
+		{Kind: opRead, Consent: "c", Start: 5, End: 12, Yes: true}, {Kind: opRead, Consent: "c", Start: 25, End: 35, Yes: true},
+		{Kind: opRead, Consent: "c", Start: 33, End: 35}, {Kind: opRead, Consent: "d", Start: 33, End: 35, Yes: true},
+	}
+	if got := untilEnforced(ops, ended2xx(ops)); len(got) != 1 || got[0] != 15 {
+		t.Error(got)
 	}
 }

@@ -90,7 +90,7 @@ func (d *driver) drain(ctx context.Context, id string, restarts, requests int) (
 	bad := func(o op) {
 		mu.Lock()
 		defer mu.Unlock()
-		f.bad("%s on %s was answered %d %s after %v", o.Kind, o.Instance, o.Status, o.Err, o.took())
+		f.unserved(o, "%s on %s was answered %d %s after %v", o.Kind, o.Instance, o.Status, o.Err, o.took())
 	}
 	var users sync.WaitGroup
 	for i := range 8 {
@@ -149,7 +149,11 @@ func (d *driver) drain(ctx context.Context, id string, restarts, requests int) (
 	}
 	endLoad()
 	users.Wait()
+	// Without warning, so it is a fault: what it was about to tell is told when
+	// somebody finds the work that it has left.
+	d.history.mark(authzdB+" ended", starting)
 	s.procs[authzdB].kill()
+	d.history.mark(authzdB+" ended", healed)
 	f.Trials = int(sent.Load())
 	f.note("%d requests over %d restarts of two gateways and two authorization servers; slowest exit %v with a lame duck of %v", f.Trials, done, slowest.Round(time.Millisecond), s.lameDuck)
 	if id == "D1" && f.Trials < 10_000 {

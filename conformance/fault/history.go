@@ -91,6 +91,9 @@ type history struct {
 	marks []mark
 	// stalls are times in which the machine itself stood still.
 	stalls []span
+	// watched is for how long somebody looked who uses the machine, and shared
+	// in how much of that others took more than mostOthers of it.
+	watched, shared time.Duration
 }
 
 func newHistory() *history { return &history{began: time.Now(), phase: "warm"} }

@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"fmt"
 	"math"
 	"math/rand/v2"
 	"net/http"
@@ -254,10 +255,13 @@ const walks = 4
 func (d *driver) prepare(ctx context.Context, steady, spare int) error {
 	pairs := d.crossed()
 	rand.Shuffle(len(pairs), func(i, j int) { pairs[i], pairs[j] = pairs[j], pairs[i] })
+	if steady > len(pairs) {
+		return fmt.Errorf("%d consents to be read want more recipients and customers than %d and %d", steady, len(d.apps), len(d.people))
+	}
 	spare = min(spare, len(pairs)-steady)
 	pairs, d.free = pairs[:steady+spare], pairs[steady+spare:]
 	var made []*grant
-	for _, p := range pairs[:walks] {
+	for _, p := range pairs[:min(walks, len(pairs))] {
 		g, err := d.stack.grant(ctx, p.a, p.c)
 		if err != nil {
 			return err
@@ -268,7 +272,7 @@ func (d *driver) prepare(ctx context.Context, steady, spare int) error {
 		g.accounts = o.Accounts
 		made = append(made, g)
 	}
-	others, err := d.stock(ctx, pairs[walks:], nil)
+	others, err := d.stock(ctx, pairs[min(walks, len(pairs)):], nil)
 	if err != nil {
 		return err
 	}

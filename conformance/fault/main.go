@@ -244,12 +244,12 @@ func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) 
 		return list, err
 	}
 	list = append(list, hushed)
+	for i, f := range list {
+		list[i] = d.judge(f) // by this history: the restored database has another
+	}
 	say("restoring a backup")
 	restored, err := d.restore(ctx, c.stops)
 	list = append(list, restored)
-	for i, f := range list {
-		list[i] = d.judge(f)
-	}
 	if c.keep != "" && err == nil {
 		err = keepRegression(c.keep, regression(c.seed, plan, list))
 	}

@@ -5,6 +5,7 @@ import (
 	"fmt"
 	"os"
 	"path/filepath"
+	"runtime"
 	"slices"
 	"sync"
 	"time"
@@ -35,6 +36,7 @@ func (d *driver) pulse(ctx context.Context) error {
 			}
 		}
 	})
+	wg.Go(func() { d.crowded(ctx) })
 	for ctx.Err() == nil {
 		begin := d.history.now()
 		if _, err := fmt.Fprintln(f, begin); err != nil {
@@ -60,19 +62,46 @@ func (h *history) stall(s span) {
 
 // fair leaves out what was under way while the machine stood still, but for
 // what was given: slowness and refusals of such a time prove nothing, data
-// that should not have been given does.
+// that should not have been given does. Stops stay: what comes after one is
+// explained by it.
 func fair(ops []op, stalls []span) []op {
 	return slices.DeleteFunc(slices.Clone(ops), func(o op) bool {
-		return !(o.Yes && o.took() < time.Second) && within(o, stalls, time.Second)
+		return o.Kind != opRevoke && !(o.Yes && o.took() < time.Second) && within(o, stalls, time.Second)
 	})
 }
 
+// crowded notes how much of the machine others take, until ctx ends.
+func (d *driver) crowded(ctx context.Context) {
+	busy, ours, ok := processorTime()
+	for begin := d.history.now(); ok && rest(ctx, time.Second) == nil; {
+		var nowBusy, nowOurs time.Duration
+		if nowBusy, nowOurs, ok = processorTime(); !ok {
+			return
+		}
+		end := d.history.now()
+		// What a process took that nobody has waited for yet comes late.
+		others := max((nowBusy-busy)-max(nowOurs-ours, 0), 0)
+		d.history.mu.Lock()
+		d.history.watched += end - begin
+		if others > time.Duration(mostOthers*float64(runtime.NumCPU())*float64(end-begin)) {
+			d.history.shared += end - begin
+		}
+		d.history.mu.Unlock()
+		busy, ours, begin = nowBusy, nowOurs, end
+	}
+}
+
 // mostStood is which part of the time the machine may have stood still for its
-// bounds of time to be judged at all.
-const mostStood = 0.02
+// bounds of time to be judged at all; mostOthers is what others may take of its
+// processors, and mostShared in which part of the time they may take more.
+const (
+	mostStood  = 0.02
+	mostOthers = 0.15
+	mostShared = 0.1
+)
 
 // judge decides about what was late: on a machine that stood still too much of
-// the time nothing is proven by it.
+// the time, or that others used, nothing is proven by it.
 func (d *driver) judge(f finding) finding {
 	d.history.mu.Lock()
 	defer d.history.mu.Unlock()
@@ -81,8 +110,12 @@ func (d *driver) judge(f finding) finding {
 		stood += s.end - s.begin
 	}
 	share := float64(stood) / float64(max(d.history.now(), 1))
+	others := float64(d.history.shared) / float64(max(d.history.watched, 1))
 	if len(f.Late) > 0 {
-		f.note("the machine stood still %.1f %% of the time", 100*share)
+		f.note("the machine stood still %.1f %% of the time; others used it in %.0f %%", 100*share, 100*others)
 	}
-	return f.settle(share > mostStood)
+	if f.Trials == 0 && f.NotRun == "" && stood > 0 {
+		f.short("nothing was left to look at but for what the machine stood still")
+	}
+	return f.settle(share > mostStood || others > mostShared)
 }

@@ -18,6 +18,7 @@ import (
 	"time"
 
 	"github.com/jackc/pgx/v5"
+	"github.com/jackc/pgx/v5/pgconn"
 )
 
 // freePort returns a port that nobody listens on, below those that the system
@@ -154,7 +155,8 @@ func (p *postgres) connect(ctx context.Context) (*pgx.Conn, error) {
 	return pgx.Connect(ctx, p.dsn(""))
 }
 
-// exec runs one statement on a connection of its own.
+// exec runs statements as one on a connection of its own. Those that change a
+// table may meet readers who came the other way: then it tries again.
 func (p *postgres) exec(ctx context.Context, database, sql string) error {
 	ctx, cancel := context.WithTimeout(ctx, time.Minute)
 	defer cancel()
@@ -163,9 +165,17 @@ func (p *postgres) exec(ctx context.Context, database, sql string) error {
 		return err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // nothing is under way
-	_, err = conn.Exec(ctx, sql)
+	for range 5 {
+		var refused *pgconn.PgError
+		if _, err = conn.Exec(ctx, sql); !errors.As(err, &refused) || refused.Code != deadlock {
+			break
+		}
+	}
 	return err
 }
+
+// deadlock is the SQLSTATE of who was chosen to give way.
+const deadlock = "40P01"
 
 // family is the server and all its processes.
 func (p *postgres) family() []int {

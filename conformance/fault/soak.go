@@ -56,7 +56,7 @@ func parts(z size) []part {
 			return d.kills(ctx, c, z.kills, say)
 		}},
 		part{"I1 uses", 10, func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
-			return d.useless(ctx, z.uses, say)
+			return d.onceOnly(ctx, z.uses, say)
 		}},
 		part{"D1 restarts", 10, func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
 			return d.restarts(ctx, z.requests, say)
@@ -361,9 +361,9 @@ var useFaults = []string{
 	"redis emptied ten times a second", "redis killed", "postgres connections ended", gatewayA + " killed", authzd + " killed",
 }
 
-// useless uses each thing that may be used once several times, so many rounds
+// onceOnly uses each thing that may be used once several times, so many rounds
 // without a fault and as many while faults come and go: I1.
-func (d *driver) useless(ctx context.Context, rounds int, say func(string, ...any)) ([]finding, error) {
+func (d *driver) onceOnly(ctx context.Context, rounds int, say func(string, ...any)) ([]finding, error) {
 	if err := d.stockUp(ctx, 40, len(d.apps)*len(d.people), 0); err != nil {
 		return nil, err
 	}
@@ -379,7 +379,7 @@ func (d *driver) useless(ctx context.Context, rounds int, say func(string, ...an
 		list := slices.DeleteFunc(d.stack.faults(), func(f fault) bool { return !slices.Contains(useFaults, f.name) })
 		for i := 0; played.Err() == nil && broke == nil; i++ {
 			if broke = d.stack.play(ctx, d.history, list[i%len(list)], 1500*time.Millisecond); broke == nil {
-				_ = rest(played, time.Second)
+				_ = rest(played, 2*time.Second) // a walk through the pages takes a while
 			}
 		}
 	})

@@ -128,6 +128,6 @@ func (d *driver) twoKeepers(ctx context.Context, t time.Duration) error {
 	if err := d.stack.bring(authzdB); err != nil {
 		return err
 	}
-	defer d.stack.procs[authzdB].kill()
+	defer d.stack.procs[authzdB].kill() // the last that happens to this history
 	return rest(ctx, t)
 }
