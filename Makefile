@@ -91,7 +91,7 @@ broken: ## prove the prover: each fault of conformance/broken is found by the ca
 	@deploy/services.sh postgres redis
 	$(GO) run $(TAGS) ./conformance/broken/build -o .cache/broken ./cmd/headgate
 	$(GO) build $(TAGS) -o .cache/bin/matrix ./conformance/broken/matrix
-	.cache/bin/matrix -headgate .cache/broken/headgate $(ARGS)
+	.cache/bin/matrix -headgate .cache/broken/headgate -report .cache/broken/report.json $(ARGS)
 
 lint: ## gofmt, go vet and staticcheck
 	@bad=$$(find . -name '*.go' ! -path './.cache/*' -exec gofmt -l {} +); \

@@ -119,7 +119,8 @@ type Grant struct {
 // again. One year is the strictest of the rules that Headgate is built for.
 const MaxTerm = 365 * 24 * time.Hour
 
-// OneTimeTerm is how long a ONE_TIME grant can be read.
+// OneTimeTerm is how long a ONE_TIME grant can be read, unless the bank allows
+// less (Request.OneTimeMinutes).
 const OneTimeTerm = time.Hour
 
 // StatusAt returns the state at now: a grant past its end is EXPIRED even if

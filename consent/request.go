@@ -18,6 +18,9 @@ type Request struct {
 	// MaxTermDays is the longest term that policy allows; 0 leaves it to
 	// MaxTerm.
 	MaxTermDays int `json:"maxTermDays,omitempty"`
+	// OneTimeMinutes is how long one-time access lasts; 0 leaves it to
+	// OneTimeTerm, which is also the longest.
+	OneTimeMinutes int `json:"oneTimeMinutes,omitempty"`
 	// Account holds the clusters asked of each account, Customer those asked
 	// of the person.
 	Account  fdx.Clusters `json:"account"`
@@ -44,6 +47,9 @@ func (r Request) ExpiresAt(now time.Time) time.Time {
 	switch r.Duration {
 	case OneTime:
 		term = OneTimeTerm
+		if r.OneTimeMinutes > 0 {
+			term = min(term, time.Duration(r.OneTimeMinutes)*time.Minute)
+		}
 	case TimeBound:
 		term = min(term, time.Duration(r.DurationDays)*24*time.Hour)
 	}

@@ -134,6 +134,9 @@ func TestRequestEnds(t *testing.T) {
 		want time.Time
 	}{
 		{"one-time after an hour", consent.Request{Duration: consent.OneTime}, whole.Add(time.Hour)},
+		{"one-time after fewer minutes, where the bank allows fewer", consent.Request{Duration: consent.OneTime, OneTimeMinutes: 5}, whole.Add(5 * time.Minute)},
+		{"one-time never after more than an hour", consent.Request{Duration: consent.OneTime, OneTimeMinutes: 61}, whole.Add(time.Hour)},
+		{"others whatever one-time lasts", consent.Request{Duration: consent.TimeBound, DurationDays: 1, OneTimeMinutes: 5}, whole.AddDate(0, 0, 1)},
 		{"time-bound after its days", consent.Request{Duration: consent.TimeBound, DurationDays: 30}, whole.AddDate(0, 0, 30)},
 		{"time-bound never after more than the maximum", consent.Request{Duration: consent.TimeBound, DurationDays: 4000}, whole.Add(consent.MaxTerm)},
 		{"persistent at the maximum", consent.Request{Duration: consent.Persistent}, whole.Add(consent.MaxTerm)},

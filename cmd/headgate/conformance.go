@@ -24,16 +24,17 @@ type conformanceCmd struct {
 }
 
 type conformanceRunCmd struct {
-	Target   string   `help:"Target file, or the dev.json of headgate dev. Without one, a stack is brought up for the run and taken down again." type:"path" placeholder:"FILE"`
-	Group    []string `help:"Only these groups; * stands for any characters." placeholder:"GROUP"`
-	Case     []string `help:"Only these cases; * stands for any characters." placeholder:"CASE"`
-	Parallel int      `help:"Cases at once." default:"4"`
-	State    string   `help:"Keep results here as they come; a second run with it does only what did not pass." type:"path" placeholder:"FILE"`
-	JSON     string   `name:"json" help:"Write the report as JSON." type:"path" placeholder:"FILE"`
-	JUnit    string   `name:"junit" help:"Write the report as JUnit XML." type:"path" placeholder:"FILE"`
-	HTML     string   `name:"html" help:"Write the report as one page that needs nothing else." type:"path" placeholder:"FILE"`
-	Earlier  string   `help:"JSON report of an earlier run, to compare with." type:"path" placeholder:"FILE"`
-	Verbose  bool     `help:"Print the exchanges of what did not pass."`
+	Target     string   `help:"Target file, or the dev.json of headgate dev. Without one, a stack is brought up for the run and taken down again." type:"path" placeholder:"FILE"`
+	DPoPNonces bool     `name:"dpop-nonces" help:"Without --target: have the stack demand a nonce of its own in every DPoP proof."`
+	Group      []string `help:"Only these groups; * stands for any characters." placeholder:"GROUP"`
+	Case       []string `help:"Only these cases; * stands for any characters." placeholder:"CASE"`
+	Parallel   int      `help:"Cases at once." default:"4"`
+	State      string   `help:"Keep results here as they come; a second run with it does only what did not pass." type:"path" placeholder:"FILE"`
+	JSON       string   `name:"json" help:"Write the report as JSON." type:"path" placeholder:"FILE"`
+	JUnit      string   `name:"junit" help:"Write the report as JUnit XML." type:"path" placeholder:"FILE"`
+	HTML       string   `name:"html" help:"Write the report as one page that needs nothing else." type:"path" placeholder:"FILE"`
+	Earlier    string   `help:"JSON report of an earlier run, to compare with." type:"path" placeholder:"FILE"`
+	Verbose    bool     `help:"Print the exchanges of what did not pass."`
 }
 
 // errConformance: the run is over and something did not pass. The report has
@@ -43,7 +44,7 @@ var errConformance = errors.New("the deployment does not do all that it has to")
 // Run runs the cases.
 func (c conformanceRunCmd) Run(ctx context.Context) error {
 	if c.Target == "" {
-		home, stop, err := throwAway(ctx)
+		home, stop, err := throwAway(ctx, c.DPoPNonces)
 		if err != nil {
 			return err
 		}
@@ -97,13 +98,14 @@ func (c conformanceRunCmd) Run(ctx context.Context) error {
 
 // throwAway brings a development stack up on free ports, whose state is gone
 // when it is stopped.
-func throwAway(ctx context.Context) (home string, stop func(), err error) {
+func throwAway(ctx context.Context, nonces bool) (home string, stop func(), err error) {
 	home, err = os.MkdirTemp("", "headgate-conformance-")
 	if err != nil {
 		return "", nil, err
 	}
 	stack, err := dev.Start(ctx, dev.Options{
-		Home: home, Ephemeral: true, FreePorts: true, Say: func(s string) { fmt.Println("  " + s) },
+		// One minute, so that a consent is seen to expire.
+		Home: home, Ephemeral: true, FreePorts: true, Nonces: nonces, OneTimeMinutes: 1, Say: func(s string) { fmt.Println("  " + s) },
 	})
 	if err != nil {
 		os.RemoveAll(home) //nolint:errcheck // a temporary folder
@@ -191,7 +193,7 @@ func (c conformanceExplainCmd) Run() error {
 		if severity == "" {
 			severity = suite.Must
 		}
-		fmt.Printf("%s\n\n  %s.\n\n  demanded by  %s\n  severity     %s\n  to mend      %s\n", one.ID, one.Title, one.Spec, severity, one.Mend)
+		fmt.Printf("%s\n\n  %s.\n\n  demanded by  %s\n  source       %s\n  severity     %s\n  to mend      %s\n", one.ID, one.Title, one.Spec, one.From(), severity, one.Mend)
 		if len(one.Needs) > 0 {
 			fmt.Printf("  applies to   targets that claim %v\n", one.Needs)
 		}

@@ -18,6 +18,7 @@ type devCmd struct {
 	PortBase    int    `help:"First of six ports in a row (issuer, pages, gateway, PostgreSQL, Redis, mutual TLS); 0 takes free ones." default:"9440"`
 	Ephemeral   bool   `help:"Forget everything at the end."`
 	DPoPNonces  bool   `name:"dpop-nonces" help:"Demand a nonce of ours in every DPoP proof, at both servers."`
+	OneTime     int    `name:"one-time-minutes" help:"How long one-time access lasts, from 1 to 60." default:"60"`
 	Metrics     bool   `help:"Offer metrics for Prometheus on free ports of this machine."`
 	PostgresDSN string `help:"Use this PostgreSQL database in place of a private one." env:"HEADGATE_POSTGRES_DSN" placeholder:"DSN"`
 	RedisURL    string `help:"Use this Redis in place of a private one." env:"HEADGATE_REDIS_URL" placeholder:"URL"`
@@ -33,7 +34,7 @@ func (c devCmd) Run(ctx context.Context) error {
 	}
 	stack, err := dev.Start(ctx, dev.Options{
 		Home: c.Home, Ephemeral: c.Ephemeral, PortBase: c.PortBase, FreePorts: c.PortBase == 0,
-		PostgresDSN: c.PostgresDSN, RedisURL: c.RedisURL, Nonces: c.DPoPNonces, Metrics: c.Metrics,
+		PostgresDSN: c.PostgresDSN, RedisURL: c.RedisURL, Nonces: c.DPoPNonces, OneTimeMinutes: c.OneTime, Metrics: c.Metrics,
 		Say: func(s string) { fmt.Println("  " + s) },
 	})
 	if err != nil {

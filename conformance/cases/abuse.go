@@ -130,7 +130,7 @@ func abuseSwaps() []suite.Case {
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{})
 				stolen := strings.Replace(t.AuthorizeURL(a), "client_id="+url.QueryEscape(a.App.ClientID), "client_id="+url.QueryEscape(t.B().ClientID), 1)
-				page, _ := t.TryWalk(t.Browser(), a, stolen, suite.Approve)
+				page, _ := t.TryWalk(t.Person(), a, stolen, suite.Approve)
 				t.Check(page == nil || page.Left == nil || page.Left.Query().Get("code") == "", "a code came back")
 				t.CodeOf(a) // and its own client still can
 			},
@@ -140,7 +140,7 @@ func abuseSwaps() []suite.Case {
 			Mend: "Tie each page and each form to its own request.",
 			Run: func(t *suite.T) {
 				one, two := t.Push(t.A(), suite.Ask{}), t.Push(t.A(), suite.Ask{})
-				b := t.Browser()
+				b := t.Person()
 				page := t.Walk(b, one, t.AuthorizeURL(one), suite.Approve)
 				t.ExpectReturn(page.Left, one, "")
 				page = t.Walk(b, two, t.AuthorizeURL(two), suite.Deny)
@@ -153,7 +153,7 @@ func abuseSwaps() []suite.Case {
 			Run: func(t *suite.T) {
 				a := t.Code(t.A(), suite.Ask{})
 				again := *a
-				page, _ := t.TryWalk(t.Browser(), &again, t.AuthorizeURL(&again), suite.Approve)
+				page, _ := t.TryWalk(t.Person(), &again, t.AuthorizeURL(&again), suite.Approve)
 				t.Check(page == nil || page.Left == nil || t.Answer(page.Left, &again).Get("code") == "", "a second code came back")
 				t.Expect(t.Send(t.TokenRequest(a)), suite.OK)
 			},
@@ -240,7 +240,7 @@ func abuseInjection() []suite.Case {
 					}
 					t.Expect(resp, suite.Answer{Status: http.StatusCreated, Present: []string{"request_uri"}})
 					a.RequestURI = resp.Text("request_uri")
-					page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), suite.Deny)
+					page := t.Walk(t.Person(), a, t.AuthorizeURL(a), suite.Deny)
 					t.ExpectReturn(page.Left, a, "access_denied")
 				},
 			})

@@ -26,7 +26,7 @@ func authorizeReturns() []suite.Case {
 			Mend: "Redirect with code, state as it was sent, and iss.",
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{})
-				page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), suite.Approve)
+				page := t.Walk(t.Person(), a, t.AuthorizeURL(a), suite.Approve)
 				answer := t.ExpectReturn(page.Left, a, "")
 				registered, _ := url.Parse(a.App.RedirectURI)
 				for name := range answer {
@@ -40,7 +40,7 @@ func authorizeReturns() []suite.Case {
 			Mend: "Redirect with error access_denied, state as it was sent, and iss.",
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{})
-				page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), suite.Deny)
+				page := t.Walk(t.Person(), a, t.AuthorizeURL(a), suite.Deny)
 				t.ExpectReturn(page.Left, a, "access_denied")
 			},
 		},
@@ -51,7 +51,7 @@ func authorizeReturns() []suite.Case {
 				const odd = "a b+c%20d&e=f#g/?é\"'<>"
 				a := t.Push(t.A(), suite.Ask{Extra: url.Values{"state": {odd}}})
 				a.State = odd
-				page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), suite.Deny)
+				page := t.Walk(t.Person(), a, t.AuthorizeURL(a), suite.Deny)
 				t.ExpectReturn(page.Left, a, "access_denied")
 			},
 		},
@@ -60,7 +60,7 @@ func authorizeReturns() []suite.Case {
 			Mend: "Send state only when it was there.",
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{Extra: url.Values{"state": {}}})
-				page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), suite.Deny)
+				page := t.Walk(t.Person(), a, t.AuthorizeURL(a), suite.Deny)
 				if page.Left == nil {
 					t.Fatalf("the consumer was not sent back")
 				}
@@ -73,7 +73,7 @@ func authorizeReturns() []suite.Case {
 			Run: func(t *suite.T) {
 				for _, app := range []*suite.App{t.A(), t.B()} {
 					a := t.Push(app, suite.Ask{})
-					page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), suite.Deny)
+					page := t.Walk(t.Person(), a, t.AuthorizeURL(a), suite.Deny)
 					t.ExpectReturn(page.Left, a, "access_denied")
 					registered, _ := url.Parse(app.RedirectURI)
 					for name, values := range registered.Query() {
@@ -87,7 +87,12 @@ func authorizeReturns() []suite.Case {
 			Mend: "Redirect with 303: with 307 or 308 the browser would send the consumer's form, password and all, to the app.",
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{})
-				page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), suite.Approve)
+				page := t.Walk(t.Person(), a, t.AuthorizeURL(a), suite.Approve)
+				if t.Target.Browser == suite.Chromium && page.Status == http.StatusOK {
+					t.Logf("a script sent the person back, and no redirect")
+					t.Checked()
+					return
+				}
 				t.Check(page.Status == http.StatusSeeOther || page.Status == http.StatusFound, "the redirect has status %d; expected 303, or 302", page.Status)
 			},
 		},
@@ -96,7 +101,7 @@ func authorizeReturns() []suite.Case {
 			Mend: "Answer login_required, or another error of section 3.1.2.6, when a page would be needed.",
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{Scope: "openid", Extra: url.Values{"prompt": {"none"}}})
-				page, err := t.Browser().Arrive(t.Context(), t.AuthorizeURL(a))
+				page, err := t.Person().Arrive(t.Context(), t.AuthorizeURL(a))
 				if err != nil {
 					t.Cannot("open the authorization endpoint", err)
 				}
@@ -114,7 +119,7 @@ func authorizeReturns() []suite.Case {
 // noRedirect opens an address as an app would send the consumer there, and
 // checks that no app is told anything and no sign-in is begun.
 func noRedirect(t *suite.T, address string) {
-	page, err := t.Browser().Arrive(t.Context(), address)
+	page, err := t.Person().Arrive(t.Context(), address)
 	if err != nil && !errors.Is(err, browser.ErrBlocked) {
 		t.Cannot("open the authorization endpoint", err)
 	}
@@ -126,7 +131,7 @@ func noRedirect(t *suite.T, address string) {
 // noConsent is noRedirect for a request that may also end with an error at
 // the app.
 func noConsent(t *suite.T, a *suite.Attempt, address string) {
-	page, err := t.Browser().Arrive(t.Context(), address)
+	page, err := t.Person().Arrive(t.Context(), address)
 	if err != nil {
 		t.Cannot("open the authorization endpoint", err)
 	}
@@ -197,7 +202,7 @@ func authorizeRefused() []suite.Case {
 				address := t.AuthorizeURL(a) + "&" + url.Values{
 					"redirect_uri": {"https://attacker.example/callback"}, "state": {"from-the-address"}, "response_mode": {"fragment"}, "scope": {"openid"},
 				}.Encode()
-				page := t.Walk(t.Browser(), a, address, suite.Deny)
+				page := t.Walk(t.Person(), a, address, suite.Deny)
 				t.ExpectReturn(page.Left, a, "access_denied")
 			},
 		},
@@ -207,7 +212,7 @@ func authorizeRefused() []suite.Case {
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{})
 				noRedirect(t, with(t, a, "client_id", t.B().ClientID))
-				page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), suite.Deny)
+				page := t.Walk(t.Person(), a, t.AuthorizeURL(a), suite.Deny)
 				t.ExpectReturn(page.Left, a, "access_denied")
 			},
 		},
@@ -216,7 +221,7 @@ func authorizeRefused() []suite.Case {
 			Mend: "Show the sign-in page again, with the same words for an unknown person.",
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{})
-				b, ids := t.Browser(), t.Target.Pages
+				b, ids := t.Person(), t.Target.Pages
 				page, err := b.Arrive(t.Context(), t.AuthorizeURL(a))
 				if err != nil {
 					t.Cannot("open the authorization endpoint", err)
@@ -268,7 +273,7 @@ func authorizeOnce() []suite.Case {
 			Mend: "A no uses the request_uri up like a yes.",
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{})
-				page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), suite.Deny)
+				page := t.Walk(t.Person(), a, t.AuthorizeURL(a), suite.Deny)
 				t.ExpectReturn(page.Left, a, "access_denied")
 				noRedirect(t, t.AuthorizeURL(a))
 			},
@@ -278,7 +283,7 @@ func authorizeOnce() []suite.Case {
 			Mend: "Use the request_uri up with the decision, not with the first page: browsers reload, and mail scanners open links.",
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{})
-				b := t.Browser()
+				b := t.Person()
 				if _, err := b.Arrive(t.Context(), t.AuthorizeURL(a)); err != nil {
 					t.Cannot("open the authorization endpoint", err)
 				}
@@ -294,7 +299,7 @@ func authorizeOnce() []suite.Case {
 				codes := make([]string, 4)
 				walk := func(i int) func(t *suite.T) {
 					return func(t *suite.T) {
-						page, err := t.TryWalk(t.Browser(), a, t.AuthorizeURL(a), suite.Approve)
+						page, err := t.TryWalk(t.Person(), a, t.AuthorizeURL(a), suite.Approve)
 						if err == nil && page.Left != nil {
 							codes[i] = t.Answer(page.Left, a).Get("code")
 						}
@@ -342,8 +347,8 @@ func authorizeOnce() []suite.Case {
 
 func authorizePages() []suite.Case {
 	needs := []suite.Claim{suite.PAR}
-	arrive := func(t *suite.T) (*browser.Browser, *browser.Page, *suite.Attempt) {
-		a, b := t.Push(t.A(), suite.Ask{}), t.Browser()
+	arrive := func(t *suite.T, b suite.Person) (*browser.Page, *suite.Attempt) {
+		a := t.Push(t.A(), suite.Ask{})
 		page, err := b.Arrive(t.Context(), t.AuthorizeURL(a))
 		if err != nil {
 			t.Cannot("open the authorization endpoint", err)
@@ -351,13 +356,13 @@ func authorizePages() []suite.Case {
 		if page.Left != nil || page.Status != http.StatusOK {
 			t.Cannot("open the authorization endpoint", errors.New("there is no page"))
 		}
-		return b, page, a
+		return page, a
 	}
 	header := func(id, title, spec, mend string, severity suite.Severity, ok func(h http.Header) bool) suite.Case {
 		return suite.Case{
 			ID: "authorize.page." + id, Title: title, Spec: spec, Mend: mend, Severity: severity, Needs: needs,
 			Run: func(t *suite.T) {
-				_, page, _ := arrive(t)
+				page, _ := arrive(t, t.Person())
 				t.Check(ok(page.Header), "the page has no such header")
 			},
 		}
@@ -389,7 +394,8 @@ func authorizePages() []suite.Case {
 			ID: "authorize.page.cookies", Title: "cookies are Secure, HttpOnly and SameSite", Spec: "RFC 6265bis, 4.1.2; RFC 9700, 4.7", Needs: needs,
 			Mend: "Set cookies with Secure, HttpOnly, SameSite Lax or Strict, and the prefix __Host-.",
 			Run: func(t *suite.T) {
-				b, _, _ := arrive(t)
+				b := t.Browser()
+				arrive(t, b)
 				for _, cookie := range b.Cookies() {
 					t.Check(cookie.Secure && cookie.HttpOnly, "the cookie %s is not Secure and HttpOnly", cookie.Name)
 					t.Check(cookie.SameSite == http.SameSiteLaxMode || cookie.SameSite == http.SameSiteStrictMode, "the cookie %s is not SameSite", cookie.Name)
@@ -401,7 +407,8 @@ func authorizePages() []suite.Case {
 			ID: "authorize.forgery.origin", Title: "a form that another site sends is refused", Spec: "RFC 9700, 4.7; RFC 6749, 10.12", Needs: needs,
 			Mend: "Compare Origin, and demand a secret of the page, on every POST.",
 			Run: func(t *suite.T) {
-				b, page, _ := arrive(t)
+				b := t.Browser()
+				page, _ := arrive(t, b)
 				form := signIn(t, page)
 				form.Header = http.Header{"Origin": {"https://attacker.example"}, "Sec-Fetch-Site": {"cross-site"}, "Referer": {"https://attacker.example/"}}
 				after, err := b.Submit(t.Context(), form)
@@ -416,7 +423,7 @@ func authorizePages() []suite.Case {
 			ID: "authorize.forgery.secret", Title: "a form without the secret of its page is refused", Spec: "RFC 9700, 4.7", Needs: needs, Severity: suite.Should,
 			Mend: "Put a secret into each form and compare it, or demand an Origin of yours.",
 			Run: func(t *suite.T) {
-				_, page, _ := arrive(t)
+				page, _ := arrive(t, t.Browser())
 				form := signIn(t, page)
 				// The same form from another browser, which has no cookies.
 				other, err := t.Browser().Submit(t.Context(), form)
@@ -430,7 +437,8 @@ func authorizePages() []suite.Case {
 			ID: "authorize.journey.other-browser", Title: "nobody else can open a journey that has begun, or decide it", Spec: "RFC 9700, 4.7.1", Needs: needs,
 			Mend: "Bind each journey to the browser that began it.",
 			Run: func(t *suite.T) {
-				b, page, a := arrive(t)
+				b := t.Browser()
+				page, a := arrive(t, b)
 				page, err := b.Submit(t.Context(), signIn(t, page))
 				if err != nil {
 					t.Cannot("sign in", err)
@@ -438,7 +446,7 @@ func authorizePages() []suite.Case {
 				if page.Left != nil {
 					t.Cannot("sign in", errors.New("the journey is over"))
 				}
-				stranger, err := t.Browser().Arrive(t.Context(), page.URL.String())
+				stranger, err := t.Person().Arrive(t.Context(), page.URL.String())
 				if err != nil {
 					t.Cannot("open the page", err)
 				}

@@ -15,7 +15,7 @@ import (
 // binding: tokens that are of use to their owner alone, RFC 9449 and RFC
 // 8705 section 3, at the token endpoint and at the resource.
 func binding() []suite.Case {
-	return slices.Concat(bindingProofs(), bindingResource(), bindingCertificates())
+	return slices.Concat(bindingProofs(), bindingResource(), bindingNonces(), bindingCertificates())
 }
 
 // bentProof is a way to bend a proof.

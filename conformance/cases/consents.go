@@ -13,7 +13,7 @@ import (
 
 // consents: given, narrowed, denied, stopped, expired, for one look.
 func consents() []suite.Case {
-	return slices.Concat(consentRequests(), consentGiven(), consentAPI(), consentRevocation())
+	return slices.Concat(consentRequests(), consentGiven(), consentAPI(), consentRevocation(), consentExpired())
 }
 
 // consentRequests: what may be asked for, RFC 9396 and FDX consent.
@@ -138,7 +138,7 @@ func consentGiven() []suite.Case {
 				before := list()
 				t.Check(slices.Contains(before, g.ID), "the person's consent is not in the list")
 				a := t.Push(app, suite.Ask{Clusters: everything, Persona: "partner"})
-				page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), suite.Deny)
+				page := t.Walk(t.Person(), a, t.AuthorizeURL(a), suite.Deny)
 				t.ExpectReturn(page.Left, a, "access_denied")
 				t.Check(slices.Equal(before, list()), "the list of consents is another one after a no")
 				t.Expect(t.Send(t.Read(g, "/accounts")), suite.OK)
@@ -160,10 +160,16 @@ func consentGiven() []suite.Case {
 		{
 			ID: "consent.given.one-time", Title: "a consent for one look gives no refresh token and ends within the hour", Spec: "FDX API 6, durationType ONE_TIME", Needs: api, Mend: "Issue no refresh token for ONE_TIME, and end it after an hour.",
 			Run: func(t *suite.T) {
-				g := t.Shared(t.A(), suite.Ask{Duration: "ONE_TIME"})
+				g := t.Grant(t.A(), suite.Ask{Duration: "ONE_TIME"})
 				t.Check(g.Refresh == "", "there is a refresh token")
 				t.Expect(t.Send(t.Read(g, "/accounts")), suite.OK)
-				term(t, g, time.Hour, map[string]any{"durationType": "ONE_TIME"})
+				lasts := time.Hour
+				if t.HasClaim(suite.OneTimeExpiry) {
+					lasts = time.Duration(t.Target.OneTimeSeconds) * time.Second
+				}
+				term(t, g, lasts, map[string]any{"durationType": "ONE_TIME"})
+				life, _ := g.Token["expires_in"].(float64)
+				t.Check(life <= lasts.Seconds(), "the token is good for %v s, and its consent for %v", life, lasts)
 			},
 		},
 		{
@@ -461,7 +467,7 @@ func consentRevocation() []suite.Case {
 			ID: "consent.revoke.by-person", Title: "a consent that the person stopped at the bank is told as REVOKED by the person", Spec: "FDX API 6, getConsentRevocation, initiator", Needs: append(slices.Clone(needs), suite.Portal, suite.Personas), Mend: "Keep who ended a consent, and tell it.",
 			Run: func(t *suite.T) {
 				g := t.Grant(t.A(), suite.Ask{Persona: "borrower"})
-				b := t.Browser()
+				b := t.Person()
 				press(t, b, portal(t, b, g, "/stop"), "stop_confirm")
 				t.Expect(t.Send(t.Read(looks(t), "/consents/"+g.ID+"/revocation")), suite.Answer{Status: 200, JSON: map[string]any{"revocations.0.status": "REVOKED", "revocations.0.reason": "USER_ACTION", "revocations.0.initiator": "INDIVIDUAL"}})
 				t.Expect(t.Send(endConsent(t, ends(t), g.ID, good)), suite.FDXRefused(409, "409"))

@@ -13,7 +13,7 @@ import (
 
 // contract: every operation of FDX against its shape.
 func contract() []suite.Case {
-	return slices.Concat(contractShapes(), contractValues(), contractDocuments(), contractErrors(), contractPages(), contractBinding())
+	return slices.Concat(contractShapes(), contractValues(), contractOwn(), contractDocuments(), contractErrors(), contractPages(), contractBinding())
 }
 
 // categories are the kinds of account, in the words of case ids.
@@ -94,6 +94,9 @@ func contractShapes() []suite.Case {
 			o.fits(t, resp).report(t)
 			t.Expect(t.Send(suite.Get(t.Target.ResourceBase+d.path)), suite.Answer{Status: 401})
 		}))
+	}
+	for i := range cases {
+		cases[i].Source = suite.FromShapes
 	}
 	return cases
 }

@@ -17,7 +17,7 @@ var dead = suite.Answer{Status: http.StatusUnauthorized, Challenge: "invalid_tok
 var resting = suite.Answer{Status: http.StatusForbidden, FDX: "403", Header: map[string]string{"WWW-Authenticate": ""}}
 
 // portal opens a page of the consumer's own pages about a grant, signed in.
-func portal(t *suite.T, b *browser.Browser, g *suite.Grant, page string) *browser.Page {
+func portal(t *suite.T, b suite.Person, g *suite.Grant, page string) *browser.Page {
 	who := t.Persona(g.Attempt.Ask.Persona)
 	got, err := b.Open(t.Context(), t.Target.Portal+"/grants/"+g.ID+page)
 	if err == nil && got.Find(t.Target.Pages.SignIn) != "" {
@@ -38,7 +38,7 @@ func portal(t *suite.T, b *browser.Browser, g *suite.Grant, page string) *browse
 }
 
 // press presses a control of the consumer's pages.
-func press(t *suite.T, b *browser.Browser, page *browser.Page, id string) *browser.Page {
+func press(t *suite.T, b suite.Person, page *browser.Page, id string) *browser.Page {
 	next, err := b.Press(t.Context(), page, id)
 	if err != nil {
 		t.Cannot("press "+id+" on the consumer's pages", err)
@@ -76,7 +76,7 @@ func enforcedStates() []suite.Case {
 		one("stopped", "after the person has stopped sharing no operation answers with data, and the tokens are dead", "FDX API 6, consent; FAPI 2.0 Security Profile, 5.3.4", "End the grant in the transaction that answers the person; let no cache outlive it.", []suite.Claim{suite.Portal}, func(t *suite.T) {
 			g := t.Grant(t.Named("homewards"), ask)
 			t.Expect(t.Send(t.Read(g, "/accounts")), suite.OK)
-			b := t.Browser()
+			b := t.Person()
 			press(t, b, portal(t, b, g, "/stop"), "stop_confirm")
 			everywhere(t, g, dead)
 			t.Expect(t.Send(t.RefreshRequest(g, g.Key)), suite.Refused("invalid_grant"))
@@ -89,7 +89,7 @@ func enforcedStates() []suite.Case {
 		}),
 		one("paused", "while sharing is paused no operation answers with data, and after it the same token reads on", "FDX API 6, errors (documented contract: pause)", "Refuse with 403 and code 403, without a challenge, so that the recipient keeps its tokens.", []suite.Claim{suite.Portal}, func(t *suite.T) {
 			g := t.Grant(t.Named("homewards"), ask)
-			b := t.Browser()
+			b := t.Person()
 			page := portal(t, b, g, "/pause")
 			if err := page.Tick("pause_date"); err != nil {
 				t.Cannot("choose a day", err)
@@ -105,7 +105,7 @@ func enforcedStates() []suite.Case {
 		}),
 		one("held", "while sharing is on hold no operation answers with data, and after it the same token reads on", "FDX API 6, errors (documented contract: hold)", "Refuse with 403 and code 403, without a challenge, until the person or the bank lifts the hold.", []suite.Claim{suite.Portal}, func(t *suite.T) {
 			g := t.Grant(t.Named("homewards"), ask)
-			b := t.Browser()
+			b := t.Person()
 			press(t, b, portal(t, b, g, "/hold"), "hold_confirm")
 			everywhere(t, g, resting)
 			press(t, b, portal(t, b, g, "/resting"), "release_sharing")
@@ -114,7 +114,7 @@ func enforcedStates() []suite.Case {
 		one("held-introspection", "the token of a consent that rests is not active", "RFC 7662, 2.2", "active is about the consent as well as about the token.", []suite.Claim{suite.Portal, suite.Introspection}, func(t *suite.T) {
 			g := t.Grant(t.Named("homewards"), ask)
 			t.Expect(t.Send(t.IntrospectRequest(t.ResourceServer(), g.Access)), suite.Answer{Status: 200, JSON: map[string]any{"active": true}})
-			b := t.Browser()
+			b := t.Person()
 			press(t, b, portal(t, b, g, "/hold"), "hold_confirm")
 			resp := t.Send(t.IntrospectRequest(t.ResourceServer(), g.Access))
 			t.Expect(resp, suite.Answer{Status: 200, JSON: map[string]any{"active": false}})

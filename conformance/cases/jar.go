@@ -112,7 +112,7 @@ func jar() []suite.Case {
 				}
 				t.Expect(resp, suite.Answer{Status: http.StatusCreated})
 				a.RequestURI = resp.Text("request_uri")
-				page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), suite.Deny)
+				page := t.Walk(t.Person(), a, t.AuthorizeURL(a), suite.Deny)
 				t.ExpectReturn(page.Left, a, "access_denied")
 			},
 		},

@@ -13,7 +13,7 @@ func jarm() []suite.Case {
 	// returned walks to a decision and returns what came back, unread.
 	returned := func(t *suite.T, decision suite.Decision) (*url.URL, *suite.Attempt) {
 		a := t.Push(t.Signing(), suite.Ask{})
-		page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), decision)
+		page := t.Walk(t.Person(), a, t.AuthorizeURL(a), decision)
 		if page.Left == nil {
 			t.Fatalf("the consumer was not sent back to the app")
 		}

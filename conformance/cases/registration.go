@@ -4,14 +4,12 @@ import (
 	"encoding/json"
 	"maps"
 	"net/http"
-	"os"
 	"strings"
 
 	"github.com/headgate/headgate/conformance/suite"
 )
 
-// registration: RFC 7591, RFC 7592, by software statement. A statement
-// registers one client, once: a target needs a fresh one for each run.
+// registration: RFC 7591, RFC 7592, by software statement.
 func registration() []suite.Case {
 	needs := []suite.Claim{suite.Registration}
 	refused := func(id, title, spec, mend string, want suite.Answer, bend func(t *suite.T, form map[string]any)) suite.Case {
@@ -147,11 +145,7 @@ func registration() []suite.Case {
 // newcomer is the registration of somebody with the target's statement.
 func newcomer(t *suite.T) map[string]any {
 	t.Needs(suite.Registration)
-	text, err := os.ReadFile(t.Target.SoftwareStatementFile)
-	if err != nil {
-		t.Cannot("read the software statement", err)
-	}
-	compact := strings.TrimSpace(string(text))
+	compact := t.Statement()
 	form := map[string]any{
 		"software_statement": compact, "token_endpoint_auth_method": "private_key_jwt", "token_endpoint_auth_signing_alg": "ES256",
 		"jwks": map[string]any{"keys": []any{suite.NewKey("ES256").JWK()}},
@@ -184,7 +178,7 @@ func registered(t *suite.T) client {
 	return suite.Once(t, "registered client", func(t *suite.T) client {
 		resp := t.Send(register(t, newcomer(t)))
 		if resp.Status != http.StatusCreated {
-			t.Fatalf("a client with the target's statement is not registered: status %d %s; every run needs a statement that no run has used", resp.Status, resp.Text("error"))
+			t.Fatalf("a client with the target's statement is not registered: status %d %s; every run needs a statement that no run has used, or the keys that sign one (software_statement_keys_file)", resp.Status, resp.Text("error"))
 		}
 		return client{resp.Object(), resp.Text("registration_client_uri"), resp.Text("registration_access_token")}
 	})

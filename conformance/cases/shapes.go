@@ -15,7 +15,8 @@ import (
 
 // fdxFields is the table of fields that data is held against. It says by
 // itself what a deployment may answer: nothing of a deployment, not even its
-// own API document, is asked for it.
+// own API document, is asked for it. What a deployment's own document adds is
+// held against that one, in cases of their own (contract_own.go).
 //
 //go:embed fdx.txt
 var fdxFields string
@@ -43,6 +44,9 @@ var entities = sync.OnceValue(func() map[string]entity {
 			all[words[0]] = at
 		case len(words) == 3:
 			f := field{kind: strings.TrimSuffix(words[1], "!"), required: strings.HasSuffix(words[1], "!")}
+			if strings.HasPrefix(f.kind, "~") {
+				f.kind = "any"
+			}
 			if words[2] != "*" {
 				f.clusters = strings.Split(words[2], ",")
 			}

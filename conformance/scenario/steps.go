@@ -178,7 +178,7 @@ func (g *stage) decide(name string, decision suite.Decision) error {
 	if err != nil {
 		return err
 	}
-	g.on, g.page = a, g.t.Walk(g.t.Browser(), a, g.t.AuthorizeURL(a), decision)
+	g.on, g.page = a, g.t.Walk(g.t.Person(), a, g.t.AuthorizeURL(a), decision)
 	return nil
 }
 

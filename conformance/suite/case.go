@@ -17,6 +17,40 @@ const (
 	May    Severity = "may"
 )
 
+// Source is where an expectation comes from: how much it holds for a
+// deployment of somebody else.
+type Source string
+
+// The sources.
+const (
+	// FromSpec is the text of a specification.
+	FromSpec Source = "specification"
+	// FromShapes are shapes of FDX that others have published; they may lag
+	// behind the specification.
+	FromShapes Source = "published shapes"
+	// FromOwn is what the deployment has published about itself.
+	FromOwn Source = "own document"
+)
+
+// aside is what stands behind the Spec in reports.
+func (s Source) aside() string {
+	if s == FromSpec || s == "" {
+		return ""
+	}
+	return "; " + string(s)
+}
+
+// From is where the case's expectation comes from, never "".
+func (c Case) From() Source {
+	switch {
+	case c.Source != "":
+		return c.Source
+	case strings.Contains(c.Spec, "documented contract"):
+		return FromOwn
+	}
+	return FromSpec
+}
+
 // Case is one thing that a deployment has to do.
 type Case struct {
 	// ID names the case for good: group.subject.what-is-done, in lower case,
@@ -27,6 +61,9 @@ type Case struct {
 	Title string
 	// Spec is the document and the section that demand it: "RFC 7636, 4.6".
 	Spec string
+	// Source is where the exact expectation comes from. The zero value means
+	// FromSpec, or FromOwn for a Spec that says "documented contract".
+	Source Source
 	// Severity of a failure. The zero value means Must.
 	Severity Severity
 	// Needs lists what the target has to claim for the case to apply.

@@ -33,20 +33,6 @@ func (t *T) Persona(name string) Persona {
 	return Persona{}
 }
 
-// Browser is a new browser without cookies, at home on all hosts of the
-// target.
-func (t *T) Browser() *browser.Browser {
-	home := []string{t.Target.Issuer, t.Endpoint(nil, "authorization_endpoint")}
-	if t.Target.Portal != "" {
-		home = append(home, t.Target.Portal)
-	}
-	b, err := browser.New(browser.Config{Home: home, Transport: tripper{w: t.world.wire, into: t.record}})
-	if err != nil {
-		t.Cannot("open a browser", err)
-	}
-	return b
-}
-
 // Decision is what the consumer says at the end of the journey.
 type Decision string
 
@@ -59,7 +45,7 @@ const (
 // Walk has the persona of the attempt follow the journey from an address to
 // the decision. It returns the last page: Left is where the consumer was sent
 // back to, nil when the journey ended elsewhere, such as on a problem page.
-func (t *T) Walk(b *browser.Browser, a *Attempt, address string, decision Decision) *browser.Page {
+func (t *T) Walk(b Person, a *Attempt, address string, decision Decision) *browser.Page {
 	page, err := t.TryWalk(b, a, address, decision)
 	if err != nil {
 		t.Cannot("walk through the consent pages", err)
@@ -67,16 +53,20 @@ func (t *T) Walk(b *browser.Browser, a *Attempt, address string, decision Decisi
 	return page
 }
 
-// maxPages bounds a journey.
-const maxPages = 15
+// maxPages bounds a journey, and maxLooks how often a page is looked at again
+// on which there is no way on yet.
+const (
+	maxPages = 15
+	maxLooks = 10
+)
 
 // TryWalk is Walk for journeys that may end on a page without a way on; that
 // page is returned with an error. Safe for concurrent use.
-func (t *T) TryWalk(b *browser.Browser, a *Attempt, address string, decision Decision) (*browser.Page, error) {
+func (t *T) TryWalk(b Person, a *Attempt, address string, decision Decision) (*browser.Page, error) {
 	who, ids := t.Persona(a.Ask.Persona), t.Target.Pages
 	page, err := b.Arrive(t.ctx, address)
-	signedIn, chosen, proved := 0, false, false
-	for range maxPages {
+	signedIn, chosen, proved, looked := 0, false, false, 0
+	for range maxPages + maxLooks {
 		if err != nil || page.Left != nil {
 			return page, err
 		}
@@ -113,7 +103,12 @@ func (t *T) TryWalk(b *browser.Browser, a *Attempt, address string, decision Dec
 				page, err = b.Press(t.ctx, page, page.Find(ids.Continue))
 			}
 		default:
-			return page, fmt.Errorf("no way on from %s", page)
+			more, looks := b.(looker)
+			if !looks || looked == maxLooks {
+				return page, fmt.Errorf("no way on from %s", page)
+			}
+			looked++
+			page, err = more.Look(t.ctx)
 		}
 	}
 	return page, errors.Join(err, errors.New("the journey does not end"))
@@ -149,7 +144,7 @@ func (t *T) enterCode(page *browser.Page) error {
 }
 
 // choose ticks accounts; all when none are named.
-func (t *T) choose(b *browser.Browser, page *browser.Page, accounts []int) (*browser.Page, error) {
+func (t *T) choose(b Person, page *browser.Page, accounts []int) (*browser.Page, error) {
 	ids := t.Target.Pages
 	if accounts == nil {
 		if id := page.Find(ids.SelectAll); id != "" {
@@ -236,7 +231,7 @@ func (t *T) Code(app *App, ask Ask) *Attempt {
 
 // CodeOf is Code for an attempt that was pushed already.
 func (t *T) CodeOf(a *Attempt) {
-	page := t.Walk(t.Browser(), a, t.AuthorizeURL(a), Approve)
+	page := t.Walk(t.Person(), a, t.AuthorizeURL(a), Approve)
 	if page.Left == nil {
 		t.Cannot("obtain a consent", fmt.Errorf("the journey ended on %s", page))
 	}
@@ -409,8 +404,8 @@ func (t *T) why() string {
 	switch {
 	case t.broken != "":
 		return t.broken
-	case t.missing != "":
-		return fmt.Sprintf("the target does not claim %s", t.missing)
+	case t.unfit != "":
+		return t.unfit
 	case len(t.failed) > 0:
 		return strings.Join(t.failed, "; ")
 	}
@@ -444,10 +439,10 @@ func (t *T) Do(each ...func(t *T)) {
 		if t.broken == "" {
 			t.broken = part.broken
 		}
-		if t.missing == "" {
-			t.missing = part.missing
+		if t.unfit == "" {
+			t.unfit = part.unfit
 		}
-		ended := t.broken != "" || t.missing != ""
+		ended := t.broken != "" || t.unfit != ""
 		t.mu.Unlock()
 		if ended {
 			runtime.Goexit()

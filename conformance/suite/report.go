@@ -35,7 +35,7 @@ func (r Report) WriteText(w io.Writer) error {
 		if one.Status != Failed && one.Status != NotRun {
 			continue
 		}
-		fmt.Fprintf(&b, "\n%s  %s (%s)\n  %s [%s]\n", strings.ToUpper(string(one.Status)), one.ID, one.Severity, one.Title, one.Spec)
+		fmt.Fprintf(&b, "\n%s  %s (%s)\n  %s [%s%s]\n", strings.ToUpper(string(one.Status)), one.ID, one.Severity, one.Title, one.Spec, one.Source.aside())
 		for _, m := range one.Messages {
 			fmt.Fprintf(&b, "  - %s\n", m)
 		}

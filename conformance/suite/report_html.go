@@ -21,7 +21,7 @@ var reportPage string
 // and what is another than in an earlier report, if there is one.
 func (r Report) WriteHTML(w io.Writer, earlier *Report) error {
 	page, err := template.New("report").Funcs(template.FuncMap{
-		"headers": headerLines, "pretty": pretty, "ms": func(f float64) string { return fmt.Sprintf("%.0f ms", f) },
+		"aside": Source.aside, "headers": headerLines, "pretty": pretty, "ms": func(f float64) string { return fmt.Sprintf("%.0f ms", f) },
 		"words": func(s Status) string { return strings.ReplaceAll(string(s), "-", " ") },
 	}).Parse(reportPage)
 	if err != nil {

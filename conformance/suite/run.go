@@ -37,6 +37,7 @@ type Result struct {
 	Group    string   `json:"group"`
 	Title    string   `json:"title"`
 	Spec     string   `json:"spec"`
+	Source   Source   `json:"source"`
 	Severity Severity `json:"severity"`
 	Mend     string   `json:"mend"`
 	Status   Status   `json:"status"`
@@ -132,6 +133,7 @@ func Run(ctx context.Context, cases []Case, o Options) (Report, error) {
 	}
 	w := &world{target: o.Target, wire: newWire(ctx, o.Target)}
 	defer w.wire.close()
+	defer w.chromium.close()
 	if !w.wire.local() && !o.Target.OwnerAgreed {
 		return Report{}, fmt.Errorf("%w: the target is not on this machine, and owner_agreed is not true", ErrBounds)
 	}
@@ -258,7 +260,7 @@ func run(ctx context.Context, c Case, w *world, patience time.Duration) Result {
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	t := &T{Target: w.target, ctx: ctx, world: w, record: &record{}}
-	result := Result{ID: c.ID, Group: c.Group(), Title: c.Title, Spec: c.Spec, Severity: c.Severity, Mend: c.Mend}
+	result := Result{ID: c.ID, Group: c.Group(), Title: c.Title, Spec: c.Spec, Source: c.From(), Severity: c.Severity, Mend: c.Mend}
 	if result.Severity == "" {
 		result.Severity = Must
 	}
@@ -280,8 +282,8 @@ func run(ctx context.Context, c Case, w *world, patience time.Duration) Result {
 	exchanges := t.record.all()
 	result.Requests = len(exchanges)
 	switch {
-	case t.missing != "":
-		result.Status, result.Messages = NotApplicable, []string{"the target does not claim " + string(t.missing)}
+	case t.unfit != "":
+		result.Status, result.Messages = NotApplicable, []string{t.unfit}
 		return result
 	case panicked != "":
 		result.Status, result.Messages = NotRun, append(t.failed, panicked)

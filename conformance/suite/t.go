@@ -23,12 +23,12 @@ type T struct {
 	record *record
 	checks atomic.Int64
 
-	mu      sync.Mutex // guards the rest
-	failed  []string
-	broken  string // why it could not run; "" when it could
-	missing Claim  // why it does not apply; "" when it does
-	notes   []string
-	at      string // where in a script the case is; "" for none
+	mu     sync.Mutex // guards the rest
+	failed []string
+	broken string // why it could not run; "" when it could
+	unfit  string // why it does not apply; "" when it does
+	notes  []string
+	at     string // where in a script the case is; "" for none
 }
 
 // world is what the cases of a run share.
@@ -40,6 +40,8 @@ type world struct {
 	signIns sync.Map // username -> *sync.Mutex
 	apps    []*App
 	rs      []*App
+
+	chromium shared
 }
 
 // Context ends with the run, or when the case has taken too long.
@@ -104,12 +106,18 @@ func (t *T) Logf(format string, args ...any) {
 func (t *T) Needs(claims ...Claim) {
 	for _, c := range claims {
 		if !t.Target.Claim(c) {
-			t.mu.Lock()
-			t.missing = c
-			t.mu.Unlock()
-			runtime.Goexit()
+			t.inapplicable("the target does not claim " + string(c))
 		}
 	}
+}
+
+// inapplicable ends the case because of what the target file says, and never
+// of what an answer said.
+func (t *T) inapplicable(why string) {
+	t.mu.Lock()
+	t.unfit = why
+	t.mu.Unlock()
+	runtime.Goexit()
 }
 
 // Send sends a request; any answer is an answer. When the server asks for a

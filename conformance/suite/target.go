@@ -48,13 +48,14 @@ const (
 	Portal          Claim = "portal"            // pages where the consumer stops sharing
 	NoRotation      Claim = "no_rotation"       // refresh tokens stay (FAPI 2.0 5.3.2.1)
 	Personas        Claim = "personas"          // the sandbox bank that comes with headgate dev
+	OneTimeExpiry   Claim = "one_time_expiry"   // ONE_TIME consents end after one_time_seconds, two minutes at most
 )
 
 // Claims lists all claims.
 func Claims() []Claim {
 	return []Claim{
 		PrivateKeyJWT, MTLS, DPoP, DPoPNonce, PAR, JAR, JARM, OpenID, RAR, Refresh, Revocation, Introspection, SignedIntro, Registration,
-		GrantManagement, ClientCreds, ResourceMeta, Resource, FDX, FDXConsent, FDXConsentAPI, Notifications, Callbacks, Portal, NoRotation, Personas,
+		GrantManagement, ClientCreds, ResourceMeta, Resource, FDX, FDXConsent, FDXConsentAPI, Notifications, Callbacks, Portal, NoRotation, Personas, OneTimeExpiry,
 	}
 }
 
@@ -95,14 +96,27 @@ type Target struct {
 	// Clusters are the FDX data clusters that can be asked for.
 	Clusters []string `json:"clusters,omitempty" yaml:"clusters"`
 
+	// OpenAPI is the document that the deployment publishes about its resource:
+	// a path, or an address of the target. "" for none: then answers are held
+	// against published shapes alone.
+	OpenAPI string `json:"openapi,omitempty" yaml:"openapi"`
+
 	// Recipients are who we are: at least two, so that one can try what
 	// belongs to the other. The first two that authenticate with a key are A
 	// and B of the cases.
 	Recipients []Recipient `json:"recipients" yaml:"recipients"`
 	// ResourceServers may introspect.
 	ResourceServers []Recipient `json:"resource_servers,omitempty" yaml:"resource_servers"`
-	// SoftwareStatementFile is for registration.
+	// OneTimeSeconds is how long a ONE_TIME consent can be read, for the claim
+	// one_time_expiry.
+	OneTimeSeconds int `json:"one_time_seconds,omitempty" yaml:"one_time_seconds"`
+	// SoftwareStatementFile is for registration: a statement, good for one
+	// run, or with SoftwareStatementKeysFile a pattern for any number of runs.
 	SoftwareStatementFile string `json:"software_statement_file,omitempty" yaml:"software_statement_file"`
+	// SoftwareStatementKeysFile holds the private keys, as a JWK Set, that
+	// sign statements: each run then signs one of its own, with the key that
+	// the statement in SoftwareStatementFile names. "" for none.
+	SoftwareStatementKeysFile string `json:"software_statement_keys_file,omitempty" yaml:"software_statement_keys_file"`
 	// Personas can sign in. The first is whom a case means that names none.
 	Personas []Persona `json:"personas" yaml:"personas"`
 	// Callback is where notifications come in, for the claim callbacks.
@@ -113,6 +127,13 @@ type Target struct {
 	Mailbox string `json:"mailbox,omitempty" yaml:"mailbox"`
 	// Pages says how to find the way through the consent pages.
 	Pages Pages `json:"pages" yaml:"pages"`
+	// Browser is what the pages need: forms, the zero value, for pages that
+	// work without script, or chromium, for those that do not. With chromium,
+	// cases that bend a form are not applicable.
+	Browser string `json:"browser,omitempty" yaml:"browser"`
+	// BrowserPath is the Chromium to start. The zero value means the one that
+	// is found.
+	BrowserPath string `json:"browser_path,omitempty" yaml:"browser_path"`
 
 	dir   string
 	roots *x509.CertPool
@@ -154,6 +175,15 @@ type Persona struct {
 	Username string `json:"username" yaml:"username"`
 	Password string `json:"password" yaml:"password"`
 }
+
+// longestWait bounds OneTimeSeconds, in seconds.
+const longestWait = 120
+
+// The values of Target.Browser.
+const (
+	Forms    = "forms"
+	Chromium = "chromium"
+)
 
 // Pages names the elements of the consent pages: an element id, or
 // label:TEXT for the control with that label or text, or name:NAME for the
@@ -259,6 +289,15 @@ func (t *Target) check() error {
 			fault("there is no claim %s; there are %v", c, Claims())
 		}
 	}
+	if t.Browser == "" {
+		t.Browser = Forms
+	}
+	if t.Browser != Forms && t.Browser != Chromium {
+		fault("browser is %s or %s", Forms, Chromium)
+	}
+	if t.Claim(OneTimeExpiry) && (t.OneTimeSeconds < 1 || t.OneTimeSeconds > longestWait) {
+		fault("the claim %s needs one_time_seconds, from 1 to %d: nobody waits longer", OneTimeExpiry, longestWait)
+	}
 	if t.Claim(Resource) && t.ResourceBase == "" {
 		fault("the claim resource needs resource_base")
 	}
@@ -338,22 +377,31 @@ func fromDev(text []byte) (Target, error) {
 			RedirectURIs  []string `json:"redirect_uris"`
 			ResponseModes []string `json:"response_modes"`
 		} `json:"recipients"`
-		Personas              []Persona   `json:"personas"`
-		ResourceServers       []Recipient `json:"resource_servers"`
-		SoftwareStatementFile string      `json:"software_statement_file"`
+		Personas                  []Persona   `json:"personas"`
+		ResourceServers           []Recipient `json:"resource_servers"`
+		SoftwareStatementFile     string      `json:"software_statement_file"`
+		SoftwareStatementKeysFile string      `json:"software_statement_keys_file"`
+		DPoPNonces                bool        `json:"dpop_nonces"`
+		OneTimeSeconds            int         `json:"one_time_seconds"`
 	}
 	if err := json.Unmarshal(text, &dev); err != nil {
 		return Target{}, fmt.Errorf("%w: dev.json: %w", ErrTarget, err)
 	}
 	t := Target{
-		Name: "headgate dev", Issuer: dev.Issuer, ResourceBase: dev.GatewayBase + "/fdx/v6", Portal: dev.PortalURL, Mailbox: dev.MailboxURL,
-		CAFile: dev.CAFile, Personas: dev.Personas, SoftwareStatementFile: dev.SoftwareStatementFile,
+		Name: "headgate dev", Issuer: dev.Issuer, ResourceBase: dev.GatewayBase + "/fdx/v6", Portal: dev.PortalURL, OpenAPI: dev.GatewayBase + "/docs/openapi.json", Mailbox: dev.MailboxURL,
+		CAFile: dev.CAFile, Personas: dev.Personas,
+		SoftwareStatementFile: dev.SoftwareStatementFile, SoftwareStatementKeysFile: dev.SoftwareStatementKeysFile,
 		Claims: Claims(), ResourceServers: dev.ResourceServers, Clusters: devClusters["homewards"],
 	}
 	if u, err := url.Parse(dev.MTLSBase); err == nil {
 		t.Hosts = append(t.Hosts, u.Host)
 	}
-	t.Claims = slices.DeleteFunc(t.Claims, func(c Claim) bool { return c == DPoPNonce })
+	t.Claims = slices.DeleteFunc(t.Claims, func(c Claim) bool {
+		return c == DPoPNonce && !dev.DPoPNonces || c == OneTimeExpiry && (dev.OneTimeSeconds == 0 || dev.OneTimeSeconds > longestWait)
+	})
+	if t.Claim(OneTimeExpiry) {
+		t.OneTimeSeconds = dev.OneTimeSeconds
+	}
 	for _, r := range dev.Recipients {
 		one := r.Recipient
 		if t.Callback.URL == "" {

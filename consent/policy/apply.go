@@ -19,7 +19,7 @@ func (b *Book) Apply(q consent.Request, now time.Time) (consent.Request, error) 
 	case q.Clusters().Intersect(u.Clusters) != q.Clusters():
 		return consent.Request{}, refuse("a requested data cluster is not allowed for the purpose under the rules that hold here")
 	}
-	q.MaxTermDays = u.MaxTermDays
+	q.MaxTermDays, q.OneTimeMinutes = u.MaxTermDays, b.oneTime
 	if q.Duration == consent.TimeBound {
 		q.DurationDays = min(q.DurationDays, u.MaxTermDays)
 	}

@@ -15,7 +15,22 @@ import (
 var packs embed.FS
 
 // Book is a pack in all its versions. It is safe for concurrent use.
-type Book struct{ versions []Pack } // by Effective
+type Book struct {
+	versions []Pack // by Effective
+	oneTime  int    // minutes; 0 for the pack's
+}
+
+// WithOneTime returns the book with a shorter term for one-time access than
+// its packs give, in minutes: a bank may allow less than the rules of a place
+// do. It refuses anything but 1 to the minutes of every version.
+func (b *Book) WithOneTime(minutes int) (*Book, error) {
+	for _, p := range b.versions {
+		if minutes < 1 || minutes > p.OneTimeMinutes {
+			return nil, fmt.Errorf("policy: one-time access lasts from 1 to %d minutes", p.OneTimeMinutes)
+		}
+	}
+	return &Book{versions: b.versions, oneTime: minutes}, nil
+}
 
 // Load reads every pack and returns the one with that name. The error tells
 // every fault of every pack.

@@ -129,6 +129,33 @@ func TestApply(t *testing.T) {
 	}
 }
 
+func TestABankMayAllowLessTimeForOneLook(t *testing.T) {
+	t.Parallel()
+	books, err := Books()
+	if err != nil {
+		t.Fatal(err)
+	}
+	q := consent.Request{Purpose: consent.Purpose{Code: "advertising"}, Duration: consent.OneTime, Account: fdx.NewClusters(fdx.Transactions)}
+	b := books["generic"]
+	for _, minutes := range []int{-1, 0, 61} {
+		if _, err := b.WithOneTime(minutes); err == nil {
+			t.Errorf("%d minutes are allowed", minutes)
+		}
+	}
+	for _, minutes := range []int{1, 60} {
+		short, err := b.WithOneTime(minutes)
+		if err != nil {
+			t.Fatal(err)
+		}
+		if got, err := short.Apply(q, today); err != nil || !got.ExpiresAt(today).Equal(today.Add(time.Duration(minutes)*time.Minute)) {
+			t.Errorf("%d minutes: it ends %v (%v)", minutes, got.ExpiresAt(today), err)
+		}
+	}
+	if got, err := b.Apply(q, today); err != nil || got.OneTimeMinutes != 0 || !got.ExpiresAt(today).Equal(today.Add(time.Hour)) {
+		t.Errorf("the book itself has changed: %+v (%v)", got, err)
+	}
+}
+
 // shipped returns the generic pack as a file, bent.
 func shipped(t *testing.T, old, replacement string) []byte {
 	t.Helper()

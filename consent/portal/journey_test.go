@@ -476,6 +476,8 @@ func TestTermsInWords(t *testing.T) {
 		want string
 	}{
 		"once":          {consent.Request{Duration: consent.OneTime}, "One time only."},
+		"once, briefly": {consent.Request{Duration: consent.OneTime, OneTimeMinutes: 1}, "BudgetBee has 1 minute to get the data"},
+		"once, shortly": {consent.Request{Duration: consent.OneTime, OneTimeMinutes: 5}, "BudgetBee has 5 minutes to get the data"},
 		"30 days":       {consent.Request{Duration: consent.TimeBound, DurationDays: 30}, "Sharing ends on 31 March 2026."},
 		"open end":      {consent.Request{Duration: consent.Persistent}, "Sharing ends on 1 March 2027."},
 		"no look-back":  {consent.Request{Duration: consent.OneTime}, "can see data of the day it asks, nothing older."},

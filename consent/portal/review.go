@@ -95,9 +95,12 @@ func newReview(t *text, bank string, app consent.Recipient, a consent.Authorizat
 	if a.Holder != (consent.Holder{}) {
 		v.Accounts.Lines = []string{t.T("review.whose", "Holder", holderName(t, a.Holder))}
 	}
-	if q.Duration == consent.OneTime {
+	switch {
+	case q.Duration == consent.OneTime && q.OneTimeMinutes > 0:
+		v.Long.Lines = append(v.Long.Lines, t.T("review.once.minutes", "App", name, "Count", q.OneTimeMinutes))
+	case q.Duration == consent.OneTime:
 		v.Long.Lines = append(v.Long.Lines, t.T("review.once", "App", name))
-	} else {
+	default:
 		v.Long.Lines = append(v.Long.Lines, t.T("review.until", "Date", t.Date(q.ExpiresAt(at))))
 	}
 	v.Long.Lines = append(v.Long.Lines, lookback(t, name, q.LookbackDays, at))

@@ -84,6 +84,7 @@ type Config struct {
 	BankRegistryID  string        `json:"bank_registry_id" default:"" help:"the bank's entry in it; empty is the host of bank_home_uri, or of the issuer"`
 	HelpURI         string        `json:"help_uri" default:"" help:"https page behind the help link; empty shows none"`
 	PolicyPack      string        `json:"policy_pack" default:"generic" help:"rules of the place that consents are held to: generic, us-fdx, ca, uk, eu or au; empty is generic"`
+	OneTimeMinutes  int           `json:"one_time_minutes" default:"0" help:"how long one-time access lasts, from 1 to 60 minutes: a bank may allow less than policy_pack does; 0 is what policy_pack says"`
 	OIDCIssuer      string        `json:"oidc_issuer" default:"" help:"issuer of the bank's own OpenID provider, at which people sign in; empty is the built-in sign-in ('headgate login')"`
 	OIDCClientID    string        `json:"oidc_client_id" default:"" help:"how that provider knows us; its redirect URI is browser_base with /signin/return"`
 	OIDCSecretFile  string        `json:"oidc_client_secret_file" default:"" help:"private file that holds the secret of oidc_client_id"`
@@ -221,6 +222,11 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	rules, err := policy.Load(cmp.Or(c.PolicyPack, "generic"))
 	if err != nil {
 		return nil, fmt.Errorf("policy_pack: %w", err)
+	}
+	if c.OneTimeMinutes != 0 {
+		if rules, err = rules.WithOneTime(c.OneTimeMinutes); err != nil {
+			return nil, fmt.Errorf("one_time_minutes: %w", err)
+		}
 	}
 	addresses, err := web.NewAddresses(c.TrustedProxies)
 	if err != nil {

@@ -1,6 +1,7 @@
 package dev
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -17,6 +18,7 @@ import (
 	"github.com/headgate/headgate/certs/devca"
 	"github.com/headgate/headgate/cmd/internal/authzd"
 	"github.com/headgate/headgate/cmd/internal/gatewayd"
+	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/mail"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/services"
@@ -40,6 +42,9 @@ type Options struct {
 	EmbeddedRedis bool
 	// Nonces demands DPoP nonces at both servers.
 	Nonces bool
+	// OneTimeMinutes is how long one-time access lasts; 0 for the hour that the
+	// rules give.
+	OneTimeMinutes int
 	// Metrics offers metrics on free ports of this machine.
 	Metrics bool
 	// Say is told about each step in one line; nil is silent.
@@ -251,7 +256,9 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		return err
 	}
 	s.File.ResourceServers = []Recipient{serves}
-	s.File.SoftwareStatement = filepath.Join(s.home, "software-statement.jwt")
+	s.File.DPoPNonces = o.Nonces
+	s.File.OneTimeSeconds = 60 * cmp.Or(o.OneTimeMinutes, int(consent.OneTimeTerm.Minutes()))
+	s.File.SoftwareStatement, s.File.SoftwareStatementKeys = filepath.Join(s.home, "software-statement.jwt"), keys.SigningKeys
 	if err := newStatement(ctx, s.File.Issuer, keys.SigningKeys, s.File.SoftwareStatement); err != nil {
 		return err
 	}
@@ -271,8 +278,8 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		TLSCertFile: server.CertFile, TLSKeyFile: server.KeyFile,
 		PostgresDSNFile: dsnFile, PostgresConns: 8, RedisURLFile: redisFile, BankDSNFile: dsnFile,
 		HashKeysFile: keys.HashKeys, SigningKeysFile: keys.SigningKeys, SealKeysFile: keys.SealKeys, SubjectKeyFile: keys.SubjectKey,
-		NonceKeysFile: nonces,
-		AuditKeyFile:  keys.AuditKey, AuditDir: filepath.Join(s.home, CheckpointsDir),
+		NonceKeysFile: nonces, OneTimeMinutes: o.OneTimeMinutes,
+		AuditKeyFile: keys.AuditKey, AuditDir: filepath.Join(s.home, CheckpointsDir),
 		BankName: bankName, BankHomeURI: pages + "/portal", TimeZone: "UTC",
 		ListenMetrics: metrics,
 		Notify:        true, NotifyWorkers: 4,

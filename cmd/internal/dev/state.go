@@ -36,6 +36,13 @@ type File struct {
 	// SoftwareStatement is a file with a software statement of the operator's,
 	// good for one registration within a day.
 	SoftwareStatement string `json:"software_statement_file"`
+	// SoftwareStatementKeys is a file with the private keys that sign them, as
+	// a JWK Set: the key that a statement names signs others.
+	SoftwareStatementKeys string `json:"software_statement_keys_file"`
+	// DPoPNonces is whether both servers demand a nonce in DPoP proofs.
+	DPoPNonces bool `json:"dpop_nonces"`
+	// OneTimeSeconds is how long one-time access lasts.
+	OneTimeSeconds int `json:"one_time_seconds"`
 }
 
 // Recipient is a demo recipient with everything that its client needs.

@@ -3,10 +3,15 @@
 // against a development stack that has the fault, and fails when a fault is not
 // noticed by the cases that it names, or by any that it does not name.
 //
-//	matrix -headgate .cache/broken/headgate [-fault PATTERN] [-whole]
+//	matrix -headgate .cache/broken/headgate [-fault PATTERN] [-whole] [-report FILE] [-sample N -seed S]
 //
 // A fault names its cases by id: each has to fail. A pattern with * names
 // cases that may fail, too.
+//
+// The report is JSON and is written after each fault. A second run with the
+// same file and the same program does what was not caught yet. Programs that
+// run at the same time do not meet: each has stacks, folders and ports of its
+// own; give each a report of its own too.
 package main
 
 import (
@@ -14,6 +19,7 @@ import (
 	"errors"
 	"flag"
 	"fmt"
+	"math/rand/v2"
 	"os"
 	"os/exec"
 	"os/signal"
@@ -48,25 +54,69 @@ const ready = 3 * time.Minute
 type options struct {
 	headgate string
 	whole    bool
+	only     string
+	report   string
+	sample   int
+	seed     uint64
 }
 
 func run(ctx context.Context) error {
 	var o options
 	flag.StringVar(&o.headgate, "headgate", ".cache/broken/headgate", "the program with all faults in it")
-	only := flag.String("fault", "*", "only faults of this name; * stands for any characters")
+	flag.StringVar(&o.only, "fault", "*", "only faults of this name; * stands for any characters")
 	flag.BoolVar(&o.whole, "whole", false, "run all cases, not a sample of the unrelated ones")
+	flag.StringVar(&o.report, "report", "", "write what became of each fault here, as JSON, and go on from what it holds")
+	flag.IntVar(&o.sample, "sample", 0, "only so many of the faults, drawn by -seed; 0 for all")
+	flag.Uint64Var(&o.seed, "seed", 0, "the draw of -sample; 0 for another one each day")
 	flag.Parse()
 	faults, err := broken.Faults()
 	if err != nil {
 		return err
 	}
 	faults = slices.DeleteFunc(faults, func(f broken.Fault) bool {
-		ok, err := path.Match(*only, f.Name)
+		ok, err := path.Match(o.only, f.Name)
 		return err != nil || !ok || !ours(f)
 	})
 	if err := named(faults); err != nil {
 		return err
 	}
+	faults = draw(faults, o, time.Now())
+	kept, err := openReport(o.report, o.headgate)
+	if err != nil {
+		return err
+	}
+	left := slices.DeleteFunc(slices.Clone(faults), func(f broken.Fault) bool { return kept.caught(f) })
+	if len(left) < len(faults) {
+		fmt.Printf("%d of %d faults were caught before, by this program\n", len(faults)-len(left), len(faults))
+	}
+	if len(left) > 0 {
+		if err := each(ctx, left, o, kept); err != nil {
+			return err
+		}
+	}
+	return kept.summary(os.Stdout, faults)
+}
+
+// draw picks the sample, in the order of the names.
+func draw(faults []broken.Fault, o options, now time.Time) []broken.Fault {
+	if o.sample <= 0 || o.sample >= len(faults) {
+		return faults
+	}
+	if o.seed == 0 {
+		o.seed = uint64(now.Unix() / (24 * 60 * 60))
+	}
+	fmt.Printf("a sample of %d of %d faults, seed %d\n", o.sample, len(faults), o.seed)
+	drawn := rand.New(rand.NewPCG(o.seed, 0)).Perm(len(faults))[:o.sample]
+	slices.Sort(drawn)
+	var out []broken.Fault
+	for _, i := range drawn {
+		out = append(out, faults[i])
+	}
+	return out
+}
+
+// each tries faults, one after the other.
+func each(ctx context.Context, faults []broken.Fault, o options, kept *report) error {
 	switchFile, err := os.CreateTemp("", "headgate-fault-")
 	if err != nil {
 		return err
@@ -82,18 +132,17 @@ func run(ctx context.Context) error {
 	if wrong := try(ctx, broken.Fault{}, o, shared); wrong != nil {
 		return fmt.Errorf("without any fault: %w", wrong)
 	}
-	var wrong []error
 	for i, f := range faults {
 		begin := time.Now()
 		if err := os.WriteFile(switchFile.Name(), []byte(f.Name), 0o600); err != nil {
 			return err
 		}
-		verdict := "caught"
+		verdict, own := "caught", false
 		err := try(ctx, f, o, shared)
 		if err != nil {
 			// Perhaps it is settled when a server starts, or something of the
 			// fault before was left.
-			err = alone(ctx, f, o)
+			err, own = alone(ctx, f, o), true
 			verdict = "caught by a stack of its own"
 		}
 		if ctx.Err() != nil {
@@ -101,12 +150,14 @@ func run(ctx context.Context) error {
 		}
 		if err != nil {
 			verdict = err.Error()
-			wrong = append(wrong, fmt.Errorf("%s: %w", f.Name, err))
 		}
-		fmt.Printf("%3d of %d  %-28s %4.0f s  %s\n", i+1, len(faults), f.Name, time.Since(begin).Seconds(), verdict)
+		took := time.Since(begin)
+		if err := kept.add(entry{Fault: f.Name, Breaks: f.Breaks, Names: f.Caught, Caught: err == nil, Own: own, Seconds: took.Seconds(), Verdict: verdict}); err != nil {
+			return err
+		}
+		fmt.Printf("%3d of %d  %-28s %4.0f s  %s\n", i+1, len(faults), f.Name, took.Seconds(), verdict)
 	}
-	fmt.Printf("%d faults, %d of them caught by their cases and by no others\n", len(faults), len(faults)-len(wrong))
-	return errors.Join(wrong...)
+	return nil
 }
 
 // alone tries a fault on a stack that has it from the start.
@@ -150,8 +201,7 @@ func related(f broken.Fault, whole bool) []suite.Case {
 		if slices.Contains(f.Caught, c.ID) {
 			return false
 		}
-		// A stack has one software statement, and it is good for one run.
-		if c.Waits || c.Group() == "registration" && !slices.Contains(groups, "registration") {
+		if c.Waits {
 			return true
 		}
 		n++
@@ -173,7 +223,7 @@ func start(ctx context.Context, headgate, fault string) (*stack, error) {
 		return nil, err
 	}
 	s := &stack{home: home, ended: make(chan error, 1)}
-	s.cmd = exec.CommandContext(ctx, headgate, "dev", "--home", home, "--ephemeral", "--port-base", "0")
+	s.cmd = exec.CommandContext(ctx, headgate, "dev", "--home", home, "--ephemeral", "--port-base", "0", "--one-time-minutes", "1")
 	s.cmd.Env = append(os.Environ(), "HEADGATE_BROKEN="+fault)
 	s.cmd.Cancel = func() error { return s.cmd.Process.Signal(syscall.SIGTERM) }
 	s.cmd.WaitDelay = time.Minute

@@ -2,7 +2,7 @@
 // this machine. It writes certificates, keys and target.json into a folder,
 // target.json last, and serves until it is told to end.
 //
-//	node provider.mjs DIR
+//	node provider.mjs DIR [forms|chromium]
 //
 // It claims what it has: private_key_jwt, DPoP, PAR, OpenID Connect,
 // revocation. Its resource is userinfo.
@@ -75,6 +75,7 @@ server.listen(0, 'localhost', () => {
 		name: 'oidc-provider', issuer, resource_base: issuer, ca_file: 'ca.pem',
 		claims: ['private_key_jwt', 'dpop', 'par', 'openid', 'revocation', 'resource'],
 		recipients: recipients.map((r) => r.target),
+		browser: process.argv[3] ?? 'forms',
 		personas: [{ username: 'somebody', password: 'anything' }],
 		pages: {
 			username: 'name:login', password: 'name:password', sign_in: 'label:Sign-in',
