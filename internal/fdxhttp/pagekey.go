@@ -46,13 +46,10 @@ func NewPageKeys(secrets [][]byte, now func() time.Time) (*PageKeys, error) {
 	return k, nil
 }
 
-// goesWith is the associated data of the seal; lengths keep the parts apart.
-func goesWith(parts []string) []byte {
-	size := 1
-	for _, s := range parts {
-		size += binary.MaxVarintLen16 + len(s)
-	}
-	out := append(make([]byte, 0, size), pageKeyVersion)
+// appendParts appends the associated data of the seal; lengths keep the parts
+// apart.
+func appendParts(out []byte, parts []string) []byte {
+	out = append(out, pageKeyVersion)
 	for _, s := range parts {
 		out = binary.AppendUvarint(out, uint64(len(s)))
 		out = append(out, s...)
@@ -64,12 +61,17 @@ func goesWith(parts []string) []byte {
 // is, of which operation, and what else chooses records.
 func (k *PageKeys) Seal(parts []string, place []byte) string {
 	const nonceSize = chacha20poly1305.NonceSizeX
-	b := make([]byte, nonceSize, nonceSize+8+len(place)+chacha20poly1305.Overhead)
+	sealed := nonceSize + 8 + len(place) + chacha20poly1305.Overhead
+	memory := make([]byte, sealed+256) // of the key and, behind it, of what it goes with
+	with := appendParts(memory[sealed:sealed], parts)
+	b := memory[:nonceSize:sealed]
 	_, _ = rand.Read(b) // crypto/rand.Read never fails; it ends the process instead
 	b = binary.BigEndian.AppendUint64(b, uint64(k.now().Add(pageKeyLife).Unix()))
 	b = append(b, place...)
 	nonce, plain := b[:nonceSize], b[nonceSize:]
-	return base64.RawURLEncoding.EncodeToString(k.seals[0].Seal(nonce, nonce, plain, goesWith(parts))) // in place
+	b = k.seals[0].Seal(nonce, nonce, plain, with) // in place
+	var text [512]byte
+	return string(base64.RawURLEncoding.AppendEncode(text[:0], b))
 }
 
 // Open returns the place in a page key; false for one that was made for
@@ -81,7 +83,7 @@ func (k *PageKeys) Open(parts []string, key string) ([]byte, bool) {
 	}
 	nonce, sealed := sealed[:chacha20poly1305.NonceSizeX], sealed[chacha20poly1305.NonceSizeX:]
 	for _, s := range k.seals {
-		if plain, err := s.Open(nil, nonce, sealed, goesWith(parts)); err == nil {
+		if plain, err := s.Open(nil, nonce, sealed, appendParts(nil, parts)); err == nil {
 			if len(plain) < 8 || k.now().Unix() >= int64(binary.BigEndian.Uint64(plain)) {
 				return nil, false
 			}

@@ -351,20 +351,24 @@ func newGateRow(r resource.Release) (gateRow, error) {
 	default:
 		return gateRow{}, errors.New("record without an outcome")
 	}
-	texts := []string{
+	storable := func(t string) bool { return utf8.ValidString(t) && strings.IndexByte(t, 0) < 0 }
+	ok := true
+	for _, t := range [...]string{
 		string(rec.Recipient), string(rec.Grant), string(rec.Consumer), rec.Operation,
 		rec.Reason, rec.Interaction, rec.Instance,
+	} {
+		ok = ok && storable(t)
 	}
-	texts = append(texts, words(rec.Accounts)...)
-	for _, t := range texts {
-		if !utf8.ValidString(t) || strings.ContainsRune(t, 0) {
-			return gateRow{}, errors.New("record with text that is not UTF-8 or has a NUL")
-		}
+	for _, id := range rec.Accounts {
+		ok = ok && storable(string(id))
+	}
+	if !ok {
+		return gateRow{}, errors.New("record with text that is not UTF-8 or has a NUL")
 	}
 	row := gateRow{
 		requestID: rec.RequestID, recipient: string(rec.Recipient), grant: string(rec.Grant),
 		epoch: rec.Epoch, consumer: string(rec.Consumer), operation: rec.Operation,
-		accounts: arrayLiteral(words(rec.Accounts)), clusters: arrayLiteral(rec.Clusters.Names()),
+		accounts: arrayLiteral(rec.Accounts), clusters: arrayLiteral(rec.Clusters.Names()),
 		windowStart: nullable(rec.Window.Start.Time()), windowEnd: nullable(rec.Window.End.Time()),
 		count: int64(rec.Count), bytes: int64(rec.Bytes), bodyHash: rec.BodyHash[:],
 		outcome: string(rec.Outcome), reason: rec.Reason, attended: rec.Attended,

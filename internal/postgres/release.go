@@ -3,7 +3,6 @@ package postgres
 import (
 	"context"
 	"fmt"
-	"strings"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -172,22 +171,21 @@ func column[R, T any](rows []R, of func(R) T) []T {
 
 // arrayLiteral writes a text[] as text: an array of arrays of different
 // lengths has no other form as a parameter.
-func arrayLiteral(list []string) string {
-	var b strings.Builder
-	b.WriteByte('{')
+func arrayLiteral[S ~string](list []S) string {
+	var space [256]byte
+	b := append(space[:0], '{')
 	for i, s := range list {
 		if i > 0 {
-			b.WriteByte(',')
+			b = append(b, ',')
 		}
-		b.WriteByte('"')
+		b = append(b, '"')
 		for _, c := range []byte(s) {
 			if c == '"' || c == '\\' {
-				b.WriteByte('\\')
+				b = append(b, '\\')
 			}
-			b.WriteByte(c)
+			b = append(b, c)
 		}
-		b.WriteByte('"')
+		b = append(b, '"')
 	}
-	b.WriteByte('}')
-	return b.String()
+	return string(append(b, '}'))
 }

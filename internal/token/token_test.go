@@ -1,9 +1,12 @@
 package token_test
 
 import (
+	"encoding/base64"
+	"encoding/binary"
 	"encoding/json"
 	"errors"
 	"fmt"
+	"hash/crc32"
 	"log/slog"
 	"strings"
 	"testing"
@@ -56,6 +59,20 @@ func TestOnlyAnUntouchedTokenOfItsKindIsWellFormed(t *testing.T) {
 			if _, err := h.Hash(other, s); other != kind && !errors.Is(err, token.ErrMalformed) {
 				t.Errorf("%s as %s: %v", kind, other, err)
 			}
+		}
+	}
+}
+
+// A token ends in the CRC-32 of all before it, so that those of one release are
+// well-formed in another and a scanner needs nothing of ours.
+func TestATokenEndsInItsChecksum(t *testing.T) {
+	t.Parallel()
+	for range 20 {
+		tok, _ := hasher(t, "k1").New(token.KindAccess)
+		text, sum := tok.Reveal()[:len(tok.Reveal())-6], tok.Reveal()[len(tok.Reveal())-6:]
+		want := base64.RawURLEncoding.EncodeToString(binary.BigEndian.AppendUint32(nil, crc32.ChecksumIEEE([]byte(text))))
+		if sum != want {
+			t.Fatalf("ends in %s, want %s", sum, want)
 		}
 	}
 }

@@ -68,7 +68,7 @@ func (s *stack) makeSide(ctx context.Context, c Config, name string) (_ *stack, 
 		func() error { return t.connect(ctx, dsn, s.redis.URL(), conns) },
 		func() error { return t.fillBank(ctx, Config{Out: io.Discard}) },
 		func() error { return t.issueTokens(ctx, c) },
-		func() error { return t.grow(ctx, dsn, z) },
+		func() error { return t.grow(ctx, c, dsn, z) },
 	} {
 		if err := step(); err != nil {
 			return nil, err
@@ -80,7 +80,7 @@ func (s *stack) makeSide(ctx context.Context, c Config, name string) (_ *stack, 
 // grow copies rows until the side has its size. What is copied is what the
 // stores themselves have written, so that columns of later releases are there
 // too; keys are made anew.
-func (s *stack) grow(ctx context.Context, dsn string, z size) error {
+func (s *stack) grow(ctx context.Context, c Config, dsn string, z size) (err error) {
 	// One read, to have an access record to copy.
 	one, err := s.db.Tokens().Live(ctx, s.byCert.hashes[0])
 	if err != nil {
@@ -89,12 +89,22 @@ func (s *stack) grow(ctx context.Context, dsn string, z size) error {
 	if _, err := s.gate.Release(ctx, s.release(one.Share)); err != nil {
 		return err
 	}
-	db, err := sql.Open("pgx", dsn)
+	pool, err := sql.Open("pgx", dsn)
 	if err != nil {
 		return err
 	}
+	defer func() { err = errors.Join(err, pool.Close()) }()
+	db, err := pool.Conn(ctx)
+	if err != nil {
+		return err
+	}
+	defer func() { err = errors.Join(err, db.Close()) }()
+	// Copies need no check of their keys, and are made anew after a crash.
+	if _, err := db.ExecContext(ctx, "SET session_replication_role = replica; SET synchronous_commit = off"); err != nil {
+		return err
+	}
 	account := string(s.access.Account())
-	for _, c := range []struct {
+	for _, rows := range []struct {
 		table string
 		n     int
 		fresh map[string]string // by column
@@ -112,7 +122,8 @@ func (s *stack) grow(ctx context.Context, dsn string, z size) error {
 			"grant_id":    fmt.Sprintf("md5('grant' || 1 + i %% %d)::uuid::text", z.grants),
 		}},
 		{"public.access_record", z.records, map[string]string{
-			"request_id":     "gen_random_uuid()",
+			// By time, as the gate's own: they go where new ones go.
+			"request_id":     fmt.Sprintf("(lpad(to_hex((extract(epoch FROM clock_timestamp()) * 1000)::bigint - %d + i), 12, '0') || left(md5('record' || i), 20))::uuid", z.records),
 			"at":             fmt.Sprintf("clock_timestamp() - (%d - i) * interval '1 millisecond'", z.records),
 			"consumer_id":    fmt.Sprintf("'consumer-' || (1 + i %% %d) %% 100000", min(z.grants, 100000)),
 			"grant_id":       fmt.Sprintf("md5('grant' || 1 + i %% %d)::uuid::text", z.grants),
@@ -128,7 +139,7 @@ func (s *stack) grow(ctx context.Context, dsn string, z size) error {
 		}},
 	} {
 		if err == nil {
-			err = copyRows(ctx, db, c.table, c.n, c.fresh)
+			err = copyRows(ctx, c, db, rows.table, rows.n, rows.fresh)
 		}
 	}
 	if err == nil {
@@ -141,13 +152,17 @@ func (s *stack) grow(ctx context.Context, dsn string, z size) error {
 			_, err = db.ExecContext(ctx, housekeeping) // or it would run in the middle
 		}
 	}
-	return errors.Join(err, db.Close())
+	return err
 }
+
+// copies is how many rows one statement makes: few enough to see that it goes
+// on.
+const copies = 250_000
 
 // copyRows inserts n copies of a row of a table with some columns made anew,
 // in terms of i, which counts from 1. Names that the table lacks are passed
 // over.
-func copyRows(ctx context.Context, db *sql.DB, table string, n int, fresh map[string]string) error {
+func copyRows(ctx context.Context, c Config, db *sql.Conn, table string, n int, fresh map[string]string) error {
 	schema, name, _ := strings.Cut(table, ".")
 	rows, err := db.QueryContext(ctx, `
 		SELECT column_name FROM information_schema.columns
@@ -171,11 +186,21 @@ func copyRows(ctx context.Context, db *sql.DB, table string, n int, fresh map[st
 	if err := rows.Err(); err != nil {
 		return err
 	}
+	if err := rows.Close(); err != nil {
+		return err // the connection is not free yet
+	}
 	start := time.Now()
-	_, err = db.ExecContext(ctx, "INSERT INTO "+table+" ("+strings.Join(columns, ", ")+") SELECT "+strings.Join(values, ", ")+
-		fmt.Sprintf(" FROM (SELECT * FROM %s LIMIT 1) r, generate_series(1, %d) i", table, n))
-	if err != nil {
-		return fmt.Errorf("copy rows of %s for %v: %w", table, time.Since(start).Round(time.Second), err)
+	for from := 1; from <= n; from += copies {
+		to := min(from+copies-1, n)
+		_, err := db.ExecContext(ctx, "INSERT INTO "+table+" ("+strings.Join(columns, ", ")+") SELECT "+strings.Join(values, ", ")+
+			fmt.Sprintf(" FROM (SELECT * FROM %s LIMIT 1) r, generate_series(%d, %d) i", table, from, to))
+		took := time.Since(start).Round(time.Second)
+		if err != nil {
+			return fmt.Errorf("copy rows of %s for %v: %w", table, took, err)
+		}
+		if n > copies {
+			c.say(fmt.Sprintf("%d of %d rows of %s after %v", to, n, table, took))
+		}
 	}
 	return nil
 }
