@@ -129,6 +129,7 @@ type Process struct {
 	journal           *journal.Writer // nil without journal_dir
 	journalDir        string
 	notify            func(context.Context) error // nil when this instance carries no notifications
+	rules             *policy.Book
 	log               *slog.Logger
 	watch             *telemetry.Telemetry
 	audit             *ledger.Keeper // nil without audit_key_file
@@ -220,6 +221,7 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	if err != nil {
 		return nil, fmt.Errorf("policy_pack: %w", err)
 	}
+	p.rules = rules
 	addresses, err := web.NewAddresses(c.TrustedProxies)
 	if err != nil {
 		return nil, fmt.Errorf("trusted_proxies: %w", err)
@@ -232,7 +234,7 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 		return nil, err
 	}
 	if c.Notify {
-		if err := p.carry(ctx, c, dsn, provider, pages); err != nil {
+		if err := p.carry(ctx, c, dsn, provider, pages, rules); err != nil {
 			return nil, err
 		}
 	}
@@ -581,6 +583,9 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 			_, err := p.db.Sweep(ctx, sweepLimit)
 			return err
 		})
+	})
+	kept.Go(func() {
+		p.every(house, retainEvery, "retention", "retention", func(ctx context.Context) error { return p.retain(ctx, p.rules) })
 	})
 	if p.journal != nil {
 		kept.Go(func() {
