@@ -335,7 +335,7 @@ func (p *Process) newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *conse
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Bank: elsewhere, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
 		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: p.watch.Watch(),
-		Rules: pageRules{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Teller: db.Inbox(), Erasures: db.Erasures(), Shrinker: stop, Base: c.BrowserBase, MailLanguage: c.MailLanguage,
+		Rules: pageRules{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Teller: db.Inbox(), Exports: db.Exports(), Erasures: db.Erasures(), Shrinker: stop, Base: c.BrowserBase, MailLanguage: c.MailLanguage,
 		Codes: codes, Devices: db.Sessions(), SignIns: db.SignIns(), Addresses: addresses,
 	})
 	return pages, sessions, err

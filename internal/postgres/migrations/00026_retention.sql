@@ -77,6 +77,15 @@ $$;
 
 REVOKE ALL ON FUNCTION forget_grants(text[], integer[]) FROM PUBLIC;
 
+-- How many copies of their record a person has had made on a day, and until
+-- when one is on its way at the most.
+CREATE TABLE IF NOT EXISTS record_export (
+    consumer_id text COLLATE "C" PRIMARY KEY REFERENCES person,
+    day         date        NOT NULL,
+    made        integer     NOT NULL CHECK (made >= 1),
+    busy_until  timestamptz NOT NULL
+);
+
 -- An app may have erased a part, for a reason. The table is small.
 ALTER TABLE erase_request DROP CONSTRAINT IF EXISTS erase_request_answer_check, DROP CONSTRAINT IF EXISTS erase_request_check1,
     DROP CONSTRAINT IF EXISTS erase_request_answer_known, DROP CONSTRAINT IF EXISTS erase_request_answer_reason;
