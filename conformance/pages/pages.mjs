@@ -51,7 +51,6 @@ export const pages = [
   ['receipts', (v) => v.open('/portal/receipts')],
   ['receipt', (v) => v.open(`/portal/receipts/${v.grant}.1`)],
   ['receipt-check', (v) => v.follow('#receipt_check')],
-  ['preferences', (v) => v.open('/portal/notices/preferences')],
   ['record', (v) => v.open('/portal/record')],
   ['record-to-print', (v) => v.press('record_print')],
   ['erase', (v) => v.open('/portal/erase')],
