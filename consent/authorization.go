@@ -105,22 +105,43 @@ const (
 	FactorBank Factor = "ext" // the bank's own sign-in vouches for it
 )
 
-// StepUpTime is how long a second proof is fresh.
+// StepUp says which data takes a second proof of who decides, and how old that
+// may be. The zero value is of a request that no policy was applied to: the
+// strictest rule there is.
+type StepUp struct {
+	Clusters      fdx.Clusters `json:"clusters"`
+	MaxAgeMinutes int          `json:"maxAgeMinutes"` // at least 1 in one that policy made
+}
+
+// StepUpTime is how long a second proof is fresh where no policy says it.
 const StepUpTime = 5 * time.Minute
 
 // guarded are the data clusters with which somebody could act in a person's
-// name. A password alone does not share them.
+// name. A password alone does not share them where no policy says which.
 var guarded = fdx.NewClusters(fdx.CustomerPersonal, fdx.PaymentSupport, fdx.SocialSecurityNumber, fdx.Tax, fdx.Transfers)
 
 // Guarded returns what of the request takes a second proof, empty when nothing
 // does.
-func (r Request) Guarded() fdx.Clusters { return r.Clusters().Intersect(guarded) }
+func (r Request) Guarded() fdx.Clusters {
+	if r.StepUp.MaxAgeMinutes < 1 {
+		return r.Clusters().Intersect(guarded)
+	}
+	return r.Clusters().Intersect(r.StepUp.Clusters)
+}
+
+// ProofAge is how old a second proof may be when the decision takes effect.
+func (r Request) ProofAge() time.Duration {
+	if r.StepUp.MaxAgeMinutes < 1 {
+		return StepUpTime
+	}
+	return time.Duration(r.StepUp.MaxAgeMinutes) * time.Minute
+}
 
 // proved reports whether a second proof was given in this sign-in and is fresh
 // at now.
 func (a Authorization) proved(now time.Time) bool {
 	return a.SecondFactor != "" && !a.SecondFactorAt.Before(a.AuthenticatedAt) &&
-		now.Sub(a.SecondFactorAt) < StepUpTime
+		now.Sub(a.SecondFactorAt) < a.Request.ProofAge()
 }
 
 // Next returns what has to happen next at now. It is the only place that

@@ -25,6 +25,8 @@ type Request struct {
 	// of the person.
 	Account  fdx.Clusters `json:"account"`
 	Customer fdx.Clusters `json:"customer"`
+	// StepUp is what takes a second proof of who decides, as policy has it.
+	StepUp StepUp `json:"stepUp,omitzero"`
 	// Change is the grant that the answer changes; the zero value makes a new
 	// one.
 	Change Change `json:"change,omitzero"`

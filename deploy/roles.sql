@@ -5,7 +5,8 @@
 --
 -- What was recorded can be read and added to, and nothing else: a program that
 -- was broken into cannot take back what it did. 'headgate migrate' and
--- 'headgate audit retire' need the owner.
+-- 'headgate audit retire' and, for whole months of records, 'headgate retention
+-- run' need the owner.
 
 DO $$
 BEGIN
@@ -19,6 +20,8 @@ GRANT USAGE ON SCHEMA public TO headgate_app;
 GRANT SELECT, INSERT, UPDATE, DELETE ON ALL TABLES IN SCHEMA public TO headgate_app;
 GRANT USAGE, SELECT ON ALL SEQUENCES IN SCHEMA public TO headgate_app;
 GRANT EXECUTE ON FUNCTION access_months(integer) TO headgate_app;
+-- Deletes what ended years ago, and nothing younger, whoever calls it.
+GRANT EXECUTE ON FUNCTION forget_grants(text[], integer[]) TO headgate_app;
 
 -- Records, and the tree over them: added to, never rewritten. Months are
 -- reached through their table alone.

@@ -186,6 +186,7 @@ var beside = []string{
 	"AccountsAnswer", "TransactionsAnswer", "PaymentNetworksAnswer", "AssetTransferNetworksAnswer", "StatementsAnswer",
 	"RewardProgramsAnswer", "RewardCategoriesAnswer", "CustomersAnswer", "ConsentsAnswer", "ConsentRevocationsAnswer",
 	"AvailabilityAnswer", "CertificationMetricsAnswer", "NotificationsAnswer", "ConsentRevocationRequest",
+	"ErasureRequest", "ErasureRequestsAnswer", "ErasureReply", // a consent and times, nothing of its data
 }
 
 // TestEveryExportedMemberIsInTheMapOrMarked reads the source of the package,

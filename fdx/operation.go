@@ -8,6 +8,7 @@ type OperationID string
 
 // The read operations and the few that go with them.
 const (
+	AnswerErasureRequest               OperationID = "answerErasureRequest" // an extension
 	CreateNotificationSubscription     OperationID = "createNotificationSubscription"
 	DeleteNotificationSubscription     OperationID = "deleteNotificationSubscription"
 	GetAccount                         OperationID = "getAccount"
@@ -29,7 +30,8 @@ const (
 	GetRewardProgram                   OperationID = "getRewardProgram"
 	GetRewardProgramCategories         OperationID = "getRewardProgramCategories"
 	GetTermsAndConditions              OperationID = "getTermsAndConditions"
-	ListConsentGrants                  OperationID = "listConsentGrants" // an extension
+	ListConsentGrants                  OperationID = "listConsentGrants"   // an extension
+	ListErasureRequests                OperationID = "listErasureRequests" // an extension
 	PublishNotification                OperationID = "publishNotification"
 	RevokeConsentGrant                 OperationID = "revokeConsentGrant"
 	SearchForAccountRewardTransactions OperationID = "searchForAccountRewardTransactions"

@@ -45,15 +45,15 @@ type erasureAnswerCmd struct {
 	target
 	Recipient string `required:"" help:"The client that answers."`
 	Grant     string `arg:"" help:"Id of the consent."`
-	Answer    string `arg:"" enum:"done,refused" help:"done or refused."`
-	Reason    string `help:"Why it refuses, in a sentence that the person reads, at most 200 characters."`
+	Answer    string `arg:"" enum:"done,partly,refused" help:"done, partly or refused."`
+	Reason    string `help:"Why it has not erased all, in a sentence that the person reads, at most 200 characters."`
 }
 
 // Run keeps the first answer.
 func (c erasureAnswerCmd) Run(ctx context.Context) error {
 	answer := erasure.Answer(c.Answer)
-	if (answer == erasure.Refused) != (c.Reason != "") || c.Reason != "" && !shortText(c.Reason) {
-		return errors.New("refused needs --reason, a sentence of at most 200 characters; done has none")
+	if (answer == erasure.Done) != (c.Reason == "") || c.Reason != "" && !shortText(c.Reason) {
+		return errors.New("partly and refused need --reason, a sentence of at most 200 characters; done has none")
 	}
 	db, err := c.open(ctx)
 	if err != nil {

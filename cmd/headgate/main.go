@@ -35,6 +35,7 @@ type cli struct {
 	Policy      policyCmd      `cmd:"" help:"Look at policy packs, and at whom a new version would affect."`
 	Journal     journalCmd     `cmd:"" help:"Bring a restored database up to the stops that came after its backup."`
 	Audit       auditCmd       `cmd:"" help:"Verify the records of reads."`
+	Retention   retentionCmd   `cmd:"" help:"Delete records whose time is over, and hold those that must stay."`
 	Erasure     erasureCmd     `cmd:"" help:"See what apps were asked to erase, and write down their answers."`
 }
 

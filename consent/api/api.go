@@ -66,6 +66,8 @@ type Config struct {
 	Stop   Stop
 	// Notices serves the notification endpoints; with nil there are none.
 	Notices *Notices
+	// Erasures serves what persons ask apps to erase; with nil there is nothing.
+	Erasures Erasures
 	// InFlight is the most requests at a time, further ones are refused at
 	// once; 0 has no bound.
 	InFlight int
@@ -89,6 +91,7 @@ type API struct {
 	grants    Grants
 	stop      Stop
 	notices   *Notices
+	erasures  Erasures
 	flight    limit.Flight
 	keys      *fdxhttp.PageKeys
 	endpoints []endpoint
@@ -116,11 +119,14 @@ func New(c Config) (*API, error) {
 	}
 	a := &API{
 		public: c.Public, now: c.Now, bearer: verifier, clients: c.Clients,
-		grants: c.Grants, stop: c.Stop, keys: keys, endpoints: endpoints(), notices: c.Notices,
+		grants: c.Grants, stop: c.Stop, keys: keys, endpoints: endpoints(), notices: c.Notices, erasures: c.Erasures,
 		flight: limit.NewFlight(c.InFlight),
 	}
 	if c.Notices != nil {
 		a.endpoints = append(a.endpoints, noticeEndpoints()...)
+	}
+	if c.Erasures != nil {
+		a.endpoints = append(a.endpoints, erasureEndpoints()...)
 	}
 	if a.handler, err = a.routes(c.Log, c.Watch); err != nil {
 		return nil, fmt.Errorf("consent api: %w", err)
@@ -167,5 +173,5 @@ func (a *API) Serves(path string) bool {
 }
 
 // Serving returns those of Operations that Handler serves: without notices
-// the notification endpoints are missing. The caller owns the list.
+// or erasures their endpoints are missing. The caller owns the list.
 func (a *API) Serving() []openapi.Operation { return operations(a.endpoints) }

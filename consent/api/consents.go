@@ -37,7 +37,7 @@ func getConsent(ctx context.Context, a *API, c call) (answer, *fdxhttp.Refusal) 
 	if refused != nil {
 		return answer{}, refused
 	}
-	return answer{http.StatusOK, entity(g, a.now())}, nil
+	return answer{status: http.StatusOK, body: entity(g, a.now())}, nil
 }
 
 // listConsents answers listConsentGrants, our extension: what the caller
@@ -82,7 +82,7 @@ func listConsents(ctx context.Context, a *API, c call) (answer, *fdxhttp.Refusal
 	for _, g := range grants {
 		out.Consents = append(out.Consents, entity(g, now))
 	}
-	return answer{http.StatusOK, out}, nil
+	return answer{status: http.StatusOK, body: out}, nil
 }
 
 // writePlace writes what a page key holds: seconds since 1970, and the id.

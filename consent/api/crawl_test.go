@@ -16,6 +16,7 @@ import (
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/api"
+	"github.com/headgate/headgate/consent/erasure"
 	"github.com/headgate/headgate/consent/notice"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/openapi"
@@ -74,12 +75,15 @@ const idSubscription = "dddddddd-0000-4000-8000-000000000001"
 // notifications; change may replace parts of it.
 func everything(t *testing.T, change func(*api.Config, *notices)) (*front, *notices) {
 	t.Helper()
-	n := &notices{subs: map[fdx.SubscriptionID]notice.Subscription{}}
+	n := &notices{subs: map[fdx.SubscriptionID]notice.Subscription{}, asked: &asked{all: []erasure.Request{
+		{Grant: idActive, Recipient: app, AskedAt: noon}, {Grant: idByApp, Recipient: app, AskedAt: noon, Answer: erasure.Refused, Reason: "x"},
+	}}}
 	f := open(t, func(c *api.Config, _ *consent.ServiceConfig) {
 		c.Notices = &api.Notices{Subscriptions: n, Recipients: n, Publisher: fdx.Party{
 			Name: "Bank", Type: fdx.DataProvider, HomeURI: "https://bank.example", LogoURI: "https://bank.example/logo.png",
 			Registry: fdx.PrivateRegistry, RegisteredEntityName: "Bank plc", RegisteredEntityID: "bank",
 		}}
+		c.Erasures = n.asked
 		if change != nil {
 			change(c, n)
 		}
@@ -116,6 +120,8 @@ func (c *client) requested(op openapi.Operation, about, query string) *http.Requ
 		body = forApp
 	case fdx.CreateNotificationSubscription:
 		body = good
+	case fdx.AnswerErasureRequest:
+		body = erased
 	}
 	return c.request(op.Method, path+query, body)
 }
@@ -202,7 +208,9 @@ func errorCases() map[string]errorCase {
 				n.subs[id] = notice.Subscription{ID: id, Recipient: app}
 			}
 		}},
-		"500 500": {change: func(c *api.Config, n *notices) { c.Grants, n.err = broken{errors.New("broken")}, errors.New("broken") }},
+		"500 500": {change: func(c *api.Config, n *notices) {
+			c.Grants, n.err, n.asked.err = broken{errors.New("broken")}, errors.New("broken"), errors.New("broken")
+		}},
 		"503 503": {opened: func(f *front, _ *notices) { f.truth.down = errors.New("down") }},
 	}
 }
@@ -285,6 +293,8 @@ func TestBodiesAreThoseOfTheDocument(t *testing.T) {
 		switch op.ID {
 		case fdx.RevokeConsentGrant:
 			whole = map[string]any{"reason": "USER_ACTION", "initiator": "INDIVIDUAL"}
+		case fdx.AnswerErasureRequest: // a reason goes with the other outcomes alone, which no schema says
+			whole = map[string]any{"outcome": "DONE"}
 		case fdx.CreateNotificationSubscription:
 			whole = map[string]any{
 				"type": "CUSTOM", "category": "CONSENT", "callbackUrl": "https://app.example/hook", "effectiveDate": "2026-11-21",
@@ -331,7 +341,7 @@ func TestBodiesAreThoseOfTheDocument(t *testing.T) {
 		}
 	}
 	// Only effectiveDate is not required.
-	if taken != 3 || refused != 4+9+4 {
+	if taken != 4 || refused != 4+2+9+4 {
 		t.Errorf("%d taken, %d refused", taken, refused)
 	}
 }

@@ -93,4 +93,6 @@ type call struct {
 type answer struct {
 	status int
 	body   any // sent as JSON; nil is none
+	// location is the path of what was made, below fdxhttp.Base; "" for none.
+	location string
 }

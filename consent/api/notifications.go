@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"net/url"
 	"reflect"
+	"time"
 
 	"github.com/google/uuid"
 
@@ -23,12 +24,14 @@ func noticeEndpoints() []endpoint {
 	subscription := func(status int, about string) openapi.Answer {
 		return openapi.Answer{Status: status, About: about, Type: reflect.TypeFor[fdx.NotificationSubscription]()}
 	}
+	created := subscription(http.StatusCreated, "The subscription, with its id.")
+	created.Headers = map[string]string{"Location": "The address of the subscription."}
 	return []endpoint{
 		{
 			id: fdx.CreateNotificationSubscription, method: http.MethodPost, path: "/notification-subscriptions",
 			about: "Subscribes to the notifications of one type and category. callbackUrl is at the host of a registered redirect URI or of the registered home page; subscriptionId is not for the caller to give.",
 			scope: token.ScopeNotifications, body: reflect.TypeFor[fdx.NotificationSubscription](),
-			given: subscription(http.StatusCreated, "The subscription, with its id."), more: []*fdx.Error{fdx.ErrTooManyRequests},
+			given: created, more: []*fdx.Error{fdx.ErrTooManyRequests},
 			within: shortly, serve: createSubscription,
 		},
 		{
@@ -80,7 +83,7 @@ func createSubscription(ctx context.Context, a *API, c call) (answer, *fdxhttp.R
 	if err := a.notices.Subscriptions.Subscribe(ctx, s); err != nil {
 		return answer{}, noticeFailed(err)
 	}
-	return answer{http.StatusCreated, subscriptionEntity(s)}, nil
+	return answer{http.StatusCreated, subscriptionEntity(s), "/notification-subscriptions/" + string(s.ID)}, nil
 }
 
 // getSubscription answers getNotificationSubscription.
@@ -92,7 +95,7 @@ func getSubscription(ctx context.Context, a *API, c call) (answer, *fdxhttp.Refu
 	if err != nil {
 		return answer{}, noticeFailed(err)
 	}
-	return answer{http.StatusOK, subscriptionEntity(s)}, nil
+	return answer{status: http.StatusOK, body: subscriptionEntity(s)}, nil
 }
 
 // deleteSubscription answers deleteNotificationSubscription: no delivery
@@ -143,8 +146,12 @@ func getNotifications(ctx context.Context, a *API, c call) (answer, *fdxhttp.Ref
 	for _, n := range feed {
 		out.Notifications = append(out.Notifications, n.FDX(a.notices.Publisher, fdx.Party{}))
 	}
-	return answer{http.StatusOK, out}, nil
+	return answer{status: http.StatusOK, body: out}, nil
 }
+
+// tooManyWait is when to come back with one subscription too many: not before
+// somebody had the time to delete one.
+const tooManyWait = time.Minute
 
 func isUUID(id string) bool { return len(id) == 36 && uuid.Validate(id) == nil }
 
@@ -168,7 +175,9 @@ func noticeFailed(err error) *fdxhttp.Refusal {
 	case errors.Is(err, consent.ErrNotFound):
 		return fdxhttp.Denied(fdx.ErrDataNotFound.WithDebug("you have no such subscription"))
 	case errors.Is(err, notice.ErrTooMany):
-		return fdxhttp.Denied(fdx.ErrTooManyRequests.WithDebug("you have 20 subscriptions, which is the most; delete one first"))
+		refused := fdxhttp.Denied(fdx.ErrTooManyRequests.WithDebug("you have 20 subscriptions, which is the most; delete one first"))
+		refused.Wait = tooManyWait
+		return refused
 	}
 	return failed(err)
 }

@@ -23,10 +23,11 @@ import (
 
 // notices is a store of subscriptions and feeds, and of one registration.
 type notices struct {
-	mu   sync.Mutex
-	subs map[fdx.SubscriptionID]notice.Subscription
-	told []notice.Notification
-	err  error
+	asked *asked // nil without erasures
+	mu    sync.Mutex
+	subs  map[fdx.SubscriptionID]notice.Subscription
+	told  []notice.Notification
+	err   error
 }
 
 func (n *notices) Subscribe(_ context.Context, s notice.Subscription) error {
@@ -120,6 +121,9 @@ func TestASubscriptionsLife(t *testing.T) {
 		t.Errorf("made %s", made.body)
 	}
 	at := subscriptions + "/" + string(s.SubscriptionID)
+	if got := made.header.Values("Location"); len(got) != 1 || got[0] != f.base+at {
+		t.Errorf("it is said to be at %q", got)
+	}
 	if got := c.get(t, at); got.status != 200 || got.body != made.body {
 		t.Errorf("got %d %s", got.status, got.body)
 	}
@@ -183,7 +187,7 @@ func TestSubscriptionsThatAreRefused(t *testing.T) {
 			t.Fatalf("%d %s", got.status, got.body)
 		}
 	}
-	if got := c.do(t, c.request("POST", subscriptions, good)); got.status != 429 || got.code() != "1207" {
+	if got := c.do(t, c.request("POST", subscriptions, good)); got.status != 429 || got.code() != "1207" || got.header.Get("Retry-After") != "60" {
 		t.Errorf("one too many: %d %s", got.status, got.body)
 	}
 }

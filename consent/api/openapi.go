@@ -12,10 +12,10 @@ import (
 	"github.com/headgate/headgate/internal/openapi"
 )
 
-// Operations returns what an API with notices answers, for the API document,
+// Operations returns what an API with notices and erasures answers, for the API document,
 // in the order of the tables of endpoints. The caller owns the list.
 func Operations() []openapi.Operation {
-	return operations(append(endpoints(), noticeEndpoints()...))
+	return operations(slices.Concat(endpoints(), noticeEndpoints(), erasureEndpoints()))
 }
 
 func operations(table []endpoint) []openapi.Operation {
@@ -33,6 +33,9 @@ func operations(table []endpoint) []openapi.Operation {
 func (e endpoint) tag() string {
 	if strings.HasPrefix(e.path, "/consents") {
 		return "Consents"
+	}
+	if strings.HasPrefix(e.path, "/erasure-requests") {
+		return "Erasure"
 	}
 	return "Notifications"
 }

@@ -64,7 +64,7 @@ func getRevocations(ctx context.Context, a *API, c call) (answer, *fdxhttp.Refus
 			UpdatedTime: fdx.TimestampOf(g.ExpiresAt),
 		})
 	}
-	return answer{http.StatusOK, out}, nil
+	return answer{status: http.StatusOK, body: out}, nil
 }
 
 // reason returns the FDX reason: what no person did is a rule.

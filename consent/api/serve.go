@@ -47,6 +47,9 @@ func (a *API) serve(w http.ResponseWriter, r *http.Request, e endpoint, id strin
 		return
 	}
 	log.Result = "answered"
+	if out.location != "" {
+		w.Header().Set("Location", a.public+fdxhttp.Base+out.location)
+	}
 	if body == nil {
 		w.WriteHeader(out.status)
 		return

@@ -32,6 +32,7 @@ type Answer string
 // The answers. An app that has not answered has the empty one.
 const (
 	Done    Answer = "done"
+	Partly  Answer = "partly" // some of it, for a reason
 	Refused Answer = "refused"
 )
 
@@ -44,7 +45,8 @@ type Request struct {
 	Recipient consent.RecipientID
 	AskedAt   time.Time // UTC
 	Answer    Answer    // "" when there is none yet
-	// Reason is why the app refused, in its own words; empty otherwise.
+	// Reason is why the app did not erase all, in its own words; empty when it
+	// did.
 	Reason     string
 	AnsweredAt time.Time // zero without an answer
 }
@@ -56,6 +58,7 @@ type State string
 const (
 	StateAsked   State = "asked"
 	StateDone    State = "done"
+	StatePartly  State = "partly"
 	StateRefused State = "refused"
 	// StateSilent: AnswerTime is over without an answer.
 	StateSilent State = "silent"
@@ -67,6 +70,8 @@ func (r Request) State(now time.Time) State {
 	switch {
 	case r.Answer == Done:
 		return StateDone
+	case r.Answer == Partly:
+		return StatePartly
 	case r.Answer == Refused:
 		return StateRefused
 	case now.Before(r.AskedAt.Add(AnswerTime)):

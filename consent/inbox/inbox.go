@@ -21,8 +21,11 @@ type Notice struct {
 	App      string          // the app's name as in the grant; "" without one
 	Actor    consent.Actor   // who did it, "" where nobody did
 	EndsAt   time.Time       // when sharing ends, as it was known then; zero without a grant
-	At       time.Time       // UTC
-	Read     bool
+	// Days is for how many days nothing was read (Unused), or after how many
+	// it is time to look again (Review); 0 for every other kind.
+	Days int
+	At   time.Time // UTC
+	Read bool
 }
 
 // Place returns where the list goes on after this notice.

@@ -28,7 +28,7 @@ func TestEveryKindHasATopic(t *testing.T) {
 func TestWhatMattersCannotBeSwitchedOff(t *testing.T) {
 	t.Parallel()
 	p := inbox.Preferences{Off: append(inbox.Topics(), "made up"), Digest: inbox.Monthly}
-	if got := p.Allowed(); len(got.Off) != 3 || slices.ContainsFunc(got.Off, inbox.Topic.Fixed) {
+	if got := p.Allowed(); len(got.Off) != 4 || slices.ContainsFunc(got.Off, inbox.Topic.Fixed) {
 		t.Errorf("allowed to be off: %v", got.Off)
 	}
 	for _, k := range []inbox.Kind{inbox.Granted, inbox.Changed, inbox.Stopped, inbox.Held, inbox.Paused, inbox.Slowed, inbox.Browser, inbox.Export, inbox.Erase, inbox.SharingOff, inbox.SharingOn, "made up"} {
@@ -36,7 +36,7 @@ func TestWhatMattersCannotBeSwitchedOff(t *testing.T) {
 			t.Errorf("%s goes out as %s", k, got)
 		}
 	}
-	for _, k := range []inbox.Kind{inbox.Ending30, inbox.Ended, inbox.Unused, inbox.Policy, inbox.Owner} {
+	for _, k := range []inbox.Kind{inbox.Ending30, inbox.Ending(14), inbox.Ended, inbox.Unused, inbox.Review, inbox.Policy, inbox.Owner} {
 		if got := p.Way(k); got != inbox.Off {
 			t.Errorf("%s that is off goes out as %s", k, got)
 		}
@@ -45,6 +45,18 @@ func TestWhatMattersCannotBeSwitchedOff(t *testing.T) {
 		}
 		if got := (inbox.Preferences{Digest: "daily"}).Way(k); got != inbox.Mailed {
 			t.Errorf("%s in an unknown way goes out as %s", k, got)
+		}
+	}
+}
+
+func TestDaysBeforeTheEnd(t *testing.T) {
+	t.Parallel()
+	for kind, want := range map[inbox.Kind]int{
+		inbox.Ending30: 30, inbox.Ending(14): 14, inbox.Ending(1): 1, inbox.Ended: 0, inbox.Unused: 0,
+		"ending_": 0, "ending_0": 0, "ending_-1": 0, "ending_+7": 0, "ending_07": 0, "ending_7 ": 0, "xending_7": 0,
+	} {
+		if got := kind.Days(); got != want {
+			t.Errorf("%q: %d, want %d", kind, got, want)
 		}
 	}
 }

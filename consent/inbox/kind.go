@@ -1,5 +1,10 @@
 package inbox
 
+import (
+	"strconv"
+	"strings"
+)
+
 // Kind says what a notice is about.
 type Kind string
 
@@ -17,7 +22,8 @@ const (
 	Ending30 Kind = "ending_30" // sharing ends in 30 days
 	Ending7  Kind = "ending_7"
 	Ending1  Kind = "ending_1"
-	Unused   Kind = "unused" // not read for UnusedDays
+	Unused   Kind = "unused" // not read for Notice.Days
+	Review   Kind = "review" // it is time to look at it again
 	Policy   Kind = "policy" // the app's policy, terms or description changed
 	Owner    Kind = "owner"  // the app has another owner
 	// Sign-ins and the person's own record; about no grant.
@@ -32,14 +38,19 @@ const (
 	SharingOn  Kind = "sharing_on"
 )
 
-// UnusedDays is after how many days without a read a person is told.
-const UnusedDays = 60
+// ending begins the kinds that tell of an end so many days before.
+const ending = "ending_"
 
-// Kinds returns every kind.
+// Ending returns the kind that tells of an end so many days before it. Which
+// days those are is for the policy pack to say; Ending30, Ending7 and Ending1
+// are the usual ones.
+func Ending(days int) Kind { return Kind(ending + strconv.Itoa(days)) }
+
+// Kinds returns every kind, and of those that Ending makes the usual ones.
 func Kinds() []Kind {
 	return []Kind{
 		Granted, Changed, Stopped, Ended, Paused, Resumed, Held, Released, Slowed,
-		Ending30, Ending7, Ending1, Unused, Policy, Owner, Browser,
+		Ending30, Ending7, Ending1, Unused, Review, Policy, Owner, Browser,
 		PasskeyAdded, PasskeyRemoved, PasskeyCopied, Export, Erase, SharingOff, SharingOn,
 	}
 }
@@ -47,16 +58,12 @@ func Kinds() []Kind {
 // Days returns how many days before the end the notice is given, 0 for a kind
 // that is not about that.
 func (k Kind) Days() int {
-	switch k {
-	case Ending30:
-		return 30
-	case Ending7:
-		return 7
-	case Ending1:
-		return 1
-	default:
+	text, ok := strings.CutPrefix(string(k), ending)
+	days, err := strconv.Atoi(text)
+	if !ok || err != nil || days < 1 || Ending(days) != k {
 		return 0
 	}
+	return days
 }
 
 // Topic is what a person can decide about: kinds that belong together.
@@ -73,19 +80,20 @@ const (
 	TopicRecord   Topic = "record"   // copies and erasure of the record; fixed
 	TopicEnding   Topic = "ending"   // sharing ends soon or has ended by time
 	TopicUnused   Topic = "unused"
-	TopicApp      Topic = "app" // the app's policy or owner changed
+	TopicReview   Topic = "review" // a look back at what is shared
+	TopicApp      Topic = "app"    // the app's policy or owner changed
 )
 
 // Topics returns every topic, the fixed ones first.
 func Topics() []Topic {
-	return []Topic{TopicNew, TopicChanged, TopicStopped, TopicHeld, TopicSecurity, TopicRecord, TopicEnding, TopicUnused, TopicApp}
+	return []Topic{TopicNew, TopicChanged, TopicStopped, TopicHeld, TopicSecurity, TopicRecord, TopicEnding, TopicUnused, TopicReview, TopicApp}
 }
 
 // Fixed reports whether mail about the topic is always sent, and at once. An
 // unknown topic is fixed.
 func (t Topic) Fixed() bool {
 	switch t {
-	case TopicEnding, TopicUnused, TopicApp:
+	case TopicEnding, TopicUnused, TopicReview, TopicApp:
 		return false
 	default:
 		return true
@@ -95,6 +103,9 @@ func (t Topic) Fixed() bool {
 // Topic returns the topic that the kind belongs to. What is unknown belongs to
 // TopicSecurity, so that nobody can have switched it off.
 func (k Kind) Topic() Topic {
+	if k.Days() > 0 {
+		return TopicEnding
+	}
 	switch k {
 	case Granted:
 		return TopicNew
@@ -104,10 +115,12 @@ func (k Kind) Topic() Topic {
 		return TopicStopped
 	case Paused, Resumed, Held, Released, Slowed:
 		return TopicHeld
-	case Ended, Ending30, Ending7, Ending1:
+	case Ended:
 		return TopicEnding
 	case Unused:
 		return TopicUnused
+	case Review:
+		return TopicReview
 	case Policy, Owner:
 		return TopicApp
 	case Export, Erase:

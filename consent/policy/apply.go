@@ -8,7 +8,7 @@ import (
 
 // Apply holds a request to the pack that is in force: the purpose must be
 // allowed and must reach the data, and no term is longer than the purpose's.
-// A longer term is cut, as a registered ceiling of the bank's own would be;
+// The request takes along what the pack says of a second proof. A longer term is cut, as a registered ceiling of the bank's own would be;
 // everything else is refused with a *consent.Refusal. It is a pure function.
 func (b *Book) Apply(q consent.Request, now time.Time) (consent.Request, error) {
 	p := b.At(now)
@@ -20,6 +20,7 @@ func (b *Book) Apply(q consent.Request, now time.Time) (consent.Request, error) 
 		return consent.Request{}, refuse("a requested data cluster is not allowed for the purpose under the rules that hold here")
 	}
 	q.MaxTermDays, q.OneTimeMinutes = u.MaxTermDays, b.oneTime
+	q.StepUp = consent.StepUp{Clusters: p.StepUp.Clusters, MaxAgeMinutes: p.StepUp.MaxAgeMinutes}
 	if q.Duration == consent.TimeBound {
 		q.DurationDays = min(q.DurationDays, u.MaxTermDays)
 	}

@@ -9,6 +9,8 @@ import (
 	"slices"
 	"strings"
 	"time"
+
+	"github.com/headgate/headgate/consent"
 )
 
 //go:embed packs/*.json
@@ -55,6 +57,20 @@ func Books() (map[string]*Book, error) {
 	return read(dir)
 }
 
+// NewBook returns the book of a pack's versions, which count from 1 and take
+// effect one after the other.
+func NewBook(versions ...Pack) (*Book, error) {
+	if len(versions) == 0 {
+		return nil, errors.New("policy: a book has at least one version")
+	}
+	for i, p := range versions {
+		if p.Version != i+1 || i > 0 && !p.Effective.Time().After(versions[i-1].Effective.Time()) {
+			return nil, fmt.Errorf("policy: %s: versions must count from 1, each effective after the one before", p.Name)
+		}
+	}
+	return &Book{slices.Clone(versions)}, nil
+}
+
 // read reads the packs of a folder.
 func read(dir fs.FS) (map[string]*Book, error) {
 	names, err := fs.Glob(dir, "*.json")
@@ -62,7 +78,7 @@ func read(dir fs.FS) (map[string]*Book, error) {
 		return nil, err
 	}
 	var faults []error
-	books := map[string]*Book{}
+	all := map[string][]Pack{}
 	for _, name := range names {
 		data, err := fs.ReadFile(dir, name)
 		if err != nil {
@@ -76,18 +92,16 @@ func read(dir fs.FS) (map[string]*Book, error) {
 			faults = append(faults, fmt.Errorf("policy: %s: %w", name, err))
 			continue
 		}
-		if books[p.Name] == nil {
-			books[p.Name] = &Book{}
-		}
-		books[p.Name].versions = append(books[p.Name].versions, p)
+		all[p.Name] = append(all[p.Name], p)
 	}
-	for name, b := range books {
-		slices.SortFunc(b.versions, func(x, y Pack) int { return x.Version - y.Version })
-		for i, p := range b.versions {
-			if p.Version != i+1 || i > 0 && !p.Effective.Time().After(b.versions[i-1].Effective.Time()) {
-				faults = append(faults, fmt.Errorf("policy: %s: versions must count from 1, each effective after the one before", name))
-			}
+	books := map[string]*Book{}
+	for name, versions := range all {
+		slices.SortFunc(versions, func(x, y Pack) int { return x.Version - y.Version })
+		b, err := NewBook(versions...)
+		if err != nil {
+			faults = append(faults, err)
 		}
+		books[name] = b
 	}
 	return books, errors.Join(faults...)
 }
@@ -102,6 +116,39 @@ func (b *Book) At(now time.Time) Pack {
 		}
 	}
 	return at
+}
+
+// For returns the version that held when a grant was agreed to: a newer one
+// changes no grant that was given.
+func (b *Book) For(g consent.Grant) Pack { return b.At(agreed(g)) }
+
+// Keep is for how many days after its end the record of a grant is kept: as
+// long as the version that it was agreed to under said, or as the one that
+// holds now says, if that is longer. A law that asks for less forgets nothing
+// that people were told would be kept.
+func (b *Book) Keep(g consent.Grant, now time.Time) int {
+	return max(b.For(g).RecordDays, b.At(now).RecordDays)
+}
+
+// Span is a version of a pack and the time in which it holds: from Since on,
+// and before Until.
+type Span struct {
+	Pack
+	Since, Until time.Time
+}
+
+// Spans returns every version, oldest first. Together they hold at all times:
+// the first one holds before its day as well (At).
+func (b *Book) Spans() []Span {
+	all := make([]Span, len(b.versions))
+	for i, p := range b.versions {
+		all[i] = Span{p, p.Effective.Time(), time.Date(9999, 1, 1, 0, 0, 0, 0, time.UTC)}
+		if i > 0 {
+			all[i-1].Until = all[i].Since
+		}
+	}
+	all[0].Since = time.Date(1, 1, 1, 0, 0, 0, 0, time.UTC)
+	return all
 }
 
 // Versions returns every version, oldest first.

@@ -24,8 +24,10 @@ type elsewhere struct {
 	weak bool // gives no second proof
 
 	mu   sync.Mutex
-	down bool        // guarded by mu, as all that follows
-	asks []login.Ask // oldest first
+	down bool          // guarded by mu, as all that follows
+	asks []login.Ask   // oldest first
+	ago  time.Duration // since the second proof
+	now  func() time.Time
 }
 
 func (e *elsewhere) StepsUp() bool { return !e.weak }
@@ -51,7 +53,7 @@ func (e *elsewhere) Finish(_ context.Context, keep string, answer url.Values, _ 
 	if keep != "kept\nfor "+answer.Get("state") || who == "" {
 		return login.Proof{}, login.ErrNotProved
 	}
-	return login.Proof{Consumer: consent.ConsumerID(who), Strong: strong}, nil
+	return login.Proof{Consumer: consent.ConsumerID(who), Strong: strong, At: e.now().Add(-e.ago)}, nil
 }
 
 func (e *elsewhere) do(f func()) { e.mu.Lock(); defer e.mu.Unlock(); f() }
@@ -155,6 +157,47 @@ func TestAStrongSignInElsewhereIsEnough(t *testing.T) {
 	page := p.atReview("c-ada+")
 	w.wait(consent.StepUpTime)
 	p.on(p.press(page, "consent_approve"), http.StatusOK, "/step-up")
+}
+
+func TestSecondProofElsewhereIsAsFreshAsTheRulesAsk(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		ago   time.Duration
+		rule  consent.StepUp
+		fresh bool
+	}{
+		"fresh":                         {time.Minute, consent.StepUp{}, true},
+		"too old where nothing is said": {consent.StepUpTime, consent.StepUp{}, false},
+		"fresh enough for the rules":    {14 * time.Minute, consent.StepUp{Clusters: fdx.NewClusters(fdx.PaymentSupport), MaxAgeMinutes: 15}, true},
+		"too old for the rules":         {15 * time.Minute, consent.StepUp{Clusters: fdx.NewClusters(fdx.PaymentSupport), MaxAgeMinutes: 15}, false},
+		"stricter rules":                {2 * time.Minute, consent.StepUp{Clusters: fdx.NewClusters(fdx.PaymentSupport), MaxAgeMinutes: 2}, false},
+		"data that takes none":          {time.Hour, consent.StepUp{Clusters: fdx.NewClusters(fdx.Tax), MaxAgeMinutes: 2}, true},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := bankWorld(t, true)
+			w.pending.Request.StepUp = c.rule
+			w.elsewhere.ago = c.ago
+			p := w.person()
+			page := p.press(p.atReview("c-ada+"), "consent_approve")
+			if c.fresh {
+				p.left(page, "code=c")
+				return
+			}
+			p.on(page, http.StatusOK, "/step-up")
+			w.isUndecided(t)
+			page = p.returns(p.away(page, "step_up_continue"), "c-ada+") // as old as before
+			p.on(page, http.StatusOK, "/step-up")
+			w.isUndecided(t)
+			w.elsewhere.do(func() {
+				if got := w.elsewhere.asks[len(w.elsewhere.asks)-1].MaxAge; got != w.auth().Request.ProofAge() {
+					t.Errorf("asked for one of %v", got)
+				}
+				w.elsewhere.ago = 0
+			})
+			p.left(p.returns(p.away(page, "step_up_continue"), "c-ada+"), "code=c")
+		})
+	}
 }
 
 func TestSecondProofElsewhereRefused(t *testing.T) {

@@ -66,7 +66,10 @@ type world struct {
 	replaced   int
 	stops      int
 	answers    map[consent.GrantID]consent.StopAnswer
-	pauseDays  int // of the rules
+	pauseDays  int // of the rules, like the next three
+	unusedDays int
+	disclosed  []string // languages; nil is all
+	also       string
 	told       map[consent.GrantID]ToldState
 	logged     *journal
 	notices    []inbox.Notice // newest first
@@ -129,7 +132,7 @@ func newWorldAt(t *testing.T, at *elsewhere, brand ...ui.Brand) *world {
 			},
 			"c-bob": {{ID: "b-1", Name: "Bob's account", Display: "•••• 9999", Category: "DEPOSIT_ACCOUNT"}},
 		},
-		events: map[consent.GrantID][]consent.Event{}, pauseDays: 30,
+		events: map[consent.GrantID][]consent.Event{}, pauseDays: 30, unusedDays: unusedDays,
 		answers: map[consent.GrantID]consent.StopAnswer{}, told: map[consent.GrantID]ToldState{},
 		rows:   map[string]storedSession{},
 		down:   map[string]bool{},
@@ -137,6 +140,9 @@ func newWorldAt(t *testing.T, at *elsewhere, brand ...ui.Brand) *world {
 		prefer: map[consent.ConsumerID]inbox.Preferences{},
 		edit:   policy.EditShrinkAccountsAndClusters,
 		wish:   map[consent.ConsumerID]erasure.Erasure{},
+	}
+	if at != nil {
+		at.now = w.clock
 	}
 	w.pending = &consent.Authorization{
 		Recipient: budgetBee, Pushed: "p-1",

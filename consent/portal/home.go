@@ -14,8 +14,9 @@ import (
 )
 
 const (
-	// unusedAfter is how long an app reads nothing before the page says so.
-	unusedAfter = 60 * 24 * time.Hour
+	// unusedDays is for how many days an app reads nothing before the page says
+	// so, where no rules say it.
+	unusedDays = 60
 	// many is how many apps are listed without a search.
 	many = 8
 	// endedOnHome is how many ended grants the first page lists.
@@ -79,7 +80,7 @@ func (p *Portal) stateOf(r grantRow, g consent.Grant, last lastReads) string {
 		return statePaused
 	case endsSoon(g, p.c.Now()):
 		return stateSoon
-	case last.unused(g, p.c.Now()):
+	case last.unused(g, p.c.Rules.UnusedDays(g), p.c.Now()):
 		return stateUnused
 	default:
 		return stateOn
@@ -183,11 +184,11 @@ func (l lastReads) of(t *text, id consent.GrantID) (when, what string) {
 	return t.Moment(r.At), t.list(labels)
 }
 
-// unused reports whether nothing was read under a grant for long.
-func (l lastReads) unused(g consent.Grant, now time.Time) bool {
+// unused reports whether nothing was read under a grant for so many days.
+func (l lastReads) unused(g consent.Grant, days int, now time.Time) bool {
 	since := g.CreatedAt
 	if r, found := l.reads[g.ID]; found {
 		since = r.At
 	}
-	return l.known && now.Sub(since) >= unusedAfter
+	return l.known && now.Sub(since) >= time.Duration(days)*24*time.Hour
 }

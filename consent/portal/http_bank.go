@@ -67,7 +67,7 @@ func (p *Portal) getBank(j *journey) {
 		p.down(j, err)
 		return
 	}
-	ask := login.Ask{StepUp: what == toStepUp, Locales: []string{j.t.Lang}, Hint: plain(j.a.LoginHint, 256)}
+	ask := login.Ask{StepUp: what == toStepUp, MaxAge: j.a.Request.ProofAge(), Locales: []string{j.t.Lang}, Hint: plain(j.a.LoginHint, 256)}
 	if err := p.leave(j.Context, ask, string(j.a.ID), what); err != nil {
 		p.down(j, err)
 	}
@@ -118,7 +118,7 @@ func (p *Portal) getReturn(g *gin.Context) {
 		p.down(j, fmt.Errorf("bank's sign-in: %w", err))
 	case part[0] == toStepUp:
 		// Whoever proves something must be who decides.
-		if refused || step != consent.StepStepUp || !p.mine(j) || proof.Consumer != j.a.Consumer || !proof.Strong {
+		if refused || step != consent.StepStepUp || !p.mine(j) || proof.Consumer != j.a.Consumer || !p.strong(j, proof) {
 			web.Fields(ctx).Cause = err
 			see(g, j.path(consent.StepStepUp)+"?"+refusedMark)
 			return
@@ -136,7 +136,7 @@ func (p *Portal) getReturn(g *gin.Context) {
 			return
 		}
 		p.decides(j, proof.Consumer)
-		if proof.Strong {
+		if p.strong(j, proof) {
 			j.a.SecondFactor, j.a.SecondFactorAt = consent.FactorBank, j.a.AuthenticatedAt
 		}
 		p.replace(j)
@@ -161,6 +161,12 @@ func (p *Portal) portalReturn(g *gin.Context, keep string, answer url.Values) {
 		return
 	}
 	see(g, homePath)
+}
+
+// strong reports whether the bank vouches for a second proof that is fresh
+// enough for what is asked. One that is older is asked for again.
+func (p *Portal) strong(j *journey, proof login.Proof) bool {
+	return proof.Strong && p.c.Now().Sub(proof.At) < j.a.Request.ProofAge()
 }
 
 // decides notes who takes the decision from now on.

@@ -104,6 +104,7 @@ func (p *Portal) changeRows(v *visit, g consent.Grant) (accounts, data []takeRow
 }
 
 func (p *Portal) getChange(v *visit) {
+	v.t = p.agreeing(v.t, "")
 	if g, ok := p.grant(v); ok {
 		if accounts, data, ok := p.changeRows(v, g); ok {
 			p.showChange(v, g, http.StatusOK, page{}, accounts, data)
@@ -119,6 +120,7 @@ func (p *Portal) showChange(v *visit, g consent.Grant, status int, pg page, acco
 }
 
 func (p *Portal) postChange(v *visit) {
+	v.t = p.agreeing(v.t, "")
 	form, ok := p.form(v.Context)
 	if !ok {
 		return

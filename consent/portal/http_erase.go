@@ -57,12 +57,12 @@ type askedApp struct {
 	Words, Reason string
 	requests      []erasure.Request
 	grants        []consent.GrantID
-	lastEnd       time.Time
+	keptUntil     time.Time
 }
 
 // apps lists the apps of a person, the one that was shared with last first.
 // Grants are newest first.
-func apps(t *text, grants []consent.Grant, requests []erasure.Request, now time.Time) []askedApp {
+func apps(t *text, rules Rules, grants []consent.Grant, requests []erasure.Request, now time.Time) []askedApp {
 	var all []askedApp
 	at := map[consent.RecipientID]int{}
 	byGrant := map[consent.GrantID]erasure.Request{}
@@ -87,8 +87,8 @@ func apps(t *text, grants []consent.Grant, requests []erasure.Request, now time.
 		if g.StatusAt(now) != consent.StatusActive {
 			end = endOf(g)
 		}
-		if end.After(a.lastEnd) {
-			a.lastEnd = end
+		if until := end.AddDate(0, 0, rules.RecordDays(g)); until.After(a.keptUntil) {
+			a.keptUntil = until
 		}
 	}
 	for i := range all {
@@ -104,13 +104,16 @@ func (a *askedApp) say(t *text, now time.Time) {
 		a.Words = t.T("erase.unasked")
 		return
 	}
-	order := []erasure.State{erasure.StateRefused, erasure.StateSilent, erasure.StateAsked, erasure.StateDone}
+	order := []erasure.State{erasure.StateRefused, erasure.StateSilent, erasure.StateAsked, erasure.StatePartly, erasure.StateDone}
 	r := slices.MinFunc(a.requests, func(x, y erasure.Request) int {
 		return slices.Index(order, x.State(now)) - slices.Index(order, y.State(now))
 	})
 	switch r.State(now) {
 	case erasure.StateDone:
 		a.Words = t.T("erase.done", "App", a.App, "Date", t.Date(r.AnsweredAt))
+	case erasure.StatePartly:
+		a.Words = t.T("erase.partly", "App", a.App, "Date", t.Date(r.AnsweredAt))
+		a.Reason = plain(r.Reason, maxPurpose)
 	case erasure.StateRefused:
 		a.Words = t.T("erase.refused", "App", a.App, "Date", t.Date(r.AnsweredAt))
 		a.Reason = plain(r.Reason, maxPurpose)
@@ -159,7 +162,7 @@ func (p *Portal) showErase(v *visit, status int, pg page) {
 		var requests []erasure.Request
 		requests, err = p.c.Erasures.Requests(ctx, v.who)
 		if err == nil {
-			p.renderErase(v, status, pg, grants, active, wish, apps(v.t, grants, requests, now))
+			p.renderErase(v, status, pg, grants, active, wish, apps(v.t, p.c.Rules, grants, requests, now))
 			return
 		}
 	}
@@ -179,7 +182,7 @@ func (p *Portal) renderErase(v *visit, status int, pg page, grants, active []con
 		if len(a.grants) > 0 {
 			d.Apps[i].Mark = p.c.Sessions.Mark(ctx, askMark(a.Newest))
 		}
-		d.Kept = append(d.Kept, keptRow{a.App, v.t.Date(a.lastEnd.AddDate(0, 0, p.c.Rules.RecordDays()))})
+		d.Kept = append(d.Kept, keptRow{a.App, v.t.Date(a.keptUntil)})
 	}
 	p.render(v, status, "erase", faulty(v.t, d.Title, d.Fault), "", d)
 }

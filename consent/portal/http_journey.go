@@ -27,6 +27,9 @@ type journey struct {
 	t   *text
 	// name is the app's name as pages show it.
 	name string
+	// said is the language in which the person asked to read what they decide
+	// on, and own the one without that; both empty unless it is another.
+	said, own string
 	// query is what the person looks for among the accounts.
 	query string
 }
@@ -457,10 +460,45 @@ type reviewPage struct {
 	review
 	AsOf   int64  // Unix seconds at which the texts were made
 	Change string // address of the account page
+	In     string // the language that was asked for; empty for the usual one
+	Also   *alsoIn
+}
+
+// alsoIn leads to the same page in another language. Its text is in that one.
+type alsoIn struct{ Href, Lang, Text string }
+
+// languageParameter asks for the review page in another language.
+const languageParameter = "in"
+
+// read puts the review page into a language that it may be agreed to in. What
+// was asked for counts only if it is the one that the page offers.
+func (p *Portal) read(j *journey, asked []string) {
+	usual := p.agreeing(j.t, "")
+	j.t, j.own, j.said = usual, usual.Lang, ""
+	if len(asked) != 1 {
+		return
+	}
+	if t := p.agreeing(usual, asked[0]); t.Lang != usual.Lang {
+		j.t, j.said = t, t.Lang
+	}
+}
+
+// also is the way to the other language; nil when the rules ask for none.
+func (p *Portal) also(j *journey) *alsoIn {
+	_, also := p.c.Rules.Languages()
+	lang, href := also, j.path(consent.StepReview)+"?"+url.Values{languageParameter: {also}}.Encode()
+	if j.said != "" {
+		lang, href = j.own, j.path(consent.StepReview)
+	}
+	if lang == "" || lang == j.t.Lang {
+		return nil
+	}
+	return &alsoIn{Href: href, Lang: lang, Text: p.catalogue.in(lang).T("review.read")}
 }
 
 func (p *Portal) getReview(j *journey) {
 	if p.onPage(j, consent.StepReview) {
+		p.read(j, j.Request.URL.Query()[languageParameter])
 		p.showReview(j, http.StatusOK, "")
 	}
 }
@@ -499,7 +537,7 @@ func (p *Portal) showReview(j *journey, status int, notice string) {
 	}
 	v := reviewPage{
 		journeyPage: p.journeyPage(j, consent.StepReview, shown(r, at.Unix())),
-		review:      r, AsOf: at.Unix(), Change: j.path(consent.StepAccounts),
+		review:      r, AsOf: at.Unix(), Change: j.path(consent.StepAccounts), In: j.said, Also: p.also(j),
 	}
 	v.Notice = notice
 	p.show(j, status, "review", r.Question, v)
@@ -516,6 +554,7 @@ func (p *Portal) postReview(j *journey, form url.Values) {
 	if !p.onPage(j, consent.StepReview) {
 		return
 	}
+	p.read(j, form[languageParameter])
 	// The text is made again as of the time at which it was shown. A page
 	// older than the journey lasts has another version by then.
 	asOf, err := strconv.ParseInt(form.Get("as_of"), 10, 64)

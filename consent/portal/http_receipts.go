@@ -3,6 +3,7 @@ package portal
 import (
 	"errors"
 	"fmt"
+	"html/template"
 	"io"
 	"mime"
 	"mime/multipart"
@@ -70,7 +71,11 @@ type receiptPage struct {
 	receiptFacts
 	Title string
 	Saved string // address of the signed copy
-	None  bool   // there is no receipt for this
+	// Check is the public address that leads to the check of this receipt,
+	// CheckPath its path, and QR the same as a picture.
+	Check, CheckPath string
+	QR               template.HTML
+	None             bool // there is no receipt for this
 }
 
 // getReceipt shows a receipt, or hands it out when the address ends in .json.
@@ -92,7 +97,12 @@ func (p *Portal) getReceipt(v *visit) {
 		p.handOut(v, s)
 	default:
 		d := receiptPage{page: page{text: v.t}, receiptFacts: describe(v.t, p.c.UI.Bank(), s.Receipt, s.Code), Saved: receiptPath(id.Grant, id.Epoch) + ".json"}
-		d.Title = v.t.T("receipt.title")
+		d.Title, d.CheckPath = v.t.T("receipt.title"), checkPath(s.Code)
+		d.Check = strings.TrimSuffix(p.c.Base, "/") + d.CheckPath
+		if d.QR, err = qrCode(d.Check, v.t.T("receipt.qr", "Code", s.Code)); err != nil {
+			p.away(v, err)
+			return
+		}
 		p.render(v, http.StatusOK, "receipt", d.Title+": "+d.Heading, "", d)
 	}
 }
@@ -159,10 +169,17 @@ type verifyPage struct {
 	receiptFacts
 	Title, Lead, Result string
 	Good, Checked       bool
+	// Expected is the code on the copy that led here; empty for none.
+	Expected string
 }
 
 func (p *Portal) getVerify(g *gin.Context) {
-	p.showVerify(g, http.StatusOK, verifyPage{})
+	d := verifyPage{}
+	// It comes from whoever made the link: only a code is repeated.
+	if code := g.Request.URL.Query()[codeParameter]; len(code) == 1 && codeForm.MatchString(code[0]) {
+		d.Expected = code[0]
+	}
+	p.showVerify(g, http.StatusOK, d)
 }
 
 func (p *Portal) showVerify(g *gin.Context, status int, d verifyPage) {

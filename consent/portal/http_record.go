@@ -1,12 +1,16 @@
 package portal
 
 import (
+	"context"
 	"errors"
 	"fmt"
+	"math"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
+	"time"
 
 	"github.com/gin-gonic/gin"
 
@@ -126,6 +130,17 @@ func (p *Portal) postRecord(v *visit) {
 		p.failed(v.Writer, v.Request, badForm, err)
 		return
 	}
+	if kind != "print" && p.c.Exports != nil {
+		if !p.beginExport(v) {
+			return
+		}
+		defer func() {
+			// Whoever has gone has ended it, too.
+			if err := p.c.Exports.End(context.WithoutCancel(ctx), v.who); err != nil {
+				web.Fields(ctx).Cause = err
+			}
+		}()
+	}
 	if p.c.Teller != nil {
 		if err := p.c.Teller.Tell(ctx, v.who, inbox.Export); err != nil {
 			p.recordAway(v, fmt.Errorf("tell of an export: %w", err))
@@ -144,6 +159,26 @@ func (p *Portal) postRecord(v *visit) {
 	default:
 		p.sendRecord(v, parts, "zip", "application/zip", newRecordZip(v.Writer))
 	}
+}
+
+// beginExport reports whether a copy may be made now; if not, it has answered.
+func (p *Portal) beginExport(v *visit) bool {
+	err := p.c.Exports.Begin(v.Request.Context(), v.who)
+	wait, says := time.Minute, v.t.T("record.busy")
+	switch {
+	case err == nil:
+		return true
+	case errors.Is(err, inbox.ErrExportBusy):
+	case errors.Is(err, inbox.ErrExportsOver):
+		now := p.c.Now().UTC()
+		wait, says = now.Truncate(24*time.Hour).Add(24*time.Hour).Sub(now), v.t.T("record.over", "Count", inbox.ExportsADay)
+	default:
+		p.recordAway(v, err)
+		return false
+	}
+	v.Header("Retry-After", strconv.Itoa(int(math.Ceil(wait.Seconds()))))
+	p.showRecord(v, http.StatusTooManyRequests, says)
+	return false
 }
 
 // recordAway is away for what came of a form.

@@ -6,6 +6,7 @@ import (
 	"strings"
 	"testing"
 
+	"github.com/headgate/headgate/conformance/browser"
 	"github.com/headgate/headgate/consent"
 )
 
@@ -56,6 +57,76 @@ func TestYesInAnotherLanguageIsAskedForAgain(t *testing.T) {
 	p.press(page, "consent_approve")
 	if got := w.auth().Disclosure.Locale; w.auth().Decision != consent.Approved || got != "zh" {
 		t.Errorf("%s in %s", w.auth().Decision, got)
+	}
+}
+
+// What is agreed to is in a language of the rules, whatever the person speaks,
+// and also in the one that they have every disclosure offer.
+func TestDisclosureIsInALanguageOfTheRules(t *testing.T) {
+	t.Parallel()
+	for name, c := range map[string]struct {
+		all             []string
+		also, own, read string
+		page, link      string // the language of the page, and the one it links to
+	}{
+		"their own":                        {[]string{"en", "sv"}, "", "sv", "", "sv", ""},
+		"not one of them: the first":       {[]string{"fr", "en"}, "", "sv", "", "fr", ""},
+		"their own, with a link":           {[]string{"en", "sv"}, "en", "sv", "", "sv", "en"},
+		"the first, with a link":           {[]string{"fr", "en"}, "en", "sv", "", "fr", "en"},
+		"no link to itself":                {[]string{"en", "sv"}, "en", "en", "", "en", ""},
+		"the link was followed":            {[]string{"en", "sv"}, "en", "sv", "?in=en", "en", "sv"},
+		"the link was followed, the first": {[]string{"fr", "en"}, "en", "sv", "?in=en", "en", "fr"},
+		"one that nobody offered":          {[]string{"en", "sv", "zh"}, "en", "sv", "?in=zh", "sv", "en"},
+		"one that there is not":            {[]string{"en", "sv"}, "en", "sv", "?in=xx", "sv", "en"},
+		"nothing is offered":               {[]string{"en", "sv"}, "", "sv", "?in=en", "sv", ""},
+		"twice":                            {[]string{"en", "sv"}, "en", "sv", "?in=en&in=en", "sv", "en"},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			w.disclosed, w.also = c.all, c.also
+			p := w.person(c.own)
+			page := p.toReview()
+			page = p.open(page.URL.Path + c.read)
+			sound(t, page)
+			speaks(t, page.Header, string(page.Body), c.page)
+			if page.Has("review_also") != (c.link != "") || c.link != "" && !strings.Contains(string(page.Body), `id="review_also" lang="`+c.link+`"`) {
+				t.Errorf("the link does not lead to %q: %s", c.link, page)
+			}
+			w.grants = nil
+			p.press(page, "consent_approve")
+			a := w.auth()
+			if a.Decision != consent.Approved || a.Disclosure.Locale != c.page || a.Disclosure.Text != disclosed(page, a.Disclosure.Text) {
+				t.Errorf("%s in %q: %s", a.Decision, a.Disclosure.Locale, a.Disclosure.Text)
+			}
+		})
+	}
+}
+
+// disclosed returns text if each of its lines is on the page.
+func disclosed(page *browser.Page, text string) string {
+	for line := range strings.Lines(text) {
+		for _, word := range strings.Fields(strings.Trim(line, "[]\n")) {
+			if word = strings.Trim(word, "[]:"); word != "→" && !strings.Contains(page.Text(), word) {
+				return "lacks " + word
+			}
+		}
+	}
+	return text
+}
+
+// A yes to one language is none to another.
+func TestYesToAnotherLanguageOfTheRulesIsAskedForAgain(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	w.disclosed, w.also = []string{"en", "sv"}, "en"
+	p := w.person("sv")
+	page := p.toReview()
+	page = p.bent(page, "consent_approve", func(s *browser.Submission) { s.Form.Set("in", "en") })
+	p.on(page, http.StatusConflict, "/review")
+	speaks(t, page.Header, string(page.Body), "en")
+	if w.auth().Decision != consent.Undecided {
+		t.Error("decided")
 	}
 }
 

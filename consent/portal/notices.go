@@ -1,6 +1,7 @@
 package portal
 
 import (
+	"cmp"
 	"encoding/base64"
 	"encoding/binary"
 	"slices"
@@ -34,7 +35,7 @@ func (p *Portal) say(t *text, n inbox.Notice) (title, body string) {
 	case count > 0:
 		key = "notice.ending"
 	case n.Kind == inbox.Unused:
-		count = inbox.UnusedDays
+		count = cmp.Or(n.Days, unusedDays)
 	case !slices.Contains(inbox.Kinds(), n.Kind):
 		key = "notice.other"
 	}

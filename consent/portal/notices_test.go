@@ -272,7 +272,7 @@ func TestPreferencesCannotHideWhatMatters(t *testing.T) {
 	p := w.person()
 	p.home("ada")
 	page := p.open(preferencesPath)
-	if got := page.IDs("mail_"); !slices.Equal(got, []string{"mail_ending", "mail_unused", "mail_app"}) {
+	if got := page.IDs("mail_"); !slices.Equal(got, []string{"mail_ending", "mail_unused", "mail_review", "mail_app"}) {
 		t.Errorf("choices %v", got)
 	}
 	for name, bend := range map[string]func(*browser.Submission){

@@ -137,6 +137,8 @@ type Config struct {
 	Told Told
 	// Inbox has what people are told; nil offers no notices.
 	Inbox inbox.Inbox
+	// Exports limits the copies of a record; nil does not.
+	Exports inbox.Exports
 	// Teller tells people of what is about their whole record; nil tells
 	// nobody.
 	Teller inbox.Teller

@@ -6,10 +6,12 @@ import (
 	"context"
 	"encoding/csv"
 	"encoding/json"
+	"fmt"
 	"io"
 	"net/http"
 	"net/url"
 	"slices"
+	"strconv"
 	"strings"
 	"testing"
 	"time"
@@ -391,4 +393,57 @@ func FuzzAsked(f *testing.F) {
 			t.Errorf("%q gives %v", s, parts)
 		}
 	})
+}
+
+// copies counts copies of a world.
+type copies struct {
+	says  error
+	began int
+	ended int
+}
+
+func (c *copies) Begin(context.Context, consent.ConsumerID) error {
+	if c.says == nil {
+		c.began++
+	}
+	return c.says
+}
+
+func (c *copies) End(context.Context, consent.ConsumerID) error { c.ended++; return nil }
+
+func TestCopiesAreLimited(t *testing.T) {
+	t.Parallel()
+	w := recorded(t)
+	c := &copies{}
+	w.portal.c.Exports = c
+	p := w.person2("ada")
+	if page := p.save("record_json"); page.Status != http.StatusOK || c.began != 1 || c.ended != 1 {
+		t.Errorf("%s, %+v", page, c)
+	}
+	told := len(w.notices)
+	for name, want := range map[string]struct {
+		says error
+		text string
+		wait bool // until tomorrow
+	}{
+		"one is on its way": {inbox.ErrExportBusy, "One copy is being made right now", false},
+		"no more today":     {inbox.ErrExportsOver, "You have had 10 copies made today", true},
+	} {
+		c.says = fmt.Errorf("begin: %w", want.says)
+		page := p.save("record_json")
+		p.on(page, http.StatusTooManyRequests, recordPath)
+		sound(t, page)
+		says(t, page, want.text)
+		if wait, err := strconv.Atoi(page.Header.Get("Retry-After")); err != nil || wait < 1 || wait > 24*60*60 || !want.wait && wait != 60 {
+			t.Errorf("%s: come back after %q", name, page.Header.Get("Retry-After"))
+		}
+	}
+	if len(w.notices) != told || c.began != 1 || c.ended != 1 {
+		t.Errorf("a copy was made: %+v", c)
+	}
+	c.says = errDown
+	p.problem(p.save("record_json"), http.StatusServiceUnavailable, "temporarily_unavailable")
+	if page := p.save("record_print"); page.Status != http.StatusOK { // no file
+		t.Errorf("to print: %s", page)
+	}
 }

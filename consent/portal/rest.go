@@ -28,7 +28,13 @@ type Rules interface {
 	PauseDays() int
 	// RecordDays is for how many days after its end the record of a grant has
 	// to be kept.
-	RecordDays() int
+	RecordDays(g consent.Grant) int
+	// UnusedDays is after how many days without a read a page says that a
+	// grant is not used.
+	UnusedDays(g consent.Grant) int
+	// Languages are those in which the words that are agreed to may be, the
+	// usual one first, and one of them to which the others link ("" to none).
+	Languages() (all []string, also string)
 	// TakeOut is whether people may take accounts, and data, out of what they
 	// share without the app asking.
 	TakeOut() (accounts, data bool)
@@ -41,7 +47,11 @@ func (anyRules) PauseDays() int { return maxPauseDays }
 
 func (anyRules) TakeOut() (accounts, data bool) { return true, true }
 
-func (anyRules) RecordDays() int { return 5 * 365 }
+func (anyRules) RecordDays(consent.Grant) int { return 5 * 365 }
+
+func (anyRules) UnusedDays(consent.Grant) int { return unusedDays }
+
+func (anyRules) Languages() (all []string, also string) { return languages, "" }
 
 const maxPauseDays = int(consent.MaxPause / (24 * time.Hour))
 

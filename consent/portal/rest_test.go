@@ -584,6 +584,11 @@ func TestHomeStates(t *testing.T) {
 	if got := len(page.IDs("stop_sharing")); got != 9 || !page.Has("home_search") {
 		t.Errorf("%d apps are listed", got)
 	}
+	w.do(func() { w.unusedDays = 59 })
+	if page := p.open("/portal?state=unused"); !strings.Contains(page.Text(), "ReadRat") {
+		t.Error("the days of the rules do not count")
+	}
+	w.do(func() { w.unusedDays = 60 })
 	for query, want := range map[string][]string{
 		"state=unused": {"NeverNewt", "LongLark"}, "state=sharing": {"FreshFox", "ReadRat", "Eight", "Straße"},
 		"state=paused": {"PausedPig"}, "state=held": {"HeldHen"}, "state=soon": {"SoonSeal"},

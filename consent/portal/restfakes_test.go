@@ -122,7 +122,16 @@ func (w *world) ShrinkByConsumer(_ context.Context, who consent.ConsumerID, id c
 	return consent.Grant{}, consent.ErrNotFound
 }
 
-func (w *world) RecordDays() int { return 1000 }
+func (w *world) RecordDays(consent.Grant) int { return 1000 }
+
+func (w *world) UnusedDays(consent.Grant) int { return w.unusedDays }
+
+func (w *world) Languages() (all []string, also string) {
+	if w.disclosed == nil {
+		return languages, ""
+	}
+	return w.disclosed, w.also
+}
 
 func (w *world) Told(_ context.Context, id consent.GrantID, _ int64) (ToldState, error) {
 	w.mu.Lock()

@@ -109,6 +109,30 @@ func (c *catalogue) match(wanted []language.Tag) (*text, bool) {
 	return c.texts[i], confidence > language.No
 }
 
+// in returns the texts in one of languages.
+func (c *catalogue) in(lang string) *text { return c.texts[slices.Index(languages, lang)] }
+
+// agreeing returns the texts in the language in which a person who talks with
+// us in t's agrees to something: the same if the rules of the place have it,
+// else their first. asked is the language that the rules have every disclosure
+// offer as well, if the person asked for it; any other is none.
+func (p *Portal) agreeing(t *text, asked string) *text {
+	all, also := p.c.Rules.Languages()
+	lang := t.Lang
+	switch {
+	case asked != "" && asked == also:
+		lang = also
+	case !slices.Contains(all, lang):
+		lang = all[0]
+	}
+	if lang == t.Lang {
+		return t
+	}
+	other := *p.catalogue.in(lang)
+	other.here = t.here
+	return &other
+}
+
 // text says things in one language. It is safe for concurrent use.
 type text struct {
 	Lang string // BCP 47

@@ -227,7 +227,7 @@ func TestPages(t *testing.T) {
 			}
 		}
 	}
-	if bodies != 2 {
+	if bodies != 3 {
 		t.Errorf("%d operations have a body", bodies)
 	}
 	for name, schema := range doc.Components.Schemas {

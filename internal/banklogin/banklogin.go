@@ -183,7 +183,9 @@ func (p *Provider) Begin(ctx context.Context, a login.Ask) (login.Departure, err
 		if p.c.StepUp == "" {
 			return login.Departure{}, errors.New("banklogin: the provider gives no second proof")
 		}
-		age = maxAgeStepUp
+		if age = maxAgeStepUp; a.MaxAge > 0 {
+			age = min(age, a.MaxAge)
+		}
 		options = append(options, oauth2.SetAuthURLParam("acr_values", p.c.StepUp))
 	}
 	options = append(options, oauth2.SetAuthURLParam("max_age", fmt.Sprint(int(age.Seconds()))))
@@ -294,7 +296,7 @@ func (p *Provider) redeem(ctx context.Context, f *found, k kept, code string, no
 		// Core section 2).
 		return login.Proof{}, fmt.Errorf("%w: auth_time", ErrAnswer)
 	}
-	proof := login.Proof{Consumer: consent.ConsumerID(text(claims[p.c.Consumer])), Strong: p.c.StepUp != "" && acr == p.c.StepUp}
+	proof := login.Proof{Consumer: consent.ConsumerID(text(claims[p.c.Consumer])), At: time.Unix(at, 0), Strong: p.c.StepUp != "" && acr == p.c.StepUp}
 	switch {
 	case proof.Consumer == "" || len(proof.Consumer) > 256:
 		return login.Proof{}, fmt.Errorf("%w: the claim that holds the person's id", ErrAnswer)

@@ -215,7 +215,7 @@ func TestSignInAtTheBank(t *testing.T) {
 			t.Errorf("departure %+v", d)
 		}
 		proof, err := p.Finish(t.Context(), d.Keep, b.visit(d.Address), netip.MustParseAddr("192.0.2.7"))
-		if err != nil || proof != (login.Proof{Consumer: "c-ada", Strong: stepUp}) {
+		if err != nil || proof.At.IsZero() || proof != (login.Proof{Consumer: "c-ada", Strong: stepUp, At: proof.At}) {
 			t.Errorf("%+v, %v", proof, err)
 		}
 	}

@@ -2,6 +2,7 @@ package login
 
 import (
 	"errors"
+	"time"
 
 	"github.com/headgate/headgate/consent"
 )
@@ -16,6 +17,8 @@ var ErrNotProved = errors.New("login: not signed in elsewhere")
 type Ask struct {
 	// StepUp asks for a second proof, and a fresh one.
 	StepUp bool
+	// MaxAge is how old that may be at most; 0 leaves it to the other place.
+	MaxAge time.Duration
 	// Locales are the languages of the page, preferred first.
 	Locales []string
 	// Hint is whom the app expects; empty for nobody.
@@ -37,4 +40,5 @@ type Proof struct {
 	Consumer consent.ConsumerID
 	// Strong: a second proof was given.
 	Strong bool
+	At     time.Time // when it was given, as the provider says; UTC or local
 }

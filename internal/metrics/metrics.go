@@ -32,6 +32,7 @@ type Metrics struct {
 	gate     prometheus.Histogram
 	waited   prometheus.Histogram
 	alarms   *prometheus.CounterVec
+	retained *prometheus.CounterVec
 }
 
 // New returns Metrics with a registry of their own.
@@ -52,8 +53,9 @@ func New() *Metrics {
 		gate:   prometheus.NewHistogram(histogram("gate_batch_releases", "Releases that shared a statement of the gate.", 1, 2, 4, 8, 16, 32, 64, 128, 256)),
 		waited: prometheus.NewHistogram(histogram("gate_wait_seconds", "How long the first release of a statement waited for a lane.", .0001, .0005, .001, .005, .01, .025, .05, .1, .25, .5, 1)),
 		alarms: counter("alarms_total", "Things that an operator should look at, by name.", "alarm"),
+		retained: counter("retention_deleted_total", "What was deleted because its time was over: consents, and records of reads.", "what"),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.errors, m.bank, m.gate, m.waited, m.alarms,
+	m.registry.MustRegister(m.requests, m.duration, m.errors, m.bank, m.gate, m.waited, m.alarms, m.retained,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -89,6 +91,12 @@ func (m *Metrics) Gate(releases int, waited time.Duration) {
 // Alarm counts something that an operator should look at. name is a fixed
 // word.
 func (m *Metrics) Alarm(name string) { m.alarms.WithLabelValues(name).Inc() }
+
+// Retained counts what was deleted because its time was over.
+func (m *Metrics) Retained(consents, reads int64) {
+	m.retained.WithLabelValues("consents").Add(float64(consents))
+	m.retained.WithLabelValues("reads").Add(float64(reads))
+}
 
 // Pool is what a pool of connections is doing.
 type Pool struct {

@@ -28,6 +28,7 @@ import (
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/consenttest"
 	"github.com/headgate/headgate/consent/notice"
+	"github.com/headgate/headgate/consent/policy"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/outbound"
 	"github.com/headgate/headgate/internal/outbox"
@@ -805,8 +806,12 @@ func TestAStopReachesTheRecipient(t *testing.T) {
 		got <- f.notification(c).NotificationID
 		return 200, nil
 	}
+	rules, err := policy.Load("generic")
+	if err != nil {
+		t.Fatal(err)
+	}
 	go func() {
-		ended <- f.db.RunJobs(ctx, postgres.JobsConfig{Deliver: f.box.Work, Workers: 4, Grace: 5 * time.Second, Log: slog.New(slog.DiscardHandler)})
+		ended <- f.db.RunJobs(ctx, postgres.JobsConfig{Deliver: f.box.Work, Rules: rules, Workers: 4, Grace: 5 * time.Second, Log: slog.New(slog.DiscardHandler)})
 	}()
 	const grants = 4
 	for range grants {

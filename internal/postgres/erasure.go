@@ -128,7 +128,7 @@ UPDATE erase_request SET answer = $3, reason = $4, answered_at = clock_timestamp
 WHERE grant_id = $2 AND recipient_id = $1 AND answer = ''`
 
 const sqlEraseRequest = `
-SELECT grant_id FROM erase_request WHERE grant_id = $2 AND recipient_id = $1`
+SELECT ` + requestColumns + ` FROM erase_request e WHERE e.grant_id = $2 AND e.recipient_id = $1`
 
 type requestRow struct {
 	GrantID     string     `db:"grant_id"`
@@ -194,16 +194,22 @@ func (s Erasures) requests(ctx context.Context, sql string, args ...any) ([]eras
 
 // Answer writes down what a recipient says that it did about a request;
 // consent.ErrNotFound for one that it was not asked, consent.ErrConflict when
-// it has answered before. A refusal has a reason, which the person reads, and
-// nothing else has one. Three round trips, four when nothing is changed.
+// it has answered before, unless it said the same. Whoever has not erased all
+// gives a reason, which the person reads. Three round trips, four when nothing
+// is changed.
 func (s Erasures) Answer(ctx context.Context, who consent.RecipientID, id consent.GrantID, a erasure.Answer, reason string) error {
-	if a != erasure.Done && a != erasure.Refused || (a == erasure.Refused) != (reason != "") || len([]rune(reason)) > erasure.MaxReason {
-		return errors.New("postgres: an app has erased, or has refused with a reason of at most 240 characters")
+	known := a == erasure.Done || a == erasure.Partly || a == erasure.Refused
+	if !known || (a == erasure.Done) != (reason == "") || len([]rune(reason)) > erasure.MaxReason {
+		return errors.New("postgres: an app has erased all, or gives a reason of at most 240 characters")
 	}
 	err := s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		tag, err := tx.Exec(ctx, sqlAnswerErase, string(who), string(id), string(a), reason)
-		if err == nil && tag.RowsAffected() == 0 {
-			return missingOr(ctx, tx, consent.ErrConflict, consent.ErrNotFound, sqlEraseRequest, string(who), string(id))
+		if err != nil || tag.RowsAffected() == 1 {
+			return err
+		}
+		before, err := one[requestRow](ctx, tx, consent.ErrNotFound, sqlEraseRequest, string(who), string(id))
+		if err == nil && (before.Answer != string(a) || before.Reason != reason) {
+			err = consent.ErrConflict
 		}
 		return err
 	})
@@ -235,6 +241,7 @@ WITH theirs AS (SELECT grant_id FROM consent_grant WHERE consumer_id = $1),
 notices AS (DELETE FROM person_notice WHERE consumer_id = $1),
 preferences AS (DELETE FROM person_preference WHERE consumer_id = $1),
 mails AS (DELETE FROM person_mail WHERE consumer_id = $1),
+copies AS (DELETE FROM record_export WHERE consumer_id = $1),
 days AS (DELETE FROM access_day WHERE consumer_id = $1),
 codes AS (DELETE FROM oauth_code WHERE grant_id IN (SELECT grant_id FROM theirs)),
 refreshes AS (DELETE FROM oauth_refresh WHERE grant_id IN (SELECT grant_id FROM theirs)),

@@ -31,7 +31,7 @@ const noticeConsumer = `coalesce((SELECT p.bank_id FROM person p WHERE p.pseudon
 
 // The app is called as the person knows it: as in the grant.
 const sqlPersonNotices = `
-SELECT n.notice_id, ` + noticeConsumer + ` AS consumer_id, n.kind, n.grant_id, n.actor, n.ends_at, n.at, n.read_at IS NOT NULL AS read,
+SELECT n.notice_id, ` + noticeConsumer + ` AS consumer_id, n.kind, n.grant_id, n.actor, n.ends_at, n.days, n.at, n.read_at IS NOT NULL AS read,
        coalesce((SELECT p->>'name' FROM jsonb_array_elements(g.parties) AS p WHERE p->>'type' = 'DATA_RECIPIENT' LIMIT 1), '') AS app
 FROM person_notice n LEFT JOIN consent_grant g ON g.grant_id = n.grant_id`
 
@@ -90,6 +90,7 @@ type noticeRow struct {
 	GrantID    string     `db:"grant_id"`
 	Actor      string     `db:"actor"`
 	EndsAt     *time.Time `db:"ends_at"`
+	Days       int        `db:"days"`
 	At         time.Time  `db:"at"`
 	Read       bool       `db:"read"`
 	App        string     `db:"app"`
@@ -100,7 +101,7 @@ func personal(rows []noticeRow) []inbox.Notice {
 	for _, r := range rows {
 		all = append(all, inbox.Notice{
 			ID: r.NoticeID, Consumer: consent.ConsumerID(r.ConsumerID), Kind: inbox.Kind(r.Kind), Grant: consent.GrantID(r.GrantID),
-			App: r.App, Actor: consent.Actor(r.Actor), EndsAt: instant(r.EndsAt), At: r.At.UTC(), Read: r.Read,
+			App: r.App, Actor: consent.Actor(r.Actor), EndsAt: instant(r.EndsAt), Days: r.Days, At: r.At.UTC(), Read: r.Read,
 		})
 	}
 	return all

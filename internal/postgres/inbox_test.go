@@ -5,6 +5,7 @@ import (
 	"errors"
 	"log/slog"
 	"slices"
+	"strings"
 	"sync"
 	"testing"
 	"time"
@@ -15,6 +16,8 @@ import (
 	"github.com/headgate/headgate/consent/consenttest"
 	"github.com/headgate/headgate/consent/inbox"
 	"github.com/headgate/headgate/consent/notice"
+	"github.com/headgate/headgate/consent/policy"
+	"github.com/headgate/headgate/fdx"
 )
 
 // noticesOf returns a person's notices, newest first.
@@ -47,16 +50,26 @@ func wantKinds(t testing.TB, db *DB, who consent.ConsumerID, want ...inbox.Kind)
 	}
 }
 
+// usual are the rules that no place changes.
+func usual(t testing.TB) *policy.Book {
+	t.Helper()
+	b, err := policy.Load("generic")
+	if err != nil {
+		t.Fatal(err)
+	}
+	return b
+}
+
 func giveDue(t testing.TB, db *DB) {
 	t.Helper()
-	if err := db.Inbox().GiveDue(context.Background()); err != nil {
+	if err := db.Inbox().GiveDue(context.Background(), usual(t)); err != nil {
 		t.Fatal(err)
 	}
 }
 
 func giveUnused(t testing.TB, db *DB) {
 	t.Helper()
-	if after, err := db.Inbox().GiveUnused(context.Background(), "", time.Minute); err != nil || after != "" {
+	if after, err := db.Inbox().GiveUnused(context.Background(), usual(t), "", time.Minute); err != nil || after != "" {
 		t.Fatal(after, err)
 	}
 }
@@ -240,7 +253,7 @@ func TestPreferencesAreKept(t *testing.T) {
 	// Whatever a caller lets through, the fixed topics stay on.
 	prefer(t, db, "ada", inbox.Preferences{Locale: "sv", Off: append(inbox.Topics(), "made up"), Digest: inbox.Weekly})
 	p, err := in.Preferences(ctx, "ada")
-	if err != nil || p.Locale != "sv" || p.Digest != inbox.Weekly || !slices.Equal(p.Off, []inbox.Topic{inbox.TopicEnding, inbox.TopicUnused, inbox.TopicApp}) {
+	if err != nil || p.Locale != "sv" || p.Digest != inbox.Weekly || !slices.Equal(p.Off, []inbox.Topic{inbox.TopicEnding, inbox.TopicUnused, inbox.TopicReview, inbox.TopicApp}) {
 		t.Errorf("%+v, %v", p, err)
 	}
 	prefer(t, db, "ada", inbox.Preferences{Digest: "daily"})
@@ -301,15 +314,80 @@ func TestUnusedSharingIsToldOncePerTime(t *testing.T) {
 	}
 	wantKinds(t, db, never.Consumer, inbox.Granted, inbox.Unused)
 	wantKinds(t, db, young.Consumer, inbox.Granted)
-	wantKinds(t, db, used.Consumer, inbox.Granted)
-	wantKinds(t, db, idle.Consumer, inbox.Granted, inbox.Unused)
-	wantKinds(t, db, asked.Consumer, inbox.Granted, inbox.Unused)
+	wantKinds(t, db, used.Consumer, inbox.Granted, inbox.Review)
+	wantKinds(t, db, idle.Consumer, inbox.Granted, inbox.Unused, inbox.Review)
+	wantKinds(t, db, asked.Consumer, inbox.Granted, inbox.Unused, inbox.Review)
 	read(idle, 61, "given") // a later idle time
 	giveUnused(t, db)
-	wantKinds(t, db, idle.Consumer, inbox.Granted, inbox.Unused, inbox.Unused)
+	wantKinds(t, db, idle.Consumer, inbox.Granted, inbox.Unused, inbox.Unused, inbox.Review)
 	// A page at a time leads to the same.
-	if after, err := db.Inbox().GiveUnused(context.Background(), "", -1); err != nil || after == "" {
+	if after, err := db.Inbox().GiveUnused(context.Background(), usual(t), "", -1); err != nil || after == "" {
 		t.Errorf("did not stop when its time was over: %q, %v", after, err)
+	}
+}
+
+// What a person is told, and when, is for the version of the pack to say that
+// held when they agreed.
+func TestRemindersAreThoseOfThePack(t *testing.T) {
+	t.Parallel()
+	ctx, db := context.Background(), openDB(t)
+	now := time.Now().UTC()
+	first := usual(t).At(now)
+	first.Reminders = policy.Reminders{BeforeEndDays: []int{20, 3}, UnusedDays: 10, ReviewDays: 40}
+	second := first
+	second.Version, second.Effective = 2, fdx.DateOf(now.AddDate(0, 0, -100))
+	second.Reminders = policy.Reminders{BeforeEndDays: []int{14}, UnusedDays: 70, ReviewDays: 25}
+	rules, err := policy.NewBook(first, second)
+	if err != nil {
+		t.Fatal(err)
+	}
+	// agreed is a grant of so many days ago that ends in so many.
+	agreed := func(ago, left int) consent.Grant {
+		g := newGrant(t, db)
+		exec(t, db, `UPDATE consent_grant SET duration_type = 'TIME_BOUND', duration_days = $2::integer + $3::integer,
+			created_at = clock_timestamp() - make_interval(days => $2::integer), expires_at = clock_timestamp() + make_interval(days => $3::integer) - interval '1 hour'
+			WHERE grant_id = $1`, string(g.ID), ago, left)
+		return g
+	}
+	type want struct {
+		kind inbox.Kind
+		days int
+	}
+	for name, c := range map[string]struct {
+		ago, left int
+		want      []want
+	}{
+		"first: before the mark":       {200, 22, []want{{inbox.Unused, 10}, {inbox.Review, 40}}},
+		"first: after the mark":        {200, 19, []want{{inbox.Ending(20), 0}, {inbox.Unused, 10}, {inbox.Review, 40}}},
+		"first: after the second mark": {200, 2, []want{{inbox.Ending(3), 0}, {inbox.Unused, 10}, {inbox.Review, 40}}},
+		"second: before all":           {24, 19, nil},
+		"second: to be reviewed":       {26, 19, []want{{inbox.Review, 25}}},
+		"second: after the mark":       {26, 13, []want{{inbox.Ending(14), 0}, {inbox.Review, 25}}},
+		"second: unused":               {71, 100, []want{{inbox.Unused, 70}, {inbox.Review, 25}}},
+	} {
+		t.Run(name, func(t *testing.T) {
+			g := agreed(c.ago, c.left)
+			for range 2 {
+				if err := db.Inbox().GiveDue(ctx, rules); err != nil {
+					t.Fatal(err)
+				}
+				if after, err := db.Inbox().GiveUnused(ctx, rules, "", time.Minute); err != nil || after != "" {
+					t.Fatal(after, err)
+				}
+			}
+			var got []want
+			for _, n := range noticesOf(t, db, g.Consumer) {
+				if n.Kind != inbox.Granted {
+					got = append(got, want{n.Kind, n.Days})
+				}
+			}
+			less := func(a, b want) int { return strings.Compare(string(a.kind), string(b.kind)) }
+			slices.SortFunc(got, less)
+			slices.SortFunc(c.want, less)
+			if !slices.Equal(got, c.want) {
+				t.Errorf("told %v, want %v", got, c.want)
+			}
+		})
 	}
 }
 
@@ -429,10 +507,11 @@ func TestEachMailIsSentOnce(t *testing.T) {
 	}
 	ctx, stop := context.WithCancel(context.Background())
 	sent, ended := make(chan inbox.MailID), make(chan error, 2)
+	rules := usual(t)
 	for range 2 {
 		go func() {
 			ended <- db.RunJobs(ctx, JobsConfig{
-				Workers: 4, Grace: time.Second, Log: slog.New(slog.DiscardHandler),
+				Rules: rules, Workers: 4, Grace: time.Second, Log: slog.New(slog.DiscardHandler),
 				Deliver: func(context.Context, notice.Key) (time.Duration, error) { return 0, nil },
 				Mail: func(ctx context.Context, id inbox.MailID) (time.Duration, error) {
 					if err := db.Inbox().SettleMail(ctx, id, inbox.MailSent, 1); err != nil {

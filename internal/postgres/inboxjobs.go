@@ -11,6 +11,7 @@ import (
 	"github.com/riverqueue/river"
 
 	"github.com/headgate/headgate/consent/inbox"
+	"github.com/headgate/headgate/consent/policy"
 )
 
 // noticesQueue is the queue of everything that people are told by a job, so
@@ -59,7 +60,7 @@ const (
 )
 
 // addNoticeWorkers adds what carries out the jobs above. mail may be nil.
-func (db *DB) addNoticeWorkers(w *river.Workers, mail func(context.Context, inbox.MailID) (time.Duration, error)) {
+func (db *DB) addNoticeWorkers(w *river.Workers, rules *policy.Book, mail func(context.Context, inbox.MailID) (time.Duration, error)) {
 	in := db.Inbox()
 	river.AddWorker(w, river.WorkFunc(func(ctx context.Context, job *river.Job[mailJob]) error {
 		if mail == nil {
@@ -77,9 +78,9 @@ func (db *DB) addNoticeWorkers(w *river.Workers, mail func(context.Context, inbo
 		}
 		return in.MakeMail(ctx)
 	}))
-	river.AddWorker(w, river.WorkFunc(func(ctx context.Context, _ *river.Job[dueJob]) error { return in.GiveDue(ctx) }))
+	river.AddWorker(w, river.WorkFunc(func(ctx context.Context, _ *river.Job[dueJob]) error { return in.GiveDue(ctx, rules) }))
 	river.AddWorker(w, river.WorkFunc(func(ctx context.Context, job *river.Job[unusedJob]) error {
-		after, err := in.GiveUnused(ctx, job.Args.After, unusedPatience)
+		after, err := in.GiveUnused(ctx, rules, job.Args.After, unusedPatience)
 		if err != nil || after == "" {
 			return err
 		}
@@ -100,6 +101,12 @@ func noticeJobs() []*river.PeriodicJob {
 	return []*river.PeriodicJob{every(roundEvery, roundJob{}), every(dueEvery, dueJob{}), every(unusedEvery, unusedJob{})}
 }
 
+// agreedTime is when a grant was agreed to: what a policy pack said then holds
+// for it (policy.Book.For).
+const agreedTime = `CASE
+    WHEN g.duration_type = 'TIME_BOUND' AND g.duration_days > 0 THEN g.expires_at - make_interval(days => g.duration_days)
+    ELSE greatest(g.created_at, g.expires_at - interval '365 days') END`
+
 // A mark is so many days before the end, and lasts until the next one; the day
 // of the notice is the day of the mark, so that it is given once whenever the
 // job runs. What was agreed to after its mark had passed has none.
@@ -108,11 +115,12 @@ INSERT INTO person_notice (consumer_id, kind, grant_id, day, ends_at, at)
 SELECT g.consumer_id, mark.kind, g.grant_id, ((g.expires_at - make_interval(hours => mark.hours)) AT TIME ZONE 'UTC')::date,
        g.expires_at, clock_timestamp()
 FROM consent_grant g
-JOIN (VALUES ('ending_30', 720, 168), ('ending_7', 168, 24), ('ending_1', 24, 0)) AS mark (kind, hours, next)
+JOIN unnest($2::timestamptz[], $3::timestamptz[], $4::text[], $5::integer[], $6::integer[]) AS mark (since, until, kind, hours, next)
   ON g.expires_at <= statement_timestamp() + make_interval(hours => mark.hours)
  AND g.expires_at > statement_timestamp() + make_interval(hours => mark.next)
+ AND (` + agreedTime + `) >= mark.since AND (` + agreedTime + `) < mark.until
 WHERE g.status = 'ACTIVE' AND g.expires_at > statement_timestamp()
-  AND g.expires_at <= statement_timestamp() + interval '720 hours'
+  AND g.expires_at <= statement_timestamp() + make_interval(hours => $7)
   AND coalesce(g.updated_at, g.created_at) + make_interval(hours => mark.hours) < g.expires_at
   AND NOT EXISTS (
       SELECT n.notice_id FROM person_notice n
@@ -143,22 +151,33 @@ FROM round r WHERE t.recipient_id = r.recipient_id AND t.kind = r.kind AND t.day
 
 // Idle time counts from the last read or, when there was none, from the
 // beginning. The day of the notice follows from it, so that each idle time is
-// told once.
+// told once. A review is due each time that so many days have passed since
+// the person last decided; of several that are due the latest is told.
 const sqlGiveUnused = `
 WITH page AS (
     SELECT grant_id FROM consent_grant WHERE grant_id > $1 ORDER BY grant_id LIMIT $2),
-idle AS (
-    SELECT g.grant_id, g.consumer_id, g.expires_at, greatest(g.created_at, g.updated_at, last.at) + make_interval(days => $3) AS due
+told AS (
+    SELECT g.grant_id, g.consumer_id, g.expires_at, greatest(g.created_at, g.updated_at) AS decided, rule.idle, rule.review,
+           floor(extract(epoch FROM statement_timestamp() - greatest(g.created_at, g.updated_at)) / 86400)::integer AS since
     FROM page JOIN consent_grant g ON g.grant_id = page.grant_id
+    JOIN unnest($3::timestamptz[], $4::timestamptz[], $5::integer[], $6::integer[]) AS rule (since, until, idle, review)
+      ON (` + agreedTime + `) >= rule.since AND (` + agreedTime + `) < rule.until
+    WHERE g.status = 'ACTIVE' AND g.expires_at > statement_timestamp()),
+idle AS (
+    SELECT t.grant_id, t.consumer_id, t.expires_at, t.idle, greatest(t.decided, last.at) + make_interval(days => t.idle) AS due
+    FROM told t
     LEFT JOIN LATERAL (
-        SELECT a.at FROM access_record a WHERE a.grant_id = g.grant_id AND a.outcome <> 'refused'
+        SELECT a.at FROM access_record a WHERE a.grant_id = t.grant_id AND a.outcome <> 'refused'
         ORDER BY a.at DESC, a.request_id DESC LIMIT 1) AS last ON true
-    WHERE g.status = 'ACTIVE' AND g.expires_at > statement_timestamp()
-      AND g.created_at <= statement_timestamp() - make_interval(days => $3)),
+    WHERE t.decided <= statement_timestamp() - make_interval(days => t.idle)),
 given AS (
-    INSERT INTO person_notice (consumer_id, kind, grant_id, day, ends_at, at)
-    SELECT consumer_id, 'unused', grant_id, (due AT TIME ZONE 'UTC')::date, expires_at, clock_timestamp()
+    INSERT INTO person_notice (consumer_id, kind, grant_id, day, ends_at, days, at)
+    SELECT consumer_id, 'unused', grant_id, (due AT TIME ZONE 'UTC')::date, expires_at, idle, clock_timestamp()
     FROM idle WHERE due <= statement_timestamp()
+    UNION ALL
+    SELECT consumer_id, 'review', grant_id,
+           (decided AT TIME ZONE 'UTC')::date + since - mod(since, review), expires_at, review, clock_timestamp()
+    FROM told WHERE decided <= statement_timestamp() - make_interval(days => review)
     ON CONFLICT (consumer_id, kind, grant_id, day) DO NOTHING)
 SELECT coalesce(max(grant_id), '') FROM page`
 
@@ -229,16 +248,47 @@ func (s Inbox) pages(ctx context.Context, limit int64, sql string, args ...any) 
 	}
 }
 
+// spans are the times in which a grant was agreed to, one for each version of
+// a pack: from since on, until before until.
+type spans struct{ since, until []time.Time }
+
+func (s *spans) add(p policy.Span) {
+	s.since, s.until = append(s.since, p.Since), append(s.until, p.Until)
+}
+
+// endings are the arguments of sqlGiveEnding.
+func endings(rules *policy.Book) []any {
+	var (
+		in          spans
+		kinds       []string
+		hours, next []int32
+		most        int32
+	)
+	for _, span := range rules.Spans() {
+		days := span.Reminders.BeforeEndDays
+		for i, d := range days {
+			in.add(span)
+			kinds, hours, next = append(kinds, string(inbox.Ending(d))), append(hours, int32(d)*24), append(next, 0)
+			if i+1 < len(days) {
+				next[len(next)-1] = int32(days[i+1]) * 24
+			}
+			most = max(most, int32(d)*24)
+		}
+	}
+	return []any{in.since, in.until, kinds, hours, next, most}
+}
+
 // GiveDue gives people the notices that are due by time or because an app has
-// changed, each once, and deletes notices and mail that are over. Any number
-// of processes may call it at once.
-func (s Inbox) GiveDue(ctx context.Context) error {
+// changed, each once, and deletes notices and mail that are over. How many days
+// before an end a person is told says the version of the pack that held when
+// they agreed. Any number of processes may call it at once.
+func (s Inbox) GiveDue(ctx context.Context, rules *policy.Book) error {
 	for _, job := range []struct {
 		limit int64 // rows that mean that there is more
 		sql   string
 		args  []any
 	}{
-		{noticePage, sqlGiveEnding, nil},
+		{noticePage, sqlGiveEnding, endings(rules)},
 		{1, sqlGiveRound, nil},
 		{noticePage, sqlTooLateForMail, []any{inbox.GiveUp}},
 		{noticePage, sqlPruneNotices, nil},
@@ -252,13 +302,23 @@ func (s Inbox) GiveDue(ctx context.Context) error {
 }
 
 // GiveUnused tells people of grants after a place, in the order of their ids,
-// that nobody has read for inbox.UnusedDays, once for each such time. It stops
-// after patience and returns where to go on; "" at the end.
-func (s Inbox) GiveUnused(ctx context.Context, after string, patience time.Duration) (string, error) {
+// that nobody has read for long, once for each such time, and of those that it
+// is time to look at again. For how long that is says the version of the pack
+// that held when they agreed. It stops after patience and returns where to go
+// on; "" at the end.
+func (s Inbox) GiveUnused(ctx context.Context, rules *policy.Book, after string, patience time.Duration) (string, error) {
 	start := time.Now()
+	var (
+		in           spans
+		idle, review []int32
+	)
+	for _, span := range rules.Spans() {
+		in.add(span)
+		idle, review = append(idle, int32(span.Reminders.UnusedDays)), append(review, int32(span.Reminders.ReviewDays))
+	}
 	for {
 		err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
-			return c.QueryRow(ctx, sqlGiveUnused, after, noticePage, inbox.UnusedDays).Scan(&after)
+			return c.QueryRow(ctx, sqlGiveUnused, after, noticePage, in.since, in.until, idle, review).Scan(&after)
 		})
 		if err != nil {
 			return "", fmt.Errorf("give notices of unused sharing: %w", err)

@@ -17,6 +17,7 @@ import (
 
 	"github.com/headgate/headgate/consent/inbox"
 	"github.com/headgate/headgate/consent/notice"
+	"github.com/headgate/headgate/consent/policy"
 	"github.com/headgate/headgate/fdx"
 )
 
@@ -106,6 +107,8 @@ type JobsConfig struct {
 	Deliver func(context.Context, notice.Key) (again time.Duration, err error)
 	// Mail sends a mail to a person; see mail.Courier.Work. nil makes no mail.
 	Mail func(context.Context, inbox.MailID) (again time.Duration, err error)
+	// Rules say when people are told of what is due by time. Required.
+	Rules *policy.Book
 	// Workers is how many jobs of each queue run at a time. Required.
 	Workers int
 	// Grace is for how long jobs may go on after RunJobs was told to end.
@@ -118,8 +121,8 @@ type JobsConfig struct {
 // waits for it. It should have a DB of its own, so that it takes no connection
 // from those who wait; a few connections serve many workers.
 func (db *DB) RunJobs(ctx context.Context, c JobsConfig) error {
-	if c.Deliver == nil || c.Workers < 1 || c.Log == nil {
-		return errors.New("postgres: jobs need Deliver, Workers and Log")
+	if c.Deliver == nil || c.Rules == nil || c.Workers < 1 || c.Log == nil {
+		return errors.New("postgres: jobs need Deliver, Rules, Workers and Log")
 	}
 	for {
 		client, err := db.newWorkers(c)
@@ -154,7 +157,7 @@ func (db *DB) newWorkers(c JobsConfig) (*river.Client[pgx.Tx], error) {
 	river.AddWorker(workers, river.WorkFunc(func(ctx context.Context, _ *river.Job[upkeepJob]) error {
 		return db.Notices().Upkeep(ctx)
 	}))
-	db.addNoticeWorkers(workers, c.Mail)
+	db.addNoticeWorkers(workers, c.Rules, c.Mail)
 	client, err := river.NewClient(quiet{riverpgxv5.New(db.pool)}, &river.Config{
 		Logger: c.Log, Workers: workers, Queues: map[string]river.QueueConfig{river.QueueDefault: {MaxWorkers: c.Workers}, noticesQueue: {MaxWorkers: c.Workers}},
 		PollOnly: true, FetchCooldown: pollEvery / 5, FetchPollInterval: pollEvery,

@@ -608,11 +608,11 @@ func TestRunJobs(t *testing.T) {
 	db := openDB(t)
 	s := subscribe(t, db, consenttest.Recipient, revokedTopic)
 	ctx, stop := context.WithCancel(context.Background())
-	worked, ended := make(chan notice.Key), make(chan error, 1)
+	worked, ended, rules := make(chan notice.Key), make(chan error, 1), usual(t)
 	calls := 0
 	go func() {
 		ended <- db.RunJobs(ctx, JobsConfig{
-			Workers: 1, Grace: time.Second, Log: slog.New(slog.DiscardHandler),
+			Rules: rules, Workers: 1, Grace: time.Second, Log: slog.New(slog.DiscardHandler),
 			Deliver: func(ctx context.Context, k notice.Key) (time.Duration, error) {
 				calls++ // one worker
 				worked <- k

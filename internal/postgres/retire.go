@@ -19,6 +19,9 @@ const sqlUnbounded = `SELECT set_config('statement_timeout', '0', false)`
 const sqlRetirable = `
 SELECT name, from_id, until_id FROM access_partition WHERE until_id <= request_id_at($1) ORDER BY until_id`
 
+const sqlHoldPartition = `
+SELECT name, from_id, until_id FROM access_partition WHERE name = $1 FOR UPDATE SKIP LOCKED`
+
 const sqlUncovered = `
 SELECT count(r.request_id) AS records,
        count(r.request_id) FILTER (WHERE l.leaf_index IS NULL OR l.leaf_index >= $3) AS uncovered
@@ -38,15 +41,32 @@ const sqlForgetPartition = `DELETE FROM access_partition WHERE name = $1`
 // Each partition is a transaction of its own, which waits at most a second for
 // reads to let it. It needs the owner of the tables.
 func (db *DB) Retire(ctx context.Context, before time.Time, covered int64) (done []ledger.Retired, err error) {
+	err = db.retireMonths(ctx, before, func(ctx context.Context, tx pgx.Tx, r *ledger.Retired) error {
+		err := retire(ctx, tx, r, covered)
+		if err == nil {
+			done = append(done, *r)
+		}
+		return err
+	})
+	if err != nil {
+		return done, fmt.Errorf("retire: %w", err)
+	}
+	return done, nil
+}
+
+// retireMonths calls do, in a transaction of its own, for each partition that
+// ends before a time, oldest first, until one fails. One that somebody else is
+// at is passed over.
+func (db *DB) retireMonths(ctx context.Context, before time.Time, do func(context.Context, pgx.Tx, *ledger.Retired) error) error {
 	c, err := db.pool.Acquire(ctx)
 	if err != nil {
-		return nil, unavailable(err)
+		return unavailable(err)
 	}
 	// Counting a month takes longer than a call of a request may.
 	lone := c.Hijack()
 	defer lone.Close(context.WithoutCancel(ctx)) //nolint:errcheck // what was committed is committed
 	if _, err := lone.Exec(ctx, sqlUnbounded); err != nil {
-		return nil, fmt.Errorf("retire: %w", classify(err))
+		return classify(err)
 	}
 	type row struct {
 		Name    string   `db:"name"`
@@ -55,17 +75,23 @@ func (db *DB) Retire(ctx context.Context, before time.Time, covered int64) (done
 	}
 	parts, err := many[row](ctx, lone, sqlRetirable, before)
 	if err != nil {
-		return nil, fmt.Errorf("retire: %w", classify(err))
+		return classify(err)
 	}
 	for _, p := range parts {
 		r := ledger.Retired{Name: p.Name, From: p.FromID, Until: p.UntilID}
-		err := pgx.BeginFunc(ctx, lone, func(tx pgx.Tx) error { return retire(ctx, tx, &r, covered) })
+		err := pgx.BeginFunc(ctx, lone, func(tx pgx.Tx) error {
+			switch mine, err := many[row](ctx, tx, sqlHoldPartition, p.Name); {
+			case err != nil || len(mine) == 0:
+				return err
+			default:
+				return do(ctx, tx, &r)
+			}
+		})
 		if err != nil {
-			return done, fmt.Errorf("retire %s: %w", p.Name, classify(err))
+			return fmt.Errorf("%s: %w", p.Name, classify(owner(err)))
 		}
-		done = append(done, r)
 	}
-	return done, nil
+	return nil
 }
 
 func retire(ctx context.Context, tx pgx.Tx, r *ledger.Retired, covered int64) error {

@@ -2,9 +2,11 @@ package postgres
 
 import (
 	"context"
+	"errors"
 	"net/url"
 	"os"
 	"testing"
+	"time"
 
 	"github.com/headgate/headgate/internal/audit/ledger"
 	"github.com/headgate/headgate/resource"
@@ -51,6 +53,14 @@ func TestApplicationRole(t *testing.T) {
 	}
 	if _, _, err := ledger.ProveRecord(ctx, db.Ledger(), v, ledger.ID{}); err == nil {
 		t.Error("proved a record that is not there")
+	}
+
+	// What ended years ago goes without the right to delete it; months do not.
+	exec(t, owner, `UPDATE consent_grant SET created_at = clock_timestamp() - interval '20 years', expires_at = clock_timestamp() - interval '19 years',
+		status = 'EXPIRED', ended_at = clock_timestamp() - interval '19 years', ended_by = 'TIME' WHERE grant_id = $1`, string(g.ID))
+	done, err := db.Retain(ctx, usual(t), time.Now().AddDate(20, 0, 0), 2, false)
+	if done.Grants != 1 || len(done.Months) != 0 || !errors.Is(err, ErrOwner) {
+		t.Errorf("%+v, %v, want one grant and ErrOwner", done, err)
 	}
 
 	for _, sql := range []string{

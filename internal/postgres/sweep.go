@@ -138,6 +138,15 @@ DELETE FROM sign_in_attempt WHERE attempt_id IN (
     SELECT attempt_id FROM sign_in_attempt WHERE at <= statement_timestamp() - interval '30 days'
     ORDER BY at LIMIT $1 FOR UPDATE SKIP LOCKED)`
 
+// A subscription that was deleted is kept for as long as what was to be
+// delivered to it.
+const sqlPruneSubscriptions = `
+DELETE FROM notification_subscription WHERE subscription_id IN (
+    SELECT s.subscription_id FROM notification_subscription s
+    WHERE s.deleted_at <= statement_timestamp() - interval '31 days'
+      AND NOT EXISTS (SELECT d.sequence FROM notification_delivery d WHERE d.subscription_id = s.subscription_id)
+    ORDER BY s.deleted_at LIMIT $1 FOR UPDATE SKIP LOCKED)`
+
 // Swept counts what one Sweep did.
 type Swept struct {
 	Expired int64 // grants written down as EXPIRED
@@ -151,10 +160,11 @@ type Swept struct {
 // Sweep writes down that grants whose time is over are EXPIRED, with event and
 // notification, makes the partitions of the months to come, erases persons
 // whose wish is due, and deletes proofs, pushed requests, decisions, codes,
-// tokens, sessions, notifications, one-time codes, challenges and attempts to sign in that
-// are over. Each kind is a transaction of its own of at most limit rows. Any
+// tokens, sessions, notifications, deleted subscriptions, one-time codes,
+// challenges and attempts to sign in that are over. Each kind is a transaction
+// of its own of at most limit rows. Any
 // number of processes may sweep at once. Nothing depends on when or whether it
-// runs but disk space and the promptness of notices. Twenty round trips, one
+// runs but disk space and the promptness of notices. Twenty-one round trips, one
 // more when recipients are to be called, and one for each person who is erased.
 func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 	if limit < 1 {
@@ -187,7 +197,7 @@ func (db *DB) Sweep(ctx context.Context, limit int) (Swept, error) {
 	for _, sql := range []string{
 		sqlPruneProofs, sqlPrunePushed, sqlPruneAuthorizations, sqlPruneCodes,
 		sqlPruneAccess, sqlPruneClientAccess, sqlPruneRefresh, sqlPruneSessions, sqlPruneNotifications,
-		sqlPruneThrottle, sqlPruneOneTimeCodes, sqlPruneChallenges, sqlPruneSignIns,
+		sqlPruneThrottle, sqlPruneOneTimeCodes, sqlPruneChallenges, sqlPruneSignIns, sqlPruneSubscriptions,
 	} {
 		n, err := run(sql)
 		if err != nil {

@@ -130,6 +130,7 @@ type Process struct {
 	journal           *journal.Writer   // nil without journal_dir
 	journalDir        string
 	notify            func(context.Context) error // nil when this instance carries no notifications
+	rules             *policy.Book
 	log               *slog.Logger
 	watch             *telemetry.Telemetry
 	audit             *ledger.Keeper // nil without audit_key_file
@@ -228,6 +229,7 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 			return nil, fmt.Errorf("one_time_minutes: %w", err)
 		}
 	}
+	p.rules = rules
 	addresses, err := web.NewAddresses(c.TrustedProxies)
 	if err != nil {
 		return nil, fmt.Errorf("trusted_proxies: %w", err)
@@ -240,7 +242,7 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 		return nil, err
 	}
 	if c.Notify {
-		if err := p.carry(ctx, c, dsn, provider, pages); err != nil {
+		if err := p.carry(ctx, c, dsn, provider, pages, rules); err != nil {
 			return nil, err
 		}
 	}
@@ -341,7 +343,7 @@ func (p *Process) newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *conse
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Bank: elsewhere, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
 		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: p.watch.Watch(),
-		Rules: pageRules{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Teller: db.Inbox(), Erasures: db.Erasures(), Switch: db.Switch(), Shrinker: stop, Base: c.BrowserBase, MailLanguage: c.MailLanguage,
+		Rules: pageRules{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Teller: db.Inbox(), Exports: db.Exports(), Erasures: db.Erasures(), Switch: db.Switch(), Shrinker: stop, Base: c.BrowserBase, MailLanguage: c.MailLanguage,
 		Codes: codes, Devices: db.Sessions(), SignIns: db.SignIns(), Addresses: addresses,
 	})
 	return pages, sessions, err
@@ -589,6 +591,9 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 			_, err := p.db.Sweep(ctx, sweepLimit)
 			return err
 		})
+	})
+	kept.Go(func() {
+		p.every(house, retainEvery, "retention", "retention", func(ctx context.Context) error { return p.retain(ctx, p.rules) })
 	})
 	if p.journal != nil {
 		kept.Go(func() {

@@ -5,6 +5,7 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/cmd/internal/bank"
+	"github.com/headgate/headgate/consent/policy"
 	"github.com/headgate/headgate/consent/portal"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/outbox"
@@ -21,7 +22,7 @@ const (
 )
 
 // carry wires what carries notifications to recipients and notices to people.
-func (p *Process) carry(ctx context.Context, c Config, dsn string, b *bank.Bank, pages *portal.Portal) error {
+func (p *Process) carry(ctx context.Context, c Config, dsn string, b *bank.Bank, pages *portal.Portal, rules *policy.Book) error {
 	db, err := postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: notifyConns, Name: "authzd notify"})
 	if err != nil {
 		return err
@@ -44,7 +45,7 @@ func (p *Process) carry(ctx context.Context, c Config, dsn string, b *bank.Bank,
 		return err
 	}
 	p.notify = func(ctx context.Context) error {
-		return db.RunJobs(ctx, postgres.JobsConfig{Deliver: box.Work, Mail: courier, Workers: c.NotifyWorkers, Grace: c.LameDuck, Log: p.log})
+		return db.RunJobs(ctx, postgres.JobsConfig{Deliver: box.Work, Mail: courier, Rules: rules, Workers: c.NotifyWorkers, Grace: c.LameDuck, Log: p.log})
 	}
 	return nil
 }

@@ -20,7 +20,16 @@ func (p pageRules) PauseDays() int {
 }
 
 // RecordDays implements portal.Rules.
-func (p pageRules) RecordDays() int { return p.book.At(time.Now()).RecordDays }
+func (p pageRules) RecordDays(g consent.Grant) int { return p.book.Keep(g, time.Now()) }
+
+// UnusedDays implements portal.Rules.
+func (p pageRules) UnusedDays(g consent.Grant) int { return p.book.For(g).Reminders.UnusedDays }
+
+// Languages implements portal.Rules.
+func (p pageRules) Languages() (all []string, also string) {
+	d := p.book.At(time.Now()).Disclosure
+	return d.Languages, d.AlsoIn
+}
 
 // TakeOut implements portal.Rules.
 func (p pageRules) TakeOut() (accounts, data bool) {

@@ -210,7 +210,7 @@ func newConsents(rc resource.Config, db *postgres.DB, told consent.Cache, notice
 	return api.New(api.Config{
 		Public: rc.Public, Log: rc.Log, Hasher: rc.Hasher, Proofs: rc.Proofs, Nonces: rc.Nonces,
 		Certificates: rc.Certificates, Clients: bearer.Clients{Tokens: db.Tokens(), Guard: db.Guard()}, Grants: db.Grants(), Stop: stop, PageKeys: rc.PageKeys, InFlight: rc.Limits.InFlight,
-		Notices: notices, Watch: watch.Watch(),
+		Notices: notices, Erasures: db.Erasures(), Watch: watch.Watch(),
 	})
 }
 

@@ -145,6 +145,14 @@ func (t *Telemetry) Alarm(name string) {
 	}
 }
 
+// Retained counts consents and reads that were deleted because their time was
+// over.
+func (t *Telemetry) Retained(consents, reads int64) {
+	if t.metrics != nil {
+		t.metrics.Retained(consents, reads)
+	}
+}
+
 // Address is where the metrics are, such as 127.0.0.1:9464; empty when they
 // are off.
 func (t *Telemetry) Address() string {

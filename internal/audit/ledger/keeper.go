@@ -146,6 +146,30 @@ func (k *Keeper) Check(ctx context.Context) error {
 	return nil
 }
 
+// Covered returns the size of the largest tree whose checkpoint is outside, as
+// records may be retired that it covers; 0 when there is none. It is safe beside
+// Run.
+func (k *Keeper) Covered(ctx context.Context) (size int64, err error) {
+	for _, place := range k.c.Outside {
+		msg, err := place.Newest(ctx)
+		if err != nil {
+			return 0, fmt.Errorf("newest checkpoint in %s: %w", place, err)
+		}
+		if msg == nil {
+			continue
+		}
+		c, err := k.opens.Open(msg)
+		if err == nil {
+			err = k.covers(ctx, c)
+		}
+		if err != nil {
+			return 0, fmt.Errorf("newest checkpoint in %s: %w", place, err)
+		}
+		size = max(size, c.Size)
+	}
+	return size, nil
+}
+
 // covers reports whether the tree began as the checkpoint says.
 func (k *Keeper) covers(ctx context.Context, c Checkpoint) error {
 	head, err := k.c.Store.Head(ctx)
