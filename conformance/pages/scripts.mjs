@@ -34,10 +34,11 @@ export async function passkeys(v, judge) {
   await v.page.waitForSelector('#passkey_make')
   await look('passkey-make')
   await v.fill('passkey_name', 'Red phone')
+  check(faults, !await v.page.locator('#passkey_failed').isVisible(), 'it failed before anybody tried')
   // Who gives up can try again.
   await device.verifies(false)
   await v.press('passkey_make')
-  await v.page.waitForSelector('#passkey_failed:not([hidden])')
+  await v.page.waitForSelector('#passkey_failed', { state: 'visible' })
   await look('passkey-failed', { again: true })
   await device.verifies(true)
   await v.press('passkey_make')
