@@ -20,6 +20,7 @@ type keysCmd struct {
 	New    keysNewCmd    `cmd:"" help:"Make every key file of a new deployment; files that exist are kept."`
 	List   keysListCmd   `cmd:"" help:"List the signing keys of a file, and what comes next for each."`
 	Rotate keysRotateCmd `cmd:"" help:"Make the next signing key the current one, once every verifier knows it."`
+	Public keysPublicCmd `cmd:"" help:"Print the public halves of the signing keys of a file, as a JWK Set for whoever verifies."`
 	Retire keysRetireCmd `cmd:"" help:"Emergency: take a signing key out of use at once, because its private half may be known."`
 }
 
@@ -42,6 +43,29 @@ func (c keysNewCmd) run(out io.Writer) error {
 		fmt.Fprintln(out, path)
 	}
 	return nil
+}
+
+type keysPublicCmd struct {
+	File string   `arg:"" help:"File of signing keys." type:"path"`
+	Make bool     `help:"Make the file first, with new keys; one that exists is an error."`
+	Alg  []string `help:"What the new keys are for: ES256, PS256 or both." default:"ES256" enum:"ES256,PS256"`
+}
+
+// Run prints a JWK Set (RFC 7517 section 5).
+func (c keysPublicCmd) Run() error { return c.run(os.Stdout) }
+
+func (c keysPublicCmd) run(out io.Writer) error {
+	if c.Make {
+		if err := certs.GenerateSigningKeys(c.File, c.Alg...); err != nil {
+			return err
+		}
+	}
+	keys, err := certs.LoadSigningKeys(c.File)
+	if err != nil {
+		return err
+	}
+	_, err = fmt.Fprintf(out, "%s\n", keys.Public())
+	return err
 }
 
 // keyTimes are the settings that the tool and the servers must agree on.

@@ -4,6 +4,8 @@ import (
 	"bytes"
 	"encoding/json"
 	"errors"
+	"io"
+	"io/fs"
 	"os"
 	"path/filepath"
 	"strings"
@@ -164,5 +166,26 @@ func TestKeysRetire(t *testing.T) {
 	out.Reset()
 	if err := retire.run(t.Context(), strings.NewReader(""), &out, time.Now); err != nil || !strings.Contains(out.String(), "nothing stops verifying") {
 		t.Errorf("a next key: %s, %v", &out, err)
+	}
+}
+
+func TestKeysForAProviderToRegister(t *testing.T) {
+	t.Parallel()
+	file := filepath.Join(t.TempDir(), "keys.json")
+	var out bytes.Buffer
+	c := keysPublicCmd{File: file, Make: true, Alg: []string{"ES256", "PS256"}}
+	if err := c.run(&out); err != nil {
+		t.Fatal(err)
+	}
+	if s := out.String(); !strings.Contains(s, `"kid"`) || !strings.Contains(s, "PS256") || strings.Contains(s, `"d"`) {
+		t.Errorf("printed %s", s)
+	}
+	if err := c.run(io.Discard); !errors.Is(err, fs.ErrExist) {
+		t.Errorf("made a second time: %v", err)
+	}
+	c.Make = false
+	var again bytes.Buffer
+	if err := c.run(&again); err != nil || again.String() != out.String() {
+		t.Errorf("%v; printed %s", err, again.String())
 	}
 }

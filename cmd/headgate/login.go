@@ -9,6 +9,7 @@ import (
 	"io"
 	"os"
 	"strings"
+	"time"
 	"unicode/utf8"
 
 	"github.com/headgate/headgate/consent"
@@ -20,7 +21,9 @@ type loginCmd struct {
 	Add    loginAddCmd    `cmd:"" help:"Let a person sign in; the password is read from standard input."`
 	Passwd loginPasswdCmd `cmd:"" help:"Replace a person's password; it is read from standard input."`
 	List   loginListCmd   `cmd:"" help:"List who can sign in."`
-	Remove loginRemoveCmd `cmd:"" help:"Take a person's username and password away."`
+	Remove loginRemoveCmd `cmd:"" help:"Take a person's username and password away, and their passkeys with the last username."`
+
+	Passkeys loginPasskeysCmd `cmd:"" help:"List a person's passkeys, or remove one; the person is told."`
 }
 
 // loginInWords says what the known outcomes mean to an operator.
@@ -122,7 +125,7 @@ func (c loginListCmd) Run(ctx context.Context) error {
 		return json.NewEncoder(os.Stdout).Encode(all)
 	}
 	for _, a := range all {
-		fmt.Printf("%-32q %-32q %s\n", a.Username, a.Consumer, a.ChangedAt.UTC().Format("2006-01-02"))
+		fmt.Printf("%-32q %-32q %s  passkeys: %d\n", a.Username, a.Consumer, a.ChangedAt.UTC().Format("2006-01-02"), a.Passkeys)
 	}
 	return nil
 }
@@ -141,4 +144,41 @@ func (c loginRemoveCmd) Run(ctx context.Context) error {
 	}
 	defer db.Close()
 	return loginInWords(db.SignIns().RemoveLogin(ctx, c.Username))
+}
+
+type loginPasskeysCmd struct {
+	target
+	Person string `arg:"" help:"The person's id at the bank, as 'headgate login list' prints it."`
+	Remove string `help:"Id of the passkey to remove, as this command prints it."`
+}
+
+// Run lists passkeys without what could be used to make one.
+func (c loginPasskeysCmd) Run(ctx context.Context) error {
+	db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	who := consent.ConsumerID(c.Person)
+	if c.Remove != "" {
+		err := db.Passkeys().RemovePasskey(ctx, who, login.PasskeyID(c.Remove), login.SignIn{
+			Event: login.PasskeyRemoved, Consumer: who, At: time.Now(), Method: login.Passkey,
+		})
+		if errors.Is(err, consent.ErrNotFound) {
+			return errors.New("the person has no such passkey")
+		}
+		return err
+	}
+	all, err := db.Passkeys().PasskeysOf(ctx, who)
+	if err != nil {
+		return err
+	}
+	for _, k := range all {
+		used := "never used"
+		if !k.UsedAt.IsZero() {
+			used = "used " + k.UsedAt.Format("2006-01-02")
+		}
+		fmt.Printf("%s  %q  made %s  %s\n", k.ID, k.Name, k.CreatedAt.Format("2006-01-02"), used)
+	}
+	return nil
 }

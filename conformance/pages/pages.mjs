@@ -74,5 +74,8 @@ export const pages = [
   ['check-too-soon', (v) => v.press('step_up_resend')],
   ['checked', async (v) => { await v.code(); await v.press('step_up_continue'); await v.back('code'); await v.again() }],
   ['sign-ins', (v) => v.open('/portal/signin')],
+  ['passkey-add', (v) => v.follow('#passkey_add')],
+  ['passkey-add-wrong', async (v) => { await v.fill('code', '000'); await v.press('passkey_continue') }],
+  ['passkey-add-checked', async (v) => { await v.code(); await v.press('passkey_continue') }],
   ['unknown-request', (v) => v.goto(v.app.opens('urn:ietf:params:oauth:request_uri:nobody'))],
 ]

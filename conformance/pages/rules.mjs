@@ -30,8 +30,8 @@ export function inside() {
   }
   if (document.querySelectorAll('h1').length !== 1) faults.push('there is not exactly one h1')
   if (!document.documentElement.lang) faults.push('the page names no language')
-  // A script may say that somebody is there still; the access history is loaded anew by another.
-  const live = (e) => (document.getElementById('idle') || location.pathname === '/portal/history') && e.matches('script[src^="/static/"][defer]:empty')
+  // A script may say that somebody is there still; the access history is loaded anew by another, and one asks for a passkey.
+  const live = (e) => (document.getElementById('idle') || document.querySelector('[data-passkey]') || location.pathname === '/portal/history') && e.matches('script[src^="/static/"][defer]:empty')
   for (const e of document.querySelectorAll('script, style, [style], iframe, object, embed, base')) if (!live(e)) faults.push(`${name(e)} has no place on a page`)
   for (const e of document.querySelectorAll('*')) for (const a of e.attributes) if (/^on/i.test(a.name)) faults.push(`${name(e)} has ${a.name}`)
   if ([...document.scripts].some((e) => !live(e))) faults.push('there is a script')
@@ -80,13 +80,15 @@ export const still = 0.001
 // most is what a page may weigh with everything it loads, in bytes.
 export const most = 60 * 1024
 
-// load judges the requests of one load, as {url, kind, bytes}.
-export function load(requests, origin) {
+// load judges the requests of one load, as {url, kind, bytes}; scripts says that
+// those of the page run.
+export function load(requests, origin, scripts = false) {
   const faults = []
   for (const r of requests) if (!r.url.startsWith('data:') && new URL(r.url).origin !== origin) faults.push(`asks elsewhere: ${new URL(r.url).origin}`)
   const styles = requests.filter((r) => r.kind === 'stylesheet').length
   if (styles !== 1) faults.push(`${styles} requests for style`)
-  if (requests.some((r) => !['document', 'stylesheet', 'image', 'other'].includes(r.kind))) faults.push(`loads ${requests.map((r) => r.kind)}`)
+  const kinds = ['document', 'stylesheet', 'image', 'other', ...(scripts ? ['script', 'fetch'] : [])]
+  if (requests.some((r) => !kinds.includes(r.kind))) faults.push(`loads ${requests.map((r) => r.kind)}`)
   const bytes = requests.reduce((all, r) => all + r.bytes, 0)
   if (bytes > most) faults.push(`weighs ${bytes} bytes`)
   return faults

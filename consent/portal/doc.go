@@ -50,14 +50,18 @@
 // change_keep, change_confirm; changed on the page of the app afterwards.
 // preferences_saved, preferences_back. Of sign-ins: session_current,
 // session_end_<n> (the nth session that can be ended, from 1),
-// sessions_end_others.
+// sessions_end_others. Of passkeys: passkey_use where one is taken, passkey_failed;
+// passkey_<n>, passkey_name_<n>, passkey_save_<n>, passkey_remove_<n> (the nth
+// of a person, from 1), passkey_add; passkey_continue, passkey_resend,
+// passkey_make, passkey_name, passkey_back, passkeys_full where one is added.
 //
 // The page of an app links its reads as /portal/history?app={client id} and is
 // itself linked as /portal/grants/{id}; /portal/grants/{id}/hold is where
 // anything that a person does not recognise leads.
 //
 // Pages need no script. The newest page of the access history has one, which
-// loads the page again when something is added to it. Words follow the copy
+// loads the page again when something is added to it, and pages that take a
+// passkey one that asks the browser for it. Words follow the copy
 // rules that copy_test.go checks.
 //
 // Specs: FDX User Experience Guidelines v3 (order and labels of a consent

@@ -24,6 +24,7 @@ import (
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/internal/login/logintest"
+	"github.com/headgate/headgate/internal/passkey"
 	"github.com/headgate/headgate/internal/ui"
 	"github.com/headgate/headgate/internal/web"
 )
@@ -81,6 +82,7 @@ type world struct {
 	elsewhere  *elsewhere                                 // nil for the built-in sign-in
 	codePost   []login.Message                            // codes on their way, oldest first
 	switched   map[consent.ConsumerID][]consent.Switching // oldest first
+	keys       logintest.PasskeyMemory
 }
 
 type storedSession struct {
@@ -168,8 +170,15 @@ func newWorldAt(t *testing.T, at *elsewhere, brand ...ui.Brand) *world {
 	if err != nil {
 		t.Fatal(err)
 	}
+	keys, err := passkey.New(passkey.Config{
+		Base: passkeyBase, Bank: bankName, Store: &w.keys, Throttle: w.codes, Journal: w.codes, Teller: (*post)(w), Secret: []byte(strings.Repeat("s", 32)), Now: w.clock,
+	})
+	if err != nil {
+		t.Fatal(err)
+	}
 	w.portal, err = New(w.config(Config{
-		Codes: codes, Devices: w, SignIns: w,
+		Passkeys: keys,
+		Codes:    codes, Devices: w, SignIns: w,
 		UI: u, Sessions: w.sessions, Login: w, Authorizations: w, Recipients: w, Accounts: w,
 		Grants: w, Stopper: w, Rests: w, Answers: w, Reads: w, Uses: w, Receipts: w.desk(), Now: w.clock,
 		Rules: w, Told: w, Inbox: (*post)(w), Teller: (*post)(w), Erasures: (*wishes)(w), Shrinker: w, Switch: w, Base: "https://bank.example",
@@ -487,7 +496,13 @@ func (w *world) endSessions(who consent.ConsumerID, ends func(string) bool) erro
 }
 
 func (w *world) SignIns(ctx context.Context, who consent.ConsumerID, limit int) ([]login.SignIn, error) {
-	return w.codes.SignIns(ctx, who, limit)
+	list, err := w.codes.SignIns(ctx, who, limit)
+	for _, n := range w.keys.Notes() {
+		if n.Consumer == who {
+			list = append([]login.SignIn{n}, list...)
+		}
+	}
+	return list, err
 }
 
 func (w *world) DeleteCtx(_ context.Context, token string) error {

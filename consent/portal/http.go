@@ -87,6 +87,9 @@ func (p *Portal) Handler() (http.Handler, error) {
 	p.eraseRoutes(e)
 	p.changeRoutes(e)
 	p.switchRoutes(e)
+	if p.c.Passkeys != nil {
+		p.passkeyRoutes(e)
+	}
 	if p.c.Inbox != nil {
 		e.GET(noticesPath, p.signedIn(p.getNotices))
 		e.POST(noticesPath, p.signedIn(p.postNotices))

@@ -202,6 +202,12 @@ func (p *Portal) show(j *journey, status int, template, title string, v any) {
 		return
 	}
 	p.idle(j, &f)
+	switch v := v.(type) {
+	case loginPage:
+		p.passkeyOn(&f, v.Passkey)
+	case stepUpPage:
+		p.passkeyOn(&f, v.Passkey)
+	}
 	if err := p.pages.Render(j.Writer, status, template, f, v); err != nil {
 		p.down(j, err)
 	}
@@ -217,8 +223,10 @@ type loginPage struct {
 	Who      []string // who the app is, and that the bank knows it
 	// Leave is the address that leads to a sign-in elsewhere; empty for the
 	// built-in one.
-	Leave  string
-	Portal bool // the sign-in of the portal, without a journey around it
+	Leave string
+	// Passkey is the address of what a passkey is asked by; empty for none.
+	Passkey string
+	Portal  bool // the sign-in of the portal, without a journey around it
 }
 
 func (p *Portal) getLogin(j *journey) {
@@ -239,6 +247,9 @@ func (p *Portal) showLogin(j *journey, status int, username, fault, notice strin
 	v.Fault, v.Field, v.Notice = fault, "username", notice
 	if p.c.Bank != nil {
 		v.Leave, v.Field = j.bankPath(), "login_submit"
+	}
+	if p.c.Passkeys != nil {
+		v.Passkey = j.passkeyPath()
 	}
 	p.show(j, status, "login", faulty(j.t, v.Title, fault), v)
 }
@@ -262,6 +273,10 @@ func (p *Portal) postLogin(j *journey, form url.Values) {
 	}
 	if p.c.Bank != nil {
 		p.failed(j.Writer, j.Request, badForm, errors.New("nobody signs in here"))
+		return
+	}
+	if form.Get("action") == "passkey" && p.c.Passkeys != nil {
+		p.loginByPasskey(j, form.Get("passkey"))
 		return
 	}
 	who, err := p.c.Login.Authenticate(ctx, p.attempt(j.Request, form))

@@ -82,18 +82,23 @@ func (p *Portal) getPortalLogin(g *gin.Context) {
 		see(g, homePath)
 		return
 	}
-	p.showPortalLogin(g, http.StatusOK, "", refusedBefore(g.Request, p.text(g.Request, nil)))
+	p.showPortalLogin(g, http.StatusOK, "", refusedBefore(g.Request, p.text(g.Request, nil)), "")
 }
 
-func (p *Portal) showPortalLogin(g *gin.Context, status int, username, fault string) {
+func (p *Portal) showPortalLogin(g *gin.Context, status int, username, fault, notice string) {
 	t := p.text(g.Request, nil)
 	v := loginPage{Title: t.T("login.title", "Bank", p.c.UI.Bank()), Username: username, Portal: true}
 	v.page, v.Action = page{text: t}, loginPath
-	v.Fault, v.Field = fault, "username"
+	v.Fault, v.Field, v.Notice = fault, "username", notice
 	if p.c.Bank != nil {
 		v.Leave, v.Field = portalBank, "login_submit"
 	}
-	if err := p.pages.Render(g.Writer, status, "login", p.frame(t, faulty(t, v.Title, fault)), v); err != nil {
+	f := p.frame(t, faulty(t, v.Title, fault))
+	if p.c.Passkeys != nil {
+		v.Passkey = portalPasskeyPath
+		p.passkeyOn(&f, v.Passkey)
+	}
+	if err := p.pages.Render(g.Writer, status, "login", f, v); err != nil {
 		p.failed(g.Writer, g.Request, unavailable, err)
 	}
 }
@@ -108,7 +113,14 @@ func (p *Portal) postPortalLogin(g *gin.Context) {
 		return
 	}
 	ctx, t := g.Request.Context(), p.text(g.Request, nil)
-	who, err := p.c.Login.Authenticate(ctx, p.attempt(g.Request, form))
+	var who consent.ConsumerID
+	var err error
+	byPasskey := form.Get("action") == "passkey" && p.c.Passkeys != nil
+	if byPasskey {
+		who, err = p.c.Passkeys.SignIn(ctx, p.c.Sessions.Browser(ctx), passkeyToPortal, form.Get("passkey"), p.c.Addresses.Of(g.Request))
+	} else {
+		who, err = p.c.Login.Authenticate(ctx, p.attempt(g.Request, form))
+	}
 	if err == nil {
 		err = p.c.Sessions.SignIn(ctx, string(who), p.c.Now())
 	}
@@ -116,8 +128,11 @@ func (p *Portal) postPortalLogin(g *gin.Context) {
 		see(g, homePath)
 		return
 	}
-	if status, fault, ok := loginFault(t, err, g.Writer.Header()); ok {
-		p.showPortalLogin(g, status, plain(form.Get("username"), 256), fault)
+	if status, words, ok := passkeyFault(t, err, g.Writer.Header()); ok && byPasskey {
+		p.showPortalLogin(g, status, "", "", words)
+		return
+	} else if ok {
+		p.showPortalLogin(g, status, plain(form.Get("username"), 256), words, "")
 		return
 	}
 	pr := unavailable

@@ -17,6 +17,7 @@ import (
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/inbox"
 	"github.com/headgate/headgate/internal/audit"
+	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/internal/web"
 )
 
@@ -57,6 +58,9 @@ func (p *Portal) recordParts() []recordPart {
 	if p.c.Inbox != nil {
 		parts = append(parts, partNotices)
 	}
+	if p.c.Passkeys != nil {
+		parts = append(parts, partPasskeys)
+	}
 	return parts
 }
 
@@ -80,6 +84,8 @@ func recordWords(t *text, bank string, part recordPart) string {
 		return t.T("record.receipts", "Bank", bank)
 	case partHistory:
 		return t.T("record.history")
+	case partPasskeys:
+		return t.T("record.passkeys")
 	default:
 		return t.T("record.notices")
 	}
@@ -309,6 +315,19 @@ func (p *Portal) recordItems(v *visit, k known, part recordPart, limit int, item
 			}
 			after = notices[len(notices)-1].Place()
 		}
+	case partPasskeys:
+		all, err := p.c.Passkeys.Of(ctx, v.who)
+		if err != nil {
+			return err
+		}
+		for _, r := range all {
+			if r.Consumer != v.who {
+				continue
+			}
+			if err := put(recordPasskey{plain(r.Name, login.MaxPasskeyName), r.CreatedAt.UTC(), when(r.UsedAt)}); err != nil {
+				return err
+			}
+		}
 	}
 	return nil
 }
@@ -407,5 +426,11 @@ func (p *Portal) printed(t *text, k known, s *printSection, x any) {
 		s.Others = append(s.Others, row)
 	case recordNotice:
 		s.Others = append(s.Others, printRow{Time: t.Moment(x.Time), Title: x.Title, Text: x.Text})
+	case recordPasskey:
+		row := printRow{Time: t.Moment(x.Created), Title: x.Name, Text: t.T("passkey.unused")}
+		if x.Used != nil {
+			row.Text = t.T("passkey.used", "Date", t.Moment(*x.Used))
+		}
+		s.Others = append(s.Others, row)
 	}
 }

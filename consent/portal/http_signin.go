@@ -44,6 +44,10 @@ type signInPage struct {
 	Sessions    []sessionRow
 	Others      int // besides this one
 	Attempts    []attemptRow
+	// CanAdd: there are passkeys here.
+	CanAdd       bool
+	Passkeys     []passkeyRow
+	PasskeysMark string
 }
 
 // sessionRow is one place where somebody is signed in.
@@ -61,7 +65,15 @@ type attemptRow struct {
 // signInsMark names the form of the page.
 const signInsMark = "sign-ins"
 
-func (p *Portal) getSignIns(v *visit) { p.showSignIns(v, http.StatusOK, "") }
+func (p *Portal) getSignIns(v *visit) {
+	said := ""
+	if q := v.Request.URL.Query(); q.Has("added") {
+		said = v.t.T("passkey.added")
+	} else if q.Has("removed") {
+		said = v.t.T("passkey.removed")
+	}
+	p.showSignIns(v, http.StatusOK, said)
+}
 
 func (p *Portal) showSignIns(v *visit, status int, notice string) {
 	ctx := v.Request.Context()
@@ -77,6 +89,14 @@ func (p *Portal) showSignIns(v *visit, status int, notice string) {
 	}
 	data := signInPage{
 		page: page{text: v.t, Notice: notice}, Title: v.t.T("signin.title"), Mark: p.c.Sessions.Mark(ctx, signInsMark),
+	}
+	if data.CanAdd = p.c.Passkeys != nil; data.CanAdd {
+		all, err := p.c.Passkeys.Of(ctx, v.who)
+		if err != nil {
+			p.away(v, fmt.Errorf("list passkeys: %w", err))
+			return
+		}
+		data.Passkeys, data.PasskeysMark = passkeyRows(v.t, all, v.who), p.c.Sessions.Mark(ctx, passkeysMark)
 	}
 	current := p.c.Sessions.ID(ctx)
 	for _, s := range sessions {
@@ -100,8 +120,17 @@ func (p *Portal) showSignIns(v *visit, status int, notice string) {
 			continue
 		}
 		row := attemptRow{At: v.t.Moment(a.At), Result: v.t.T("signin.ok"), Tone: "good", Method: v.t.T("method." + string(a.Method)), Network: v.t.T("signin.unknown_place")}
-		if a.Refused {
+		switch {
+		case a.Event == login.PasskeyCopied:
+			row.Result, row.Tone = v.t.T("signin.copied"), "bad"
+		case a.Refused:
 			row.Result, row.Tone = v.t.T("signin.refused"), "bad"
+		case a.Event == login.PasskeyAdded:
+			row.Result = v.t.T("signin.added")
+		case a.Event == login.PasskeyRemoved:
+			row.Result = v.t.T("signin.removed")
+		case a.Event == login.Proved:
+			row.Result = v.t.T("signin.proved")
 		}
 		if a.Network.IsValid() {
 			row.Network = a.Network.String()

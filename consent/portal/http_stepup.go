@@ -3,10 +3,8 @@ package portal
 import (
 	"errors"
 	"fmt"
-	"math"
 	"net/http"
 	"net/url"
-	"strconv"
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/login"
@@ -24,13 +22,16 @@ type stepUpPage struct {
 	// Leave is the address that leads to where the proof is given; empty for a
 	// code.
 	Leave string
+	// Passkey is the address of what a passkey is asked by; empty for somebody
+	// who has none.
+	Passkey string
 }
 
 // purpose names what a code is for: this decision and no other.
 func (j *journey) purpose() string { return "share " + string(j.a.ID) }
 
 // getStepUp sends a code, unless one is on its way: loading the page again
-// sends no other.
+// sends no other. Whoever has a passkey is asked for that first.
 func (p *Portal) getStepUp(j *journey) {
 	if !p.onPage(j, consent.StepStepUp) {
 		return
@@ -44,7 +45,7 @@ func (p *Portal) getStepUp(j *journey) {
 		p.down(j, fmt.Errorf("find code: %w", err))
 		return
 	}
-	if reference == "" {
+	if reference == "" && !p.hasPasskey(j.Request.Context(), j.a.Consumer) {
 		p.sendCode(j, "")
 		return
 	}
@@ -65,13 +66,7 @@ func (p *Portal) sendCode(j *journey, saying string) {
 			p.down(j, fmt.Errorf("find code: %w", err))
 			return
 		}
-		seconds := int(math.Ceil(wait.For.Seconds()))
-		j.Header("Retry-After", strconv.Itoa(seconds))
-		fault := j.t.T("stepup.soon", "Count", seconds)
-		if seconds > 90 {
-			fault = j.t.T("stepup.wait", "Count", int(math.Ceil(wait.For.Minutes())))
-		}
-		p.showStepUp(j, http.StatusTooManyRequests, reference, fault, "")
+		p.showStepUp(j, http.StatusTooManyRequests, reference, codeWait(j.t, wait, j.Writer.Header()), "")
 	default:
 		p.down(j, fmt.Errorf("send code: %w", err))
 	}
@@ -88,6 +83,8 @@ func (p *Portal) showStepUp(j *journey, status int, reference, fault, notice str
 	v.Fault, v.Field, v.Notice = fault, "code", notice
 	if p.stepsUpAtBank() {
 		v.Leave, v.Field = j.bankPath(), "step_up_continue"
+	} else if p.hasPasskey(j.Request.Context(), j.a.Consumer) {
+		v.Passkey = j.passkeyPath()
 	}
 	p.show(j, status, "step-up", faulty(j.t, v.Title, fault), v)
 }
@@ -125,6 +122,12 @@ func (p *Portal) postStepUp(j *journey, form url.Values) {
 		p.showStepUp(j, http.StatusOK, reference, "", j.t.T("idle.more"))
 	case "code":
 		p.enterCode(j, form.Get("code"))
+	case "passkey":
+		if p.c.Passkeys == nil {
+			p.failed(j.Writer, j.Request, badForm, errors.New("there are no passkeys"))
+			return
+		}
+		p.proveByPasskey(j, form.Get("passkey"))
 	default:
 		p.failed(j.Writer, j.Request, badForm, errors.New("unknown action"))
 	}

@@ -147,7 +147,7 @@ func TestTimeInThePortal(t *testing.T) {
 	}
 	w.wait(15 * time.Minute)
 	p.on(p.press(page, "idle_stay"), http.StatusOK, "/portal/login")
-	if page = p.open("/portal/login"); page.Has("idle") || strings.Contains(string(page.Body), "<script") {
+	if page = p.open("/portal/login"); page.Has("idle") || strings.Contains(string(page.Body), w.portal.idleScript) {
 		t.Error("a warning where nothing can run out")
 	}
 }

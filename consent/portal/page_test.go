@@ -30,9 +30,10 @@ func sound(t *testing.T, page *browser.Page) {
 	t.Helper()
 	body := string(page.Body)
 	// Where time can run out there is one script that says so, and the newest
-	// page of the history has one more; both from files of ours.
+	// page of the history and one that offers a passkey have one more; all from
+	// files of ours.
 	scripts, want := len(live.FindAllString(body, -1)), 0
-	for _, id := range []string{"idle", "history_live"} {
+	for _, id := range []string{"idle", "history_live", "passkey_use", "passkey_make"} {
 		if page.Has(id) {
 			want++
 		}
@@ -150,6 +151,10 @@ func TestEveryPageInEveryLanguage(t *testing.T) {
 			add(p.open(accessPath(w.reads[0].RequestID)))
 			add(p.open(accessPath(w.reads[1].RequestID)))
 			add(p.open("/portal/signin"))
+			add(p.press(p.open("/portal/signin"), "passkey_add"))
+			if !add(p.codeFor(p.open("/portal/passkeys/add"))).Has("passkey_make") {
+				t.Error("no passkey is offered")
+			}
 			add(p.open(grantPath(g.ID)))
 			page = add(p.open(grantPath(g.ID) + "/stop"))
 			add(p.press(page, "stop_confirm"))

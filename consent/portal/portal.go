@@ -43,6 +43,9 @@ type Sessions interface {
 	Still(ctx context.Context) (bool, error)
 	// Consumer returns who is signed in and since when; false when nobody is.
 	Consumer(ctx context.Context) (string, time.Time, bool)
+	// Browser returns the value that Bound returns, and makes it when there is
+	// none.
+	Browser(ctx context.Context) string
 	// ID returns what names this sign-in in the list of a person's sessions;
 	// "" when nobody is signed in.
 	ID(ctx context.Context) string
@@ -114,10 +117,12 @@ type Config struct {
 	Sessions Sessions
 	// Login is the built-in sign-in, and Bank one at a place of the bank's
 	// own, which takes its place. One of them is required.
-	Login          Login
-	Bank           BankLogin
-	Codes          Codes
-	Devices        Devices
+	Login   Login
+	Bank    BankLogin
+	Codes   Codes
+	Devices Devices
+	// Passkeys are those of the built-in sign-in; nil offers none.
+	Passkeys       Passkeys
 	SignIns        SignIns
 	Authorizations Authorizations
 	Recipients     consent.Recipients
@@ -172,7 +177,7 @@ type Portal struct {
 	streams   *streams
 	// The addresses of what the history has of its own.
 	historyStyle, historyScript string
-	idleScript                  string
+	idleScript, passkeyScript   string
 }
 
 // New returns a Portal. It does no I/O.
@@ -182,6 +187,9 @@ func New(c Config) (*Portal, error) {
 		c.Accounts == nil || c.Grants == nil || c.Stopper == nil || c.Rests == nil || c.Answers == nil ||
 		c.Reads == nil || c.Uses == nil || c.Receipts == nil || c.Log == nil {
 		return nil, errors.New("portal: a required field of Config is missing")
+	}
+	if c.Bank != nil {
+		c.Passkeys = nil // people prove who they are elsewhere
 	}
 	if c.Now == nil {
 		c.Now = time.Now
@@ -209,6 +217,9 @@ func New(c Config) (*Portal, error) {
 	}
 	p := &Portal{c: c, catalogue: texts, pages: pages, streams: newStreams()}
 	if p.idleScript, err = c.UI.Add("js", idleJS); err != nil {
+		return nil, err
+	}
+	if p.passkeyScript, err = c.UI.Add("js", passkeyJS); err != nil {
 		return nil, err
 	}
 	if p.historyStyle, p.historyScript, err = historyFiles(c.UI); err != nil {

@@ -28,6 +28,7 @@ const (
 	partReceipts recordPart = "receipts"
 	partHistory  recordPart = "history"
 	partNotices  recordPart = "notices"
+	partPasskeys recordPart = "passkeys"
 )
 
 // recordGrant is a grant as a file holds it. Names and order are a contract
@@ -89,6 +90,13 @@ type recordNotice struct {
 	Read  bool      `json:"read"`
 }
 
+// recordPasskey is a passkey as people see it.
+type recordPasskey struct {
+	Name    string     `json:"name"`
+	Created time.Time  `json:"created"`
+	Used    *time.Time `json:"used"` // the last time; null when never
+}
+
 // when returns nil for no time.
 func when(at time.Time) *time.Time {
 	if at.IsZero() {
@@ -147,7 +155,7 @@ type recordFile interface {
 	// part begins a part; the one before is over.
 	part(recordPart) error
 	// item writes one item of the part: a recordGrant, a recordReceipt, an
-	// exported or a recordNotice.
+	// exported, a recordNotice or a recordPasskey.
 	item(any) error
 	// end writes what comes after the parts.
 	end() error
@@ -233,6 +241,7 @@ var recordColumns = map[recordPart][]string{
 	partReceipts: {"number", "code", "time", "event", "app", "jws"},
 	partHistory:  csvColumns,
 	partNotices:  {"time", "kind", "app", "title", "text", "read"},
+	partPasskeys: {"name", "created", "used"},
 }
 
 func (z *recordZip) part(name recordPart) error {
@@ -273,6 +282,8 @@ func (z *recordZip) item(x any) error {
 		cells = x.cells()
 	case recordNotice:
 		cells = []string{stamp(&x.Time), x.Kind, x.App, x.Title, x.Text, strconv.FormatBool(x.Read)}
+	case recordPasskey:
+		cells = []string{x.Name, stamp(&x.Created), stamp(x.Used)}
 	default:
 		return fmt.Errorf("portal: no row for a %T", x)
 	}

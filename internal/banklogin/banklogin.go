@@ -35,9 +35,12 @@ var (
 type Config struct {
 	// Issuer is the provider's issuer identifier, byte for byte.
 	Issuer string // required
-	// ClientID and ClientSecret are how the provider knows us.
-	ClientID     string // required
-	ClientSecret string // required
+	// ClientID is how the provider knows us; required.
+	ClientID string
+	// ClientSecret or Keys prove it; one of them is required. With Keys there
+	// is no secret that both sides have (private_key_jwt).
+	ClientSecret string
+	Keys         Keys
 	// Return is the address to which the provider sends the browser back.
 	Return string // required
 	// StepUp is the acr value that means a second proof; empty when the
@@ -54,6 +57,15 @@ type Config struct {
 	Now func() time.Time
 }
 
+// Keys sign client assertions. *certs.Rotator is one. Implementations are safe
+// for concurrent use.
+type Keys interface {
+	// Algorithms returns those that can sign, the preferred first.
+	Algorithms() []string
+	// Sign returns a JWS in compact form whose header names its key (kid).
+	Sign(ctx context.Context, alg, typ string, claims any) (string, error)
+}
+
 // How old a sign-in at the provider may be, in seconds: one that is in progress
 // with the bank counts, one of this morning does not; a second proof has to be
 // fresh.
@@ -66,6 +78,8 @@ const (
 	away = 30 * time.Minute
 	// known is how long the provider's metadata is good.
 	known = time.Hour
+	// asserted is how long a client assertion is good.
+	asserted = time.Minute
 )
 
 // algorithms are those of ID tokens; what needs a shared secret is none.
@@ -85,7 +99,8 @@ type Provider struct {
 type found struct {
 	oauth2.Config
 	verifier *oidc.IDTokenVerifier
-	named    bool // answers carry iss (RFC 9207)
+	named    bool   // answers carry iss (RFC 9207)
+	alg      string // of client assertions; empty without keys
 	at       time.Time
 }
 
@@ -95,8 +110,11 @@ func New(c Config) (*Provider, error) {
 	if u, err := url.Parse(c.Issuer); err != nil || u.Scheme != "https" || u.Host == "" || u.RawQuery != "" || u.Fragment != "" {
 		return nil, errors.New("banklogin: Issuer must be an https address")
 	}
-	if c.ClientID == "" || c.ClientSecret == "" || c.Return == "" || c.HTTP == nil || c.Journal == nil {
-		return nil, errors.New("banklogin: ClientID, ClientSecret, Return, HTTP and Journal are required")
+	if c.ClientID == "" || c.Return == "" || c.HTTP == nil || c.Journal == nil {
+		return nil, errors.New("banklogin: ClientID, Return, HTTP and Journal are required")
+	}
+	if (c.ClientSecret == "") == (c.Keys == nil) {
+		return nil, errors.New("banklogin: one of ClientSecret and Keys is required")
 	}
 	if c.Consumer == "" {
 		c.Consumer = "sub"
@@ -128,6 +146,7 @@ func (p *Provider) discover(ctx context.Context) (*found, error) {
 	var more struct {
 		Named   bool     `json:"authorization_response_iss_parameter_supported"`
 		Methods []string `json:"token_endpoint_auth_methods_supported"`
+		Algs    []string `json:"token_endpoint_auth_signing_alg_values_supported"`
 	}
 	if err := provider.Claims(&more); err != nil {
 		return nil, fmt.Errorf("read provider's metadata: %w", err)
@@ -142,15 +161,54 @@ func (p *Provider) discover(ctx context.Context) (*found, error) {
 	if more.Methods != nil && !slices.Contains(more.Methods, "client_secret_basic") {
 		endpoint.AuthStyle = oauth2.AuthStyleInParams
 	}
+	alg := ""
+	if p.c.Keys != nil {
+		if alg = common(p.c.Keys.Algorithms(), more.Algs); alg == "" || more.Methods != nil && !slices.Contains(more.Methods, "private_key_jwt") {
+			return nil, errors.New("discover provider: it does not take private_key_jwt with these keys")
+		}
+		endpoint.AuthStyle = oauth2.AuthStyleInParams // client_id, and no secret
+	}
 	p.found = &found{
 		Config: oauth2.Config{
 			ClientID: p.c.ClientID, ClientSecret: p.c.ClientSecret, Endpoint: endpoint,
 			RedirectURL: p.c.Return, Scopes: []string{oidc.ScopeOpenID},
 		},
 		verifier: provider.Verifier(&oidc.Config{ClientID: p.c.ClientID, SupportedSigningAlgs: algorithms(), Now: p.c.Now}),
-		named:    more.Named, at: now,
+		named:    more.Named, at: now, alg: alg,
 	}
 	return p.found, nil
+}
+
+// common returns the first algorithm of ours that the provider names, and the
+// first that is safe when it names none; "" when there is none. OpenID Connect
+// Discovery lets the list be left out.
+func common(ours, theirs []string) string {
+	for _, alg := range ours {
+		if (alg == oidc.ES256 || alg == oidc.PS256) && (theirs == nil || slices.Contains(theirs, alg)) {
+			return alg
+		}
+	}
+	return ""
+}
+
+// proof returns what shows the provider who we are, besides a secret.
+func (p *Provider) proof(ctx context.Context, f *found, now time.Time) ([]oauth2.AuthCodeOption, error) {
+	if f.alg == "" {
+		return nil, nil
+	}
+	// RFC 7523 section 3. The audience is the issuer: one that names the token
+	// endpoint could be sent on to another provider that shares it.
+	assertion, err := p.c.Keys.Sign(ctx, f.alg, "", map[string]any{
+		"iss": p.c.ClientID, "sub": p.c.ClientID, "aud": p.c.Issuer, "jti": rand.Text(),
+		"iat": now.Unix(), "exp": now.Add(asserted).Unix(),
+	})
+	if err != nil {
+		return nil, fmt.Errorf("sign client assertion: %w", err)
+	}
+	return []oauth2.AuthCodeOption{
+		oauth2.SetAuthURLParam("client_assertion_type", "urn:ietf:params:oauth:client-assertion-type:jwt-bearer"),
+		oauth2.SetAuthURLParam("client_assertion", assertion),
+	}, nil
 }
 
 // kept is what the caller remembers while the person is away.
@@ -255,7 +313,11 @@ func (p *Provider) Finish(ctx context.Context, keep string, answer url.Values, f
 // redeem exchanges the code and judges the ID token.
 func (p *Provider) redeem(ctx context.Context, f *found, k kept, code string, now time.Time) (login.Proof, error) {
 	ctx = oidc.ClientContext(ctx, p.c.HTTP)
-	tokens, err := f.Exchange(ctx, code, oauth2.VerifierOption(k.Verifier))
+	options, err := p.proof(ctx, f, now)
+	if err != nil {
+		return login.Proof{}, err
+	}
+	tokens, err := f.Exchange(ctx, code, append(options, oauth2.VerifierOption(k.Verifier))...)
 	if refused, ok := errors.AsType[*oauth2.RetrieveError](err); ok {
 		if refused.ErrorCode == "invalid_grant" {
 			return login.Proof{}, fmt.Errorf("%w: code", ErrAnswer)

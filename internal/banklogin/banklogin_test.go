@@ -50,6 +50,8 @@ type bank struct {
 	meta   func(map[string]any)  // changes the metadata
 	notes  []login.SignIn        // the journal
 	tokens func() map[string]any // in place of the token endpoint's answer
+	client []byte                // the keys of the client; nil for one with a secret
+	seen   map[string]bool       // jti of assertions
 }
 
 type asked struct{ url.Values }
@@ -92,7 +94,12 @@ func (b *bank) ServeHTTP(w http.ResponseWriter, r *http.Request) {
 		answer(http.StatusOK, jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: b.key.Public(), KeyID: "1", Algorithm: "ES256", Use: "sig"}}})
 	case "/token":
 		id, password, ok := r.BasicAuth()
-		if id, _ = url.QueryUnescape(id); !ok || id != clientID || password != url.QueryEscape(secret) {
+		if b.client != nil {
+			if !b.asserted(r) {
+				answer(http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
+				return
+			}
+		} else if id, _ = url.QueryUnescape(id); !ok || id != clientID || password != url.QueryEscape(secret) {
 			answer(http.StatusUnauthorized, map[string]any{"error": "invalid_client"})
 			return
 		}

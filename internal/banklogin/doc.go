@@ -7,5 +7,5 @@
 //
 // Specs: OpenID Connect Core 1.0 section 3.1 (code flow, ID token), OpenID
 // Connect Discovery 1.0, RFC 7636 (PKCE), RFC 9207 (iss in the answer), RFC
-// 9700 section 2.1 (state, mix-up).
+// 9700 section 2.1 (state, mix-up), RFC 7523 (private_key_jwt).
 package banklogin

@@ -88,6 +88,7 @@ type Config struct {
 	OIDCIssuer      string        `json:"oidc_issuer" default:"" help:"issuer of the bank's own OpenID provider, at which people sign in; empty is the built-in sign-in ('headgate login')"`
 	OIDCClientID    string        `json:"oidc_client_id" default:"" help:"how that provider knows us; its redirect URI is browser_base with /signin/return"`
 	OIDCSecretFile  string        `json:"oidc_client_secret_file" default:"" help:"private file that holds the secret of oidc_client_id"`
+	OIDCKeysFile    string        `json:"oidc_client_keys_file" default:"" help:"private file of signing keys that takes the place of that secret (private_key_jwt); 'headgate keys public --make' makes it and prints what the provider registers"`
 	OIDCStepUp      string        `json:"oidc_acr_step_up" default:"" help:"acr value by which that provider says that a second proof was given; empty sends one-time codes by mail"`
 	OIDCConsumer    string        `json:"oidc_consumer_claim" default:"sub" help:"claim of the ID token that holds the person's id at the bank"`
 	TimeZone        string        `json:"time_zone" default:"UTC" help:"IANA time zone in which pages show times"`
@@ -340,11 +341,15 @@ func (p *Process) newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *conse
 	if err != nil {
 		return nil, nil, err
 	}
+	passkeys, err := newPasskeys(c, db)
+	if err != nil {
+		return nil, nil, err
+	}
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Bank: elsewhere, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
 		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: p.watch.Watch(),
 		Rules: pageRules{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Teller: db.Inbox(), Exports: db.Exports(), Erasures: db.Erasures(), Switch: db.Switch(), Shrinker: stop, Base: c.BrowserBase, MailLanguage: c.MailLanguage,
-		Codes: codes, Devices: db.Sessions(), SignIns: db.SignIns(), Addresses: addresses,
+		Codes: codes, Passkeys: passkeys, Devices: db.Sessions(), SignIns: db.SignIns(), Addresses: addresses,
 	})
 	return pages, sessions, err
 }

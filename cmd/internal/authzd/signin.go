@@ -6,6 +6,8 @@ import (
 	"crypto/sha256"
 	"errors"
 	"fmt"
+	"net/netip"
+	"net/url"
 	"time"
 
 	"github.com/headgate/headgate/certs"
@@ -15,6 +17,7 @@ import (
 	"github.com/headgate/headgate/internal/banklogin"
 	"github.com/headgate/headgate/internal/login"
 	"github.com/headgate/headgate/internal/mail"
+	"github.com/headgate/headgate/internal/passkey"
 	"github.com/headgate/headgate/internal/postgres"
 )
 
@@ -38,28 +41,63 @@ func (p *Process) newSignIn(c Config, db *postgres.DB, b *bank.Bank, write func(
 	return signIn, codes, err
 }
 
+// newPasskeys returns the passkeys of the built-in sign-in; nil where there can
+// be none: a relying party has a name and no address (WebAuthn section 5.1.2).
+func newPasskeys(c Config, db *postgres.DB) (portal.Passkeys, error) {
+	base, err := url.Parse(c.BrowserBase)
+	if err != nil {
+		return nil, fmt.Errorf("browser_base: %w", err)
+	}
+	if _, err := netip.ParseAddr(base.Hostname()); err == nil {
+		return nil, nil
+	}
+	secret, err := signInSecret(c.SubjectKeyFile)
+	if err != nil {
+		return nil, err
+	}
+	keys, err := passkey.New(passkey.Config{
+		Base: c.BrowserBase, Bank: c.BankName, Store: db.Passkeys(), Throttle: db.SignIns(), Journal: db.SignIns(), Teller: db.Inbox(), Secret: secret,
+	})
+	if err != nil {
+		return nil, fmt.Errorf("browser_base: %w", err)
+	}
+	return keys, nil
+}
+
 // newBankLogin returns the sign-in at the bank's own OpenID provider; nil when
 // none is set.
 func (p *Process) newBankLogin(c Config, db *postgres.DB) (portal.BankLogin, error) {
 	if c.OIDCIssuer == "" {
-		if c.OIDCClientID != "" || c.OIDCSecretFile != "" || c.OIDCStepUp != "" {
+		if c.OIDCClientID != "" || c.OIDCSecretFile != "" || c.OIDCKeysFile != "" || c.OIDCStepUp != "" {
 			return nil, errors.New("oidc_issuer: required with the other settings of the bank's OpenID provider")
 		}
 		return nil, nil
 	}
-	if c.OIDCSecretFile == "" {
-		return nil, errors.New("oidc_client_secret_file: required with oidc_issuer")
-	}
-	secret, err := config.Secret(c.OIDCSecretFile)
-	if err != nil {
-		return nil, fmt.Errorf("oidc_client_secret_file: %w", err)
+	var (
+		secret string
+		keys   banklogin.Keys
+	)
+	switch {
+	case (c.OIDCSecretFile == "") == (c.OIDCKeysFile == ""):
+		return nil, errors.New("oidc_issuer: one of oidc_client_secret_file and oidc_client_keys_file is required with it")
+	case c.OIDCKeysFile != "":
+		own, err := certs.LoadSigningKeys(c.OIDCKeysFile)
+		if err != nil {
+			return nil, fmt.Errorf("oidc_client_keys_file: %w", err)
+		}
+		keys = own
+	default:
+		var err error
+		if secret, err = config.Secret(c.OIDCSecretFile); err != nil {
+			return nil, fmt.Errorf("oidc_client_secret_file: %w", err)
+		}
 	}
 	out, err := newOutbound(c, providerTimeout)
 	if err != nil {
 		return nil, err
 	}
 	provider, err := banklogin.New(banklogin.Config{
-		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: secret, Return: c.BrowserBase + portal.ReturnPath,
+		Issuer: c.OIDCIssuer, ClientID: c.OIDCClientID, ClientSecret: secret, Keys: keys, Return: c.BrowserBase + portal.ReturnPath,
 		StepUp: c.OIDCStepUp, Consumer: c.OIDCConsumer, HTTP: out.HTTP(), Journal: db.SignIns(),
 	})
 	if err != nil {
