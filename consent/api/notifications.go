@@ -28,7 +28,7 @@ func noticeEndpoints() []endpoint {
 			id: fdx.CreateNotificationSubscription, method: http.MethodPost, path: "/notification-subscriptions",
 			about: "Subscribes to the notifications of one type and category. callbackUrl is at the host of a registered redirect URI or of the registered home page; subscriptionId is not for the caller to give.",
 			scope: token.ScopeNotifications, body: reflect.TypeFor[fdx.NotificationSubscription](),
-			given: subscription(http.StatusCreated, "The subscription, with its id."), more: []*fdx.Error{fdx.ErrTooManyRequests},
+			given:  subscription(http.StatusCreated, "The subscription, with its id."),
 			within: shortly, serve: createSubscription,
 		},
 		{
