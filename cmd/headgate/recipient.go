@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -173,14 +175,25 @@ func (c recipientShowCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	answers, err := db.Answers().AnswersAbout(ctx, reg.Recipient.ID)
+	if err != nil {
+		return err
+	}
 	if c.JSON {
 		return json.NewEncoder(os.Stdout).Encode(map[string]any{
 			"client_id": reg.Recipient.ID, "role": reg.Recipient.Role, "status": reg.Recipient.Status, "active_grants": grants, "requests_per_minute": reg.Recipient.Quota,
 			"registered": reg.Record, "statement_issuer": reg.StatementIssuer, "statement_id": reg.StatementID,
 			"issued_at": reg.IssuedAt, "updated_at": reg.UpdatedAt, "manages_itself": !reg.Access.IsZero(),
+			"stop_answers": answers,
 		})
 	}
-	return show(os.Stdout, reg, grants)
+	if err := show(os.Stdout, reg, grants); err != nil {
+		return err
+	}
+	for _, a := range slices.Sorted(maps.Keys(answers)) {
+		fmt.Printf("%-18s %s: %d\n", "stopped because", a, answers[a])
+	}
+	return nil
 }
 
 // show prints a client for people. Everything that others wrote was checked

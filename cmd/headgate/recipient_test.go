@@ -143,6 +143,17 @@ func TestRecipientLife(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	g := consenttest.NewGrant("somebody", time.Now())
+	g.Recipient = "app"
+	if err := s.db.Grants().Create(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.db.Grants().End(t.Context(), consent.End{Grant: g.ID, Status: consent.StatusRevoked, Actor: consent.ActorConsumer, Reason: consent.ReasonUserAction}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.db.Answers().Answer(t.Context(), g.ID, consent.AnswerTooMuch); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name, input string
 		args        []string
@@ -152,6 +163,7 @@ func TestRecipientLife(t *testing.T) {
 	}{
 		{"show", "", []string{"show", "app"}, 0, "help@app.example", consent.RecipientActive},
 		{"show tells the grants", "", []string{"show", "app", "--json"}, 0, `"active_grants":250`, consent.RecipientActive},
+		{"show tells why people stopped", "", []string{"show", "app"}, 0, "stopped because    too_much: 1", consent.RecipientActive},
 		{"show tells the quota", "", []string{"show", "app"}, 0, "1200 requests a minute", consent.RecipientActive},
 		{"another quota", "", []string{"limit", "app", "90"}, 0, "90 requests a minute", consent.RecipientActive},
 		{"is kept", "", []string{"show", "app", "--json"}, 0, `"requests_per_minute":90`, consent.RecipientActive},
