@@ -28,7 +28,7 @@ const closingTime = 8 * time.Second
 // notFromClients are members that only the operator's records have, or that
 // the server gives. A client that sends one changes nothing (RFC 7591 section
 // 2, RFC 7592 section 2.2).
-var notFromClients = map[string]bool{"role": true, "client_id": true}
+var notFromClients = map[string]bool{"role": true, "client_id": true, "requests_per_minute": true}
 
 // badMetadata refuses the metadata as a whole.
 func badMetadata(text string) *Error { return refuse("invalid_client_metadata", text) }
@@ -295,7 +295,7 @@ func (s *Server) replace(r *http.Request, id string) (reply, error) {
 	if err != nil {
 		return reply{}, err
 	}
-	client.Status = s.standing(reg, client, record, st, sent)
+	client.Status, client.Quota = s.standing(reg, client, record, st, sent), reg.Recipient.Quota
 	reg.Recipient, reg.Record, reg.StatementIssuer, reg.StatementID = client, record, st.issuer, st.id
 	switch err := s.cfg.Registrations.Update(r.Context(), reg, spend...); {
 	case errors.Is(err, consent.ErrConflict):

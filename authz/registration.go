@@ -16,6 +16,7 @@ import (
 	"github.com/headgate/headgate/certs/clientcert"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/token"
 )
 
@@ -24,7 +25,8 @@ import (
 // Registration and JARM, with the members of FDX and purposes of our own.
 type registration struct {
 	ClientID string `json:"client_id"`
-	Role     string `json:"role"` // of the shell's records only
+	Role     string `json:"role"`                // of the shell's records only
+	Quota    *int   `json:"requests_per_minute"` // likewise; a member of ours
 
 	// What people are shown.
 	Name              string              `json:"client_name"`
@@ -239,6 +241,11 @@ func (m registration) recipient() (consent.Recipient, []error) {
 
 	if r.ID != "" && !plain(string(r.ID), maxClientID) {
 		fail("client_id", "must be printable ASCII of at most 100 characters without spaces")
+	}
+	if m.Quota != nil {
+		if r.Quota = *m.Quota; r.Quota < 1 || r.Quota > limit.MaxQuota {
+			fail("requests_per_minute", "must be 1 to 60000000")
+		}
 	}
 	m.names(&r, fail)
 	m.keys(&r, fail)

@@ -119,6 +119,8 @@ func TestRegistrationIsRefused(t *testing.T) {
 		"unknown role":         `{"redirect_uris":["https://a.example"],"jwks":` + keys + `,"role":"operator"}`,
 		"server with redirect": `{"role":"resource_server","scope":"fdx:balances:read","redirect_uris":["https://a.example"],"jwks":` + keys + `}`,
 		"server without scope": `{"role":"resource_server","jwks":` + keys + `}`,
+		"no quota":             `{"requests_per_minute":0,"redirect_uris":["https://a.example"],"jwks":` + keys + `}`,
+		"too much of a quota":  `{"requests_per_minute":60000001,"redirect_uris":["https://a.example"],"jwks":` + keys + `}`,
 		"server without keys":  `{"role":"resource_server","scope":"fdx:balances:read"}`,
 		"deep":                 `{"redirect_uris":["https://a.example"],"intermediaries":` + strings.Repeat("[", 1000) + strings.Repeat("]", 1000) + `}`,
 		"1 MiB":                `{"redirect_uris":["https://a.example"],"client_name":"` + strings.Repeat("a", 1<<20) + `"}`,

@@ -165,6 +165,10 @@ type Recipient struct {
 	// the client certificate.
 	DPoPBound bool
 	Profile   Profile
+	// Quota is how many requests a minute the gateways let through; 0 is what
+	// their configuration says. Only the operator sets it: stores keep it when
+	// a client changes its registration, and when it is 0 in what replaces one.
+	Quota int
 }
 
 // MayAsk reports whether the client may ask consumers for new consents.

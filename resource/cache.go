@@ -38,7 +38,9 @@ type Lookup struct {
 	// Bound is the thumbprint of the key or certificate that the request
 	// proved to hold.
 	Bound string
-	// Quotas are taken from; the zero value takes nothing.
+	// Quotas are taken from; a recipient with a quota of its own
+	// (token.Live.Quota) has that one in place of theirs. Where there is none
+	// nothing is taken.
 	Quotas Quotas
 }
 

@@ -14,8 +14,17 @@ import (
 
 // Quotas are how many requests a minute are let through: of one recipient,
 // under one of its consents, and to the bank as a whole. 0 is no limit; the
-// most is limit.MaxQuota. They are the same for every recipient.
+// most is limit.MaxQuota.
 type Quotas struct{ Recipient, Consent, Bank int }
+
+// Of returns the quotas of a recipient that has a quota of its own; 0 for one
+// that has none.
+func (q Quotas) Of(own int) Quotas {
+	if own > 0 {
+		q.Recipient = own
+	}
+	return q
+}
 
 func (q Quotas) none() bool { return q == Quotas{} }
 
@@ -61,10 +70,7 @@ func newLimits(l Limits) *limits {
 	if l.Address == nil {
 		l.Address = peer
 	}
-	return &limits{Limits: l, flight: limit.NewFlight(l.InFlight), headers: limit.NewHeaders(
-		limit.Policy{Name: "recipient", Quota: l.Quotas.Recipient},
-		limit.Policy{Name: "consent", Quota: l.Quotas.Consent},
-	)}
+	return &limits{Limits: l, flight: limit.NewFlight(l.InFlight), headers: headersOf(l.Quotas)}
 }
 
 // peer is the address of the connection.
@@ -100,34 +106,45 @@ func (s strangers) unknown() {
 	}
 }
 
-// tell puts the levels of a known caller into the headers of its answer.
-func (l *limits) tell(h http.Header, v Levels) {
+// tell puts the levels of a known caller, which may have a quota of its own,
+// into the headers of its answer.
+func (l *limits) tell(h http.Header, own int, v Levels) {
 	if v.Recipient.Quota > 0 || v.Consent.Quota > 0 {
-		l.headers.Set(h, v.Recipient, v.Consent)
+		headers := l.headers
+		if own > 0 {
+			headers = headersOf(l.Quotas.Of(own))
+		}
+		headers.Set(h, v.Recipient, v.Consent)
 	}
+}
+
+func headersOf(q Quotas) limit.Headers {
+	return limit.NewHeaders(limit.Policy{Name: "recipient", Quota: q.Recipient}, limit.Policy{Name: "consent", Quota: q.Consent})
 }
 
 // count holds a request against the part of the quotas that is this
 // instance's, because the cache did not.
 func (l *limits) count(c *Caller, now time.Time) {
-	if l.Quotas.none() {
+	q := l.Quotas.Of(c.live.Quota)
+	if q.none() {
 		return
 	}
 	levels, _ := l.callers.Take(now,
-		l.charge("recipient", string(c.live.Share.Recipient), l.Quotas.Recipient),
-		l.charge("consent", string(c.live.Share.Grant), l.Quotas.Consent),
-		l.charge("bank", "", l.Quotas.Bank),
+		l.charge("recipient", string(c.live.Share.Recipient), q.Recipient),
+		l.charge("consent", string(c.live.Share.Grant), q.Consent),
+		l.charge("bank", "", q.Bank),
 	)
 	c.levels = Levels{levels[0], levels[1], levels[2]}
 }
 
 // client holds a request under a client's own token against the quota of the
 // recipient.
-func (l *limits) client(id consent.RecipientID, now time.Time) Levels {
-	if l.Quotas.Recipient <= 0 {
+func (l *limits) client(id consent.RecipientID, own int, now time.Time) Levels {
+	quota := l.Quotas.Of(own).Recipient
+	if quota <= 0 {
 		return Levels{}
 	}
-	levels, _ := l.callers.Take(now, l.charge("recipient", string(id), l.Quotas.Recipient))
+	levels, _ := l.callers.Take(now, l.charge("recipient", string(id), quota))
 	return Levels{Recipient: levels[0]}
 }
 

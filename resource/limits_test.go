@@ -137,6 +137,28 @@ func TestTooManyInIntegers(t *testing.T) {
 	}
 }
 
+// A quota of its own stands in place of that of all, without a cache too.
+func TestOwnQuota(t *testing.T) {
+	t.Parallel()
+	for _, all := range []resource.Quotas{{Recipient: 60}, {}} {
+		f := open(t, limited(resource.Limits{Quotas: all}))
+		a, usual := f.app(t, share(nil), nil), f.app(t, share(nil), nil)
+		a.live.Quota = 2
+		a.live.Share.Recipient, a.live.Access.Recipient = "own", "own"
+		f.truth.Issue(a.live)
+		for i, want := range []int{200, 200, 429} {
+			got := a.get(t, accounts)
+			if got.status != want || got.header.Get("RateLimit-Policy") != `"recipient";q=2;w=60` || !strings.HasPrefix(got.header.Get("RateLimit"), fmt.Sprintf(`"recipient";r=%d;`, max(0, 1-i))) {
+				t.Errorf("request %d: %d %v", i, got.status, got.header)
+			}
+		}
+		if got := a.get(t, "/fdx/v6/capability"); got.status != 429 {
+			t.Errorf("a description: %d", got.status)
+		}
+		given(t, usual.get(t, accounts))
+	}
+}
+
 // Each of several instances lets its part through when the cache counts for
 // none of them.
 func TestQuotaIsDividedAmongInstances(t *testing.T) {

@@ -86,7 +86,7 @@ func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, 
 	log.Interaction = id
 
 	who, refused := g.anybody(ctx, r, log)
-	g.limits.tell(w.Header(), who.levels)
+	g.limits.tell(w.Header(), who.own, who.levels)
 	if who.Nonce != "" {
 		w.Header().Set("DPoP-Nonce", who.Nonce)
 	}
@@ -110,6 +110,7 @@ func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, 
 type visitor struct {
 	bearer.Presented
 	integer bool // as token.Live.IntegerCodes
+	own     int  // as token.Live.Quota
 	levels  Levels
 }
 
@@ -136,12 +137,12 @@ func (g *Gateway) anybody(ctx context.Context, r *http.Request, log *web.LogFiel
 			return visitor{Presented: p}, fdxhttp.Unauthenticated(p.Scheme, "", no)
 		}
 		log.Client = string(who.Recipient)
-		v := visitor{p, who.IntegerCodes, g.limits.client(who.Recipient, g.now())}
+		v := visitor{p, who.IntegerCodes, who.Quota, g.limits.client(who.Recipient, who.Quota, g.now())}
 		return v, v.limited(g)
 	}
 	caller, refused := g.known(ctx, r, Caller{Presented: p})
 	log.Client, log.Grant = string(caller.live.Share.Recipient), string(caller.live.Share.Grant)
-	v := visitor{p, caller.live.IntegerCodes, caller.levels}
+	v := visitor{p, caller.live.IntegerCodes, caller.live.Quota, caller.levels}
 	if refused == nil {
 		refused = v.limited(g)
 	}

@@ -148,7 +148,7 @@ func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Re
 
 	a, refused := x.run(ctx)
 	log.Client, log.Grant = string(x.record.Recipient), string(x.record.Grant)
-	g.limits.tell(w.Header(), x.caller.levels)
+	g.limits.tell(w.Header(), x.caller.live.Quota, x.caller.levels)
 	if x.caller.Nonce != "" {
 		w.Header().Set("DPoP-Nonce", x.caller.Nonce)
 	}

@@ -378,7 +378,7 @@ func (m *Memory) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 		return token.Live{}, err
 	}
 	return token.Live{
-		Access: a, Share: g.Within(a.Resources).Share(), IntegerCodes: who.Profile.ErrorCodes == consent.IntegerCodes,
+		Access: a, Share: g.Within(a.Resources).Share(), IntegerCodes: who.Profile.ErrorCodes == consent.IntegerCodes, Quota: who.Quota,
 	}, nil
 }
 
@@ -469,7 +469,7 @@ func (m *Memory) ClientAccess(ctx context.Context, h token.Hash) (token.ClientAc
 	if !ok || !m.now().Before(a.ExpiresAt) || err != nil || !who.Status.MayRead() {
 		return token.ClientAccess{}, token.ErrNotFound
 	}
-	a.Scopes, a.IntegerCodes = slices.Clone(a.Scopes), who.Profile.ErrorCodes == consent.IntegerCodes
+	a.Scopes, a.IntegerCodes, a.Quota = slices.Clone(a.Scopes), who.Profile.ErrorCodes == consent.IntegerCodes, who.Quota
 	return a, nil
 }
 

@@ -8,7 +8,9 @@ import (
 	"errors"
 	"fmt"
 	"io"
+	"maps"
 	"os"
+	"slices"
 	"strings"
 	"time"
 
@@ -16,6 +18,7 @@ import (
 	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/cmd/internal/dev"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/token"
 )
@@ -27,6 +30,7 @@ type recipientCmd struct {
 	Approve   recipientApproveCmd   `cmd:"" help:"Make a client active: one that is pending, restricted or suspended."`
 	Restrict  recipientRestrictCmd  `cmd:"" help:"Let a client read under the consents it has and obtain no new ones."`
 	Suspend   recipientSuspendCmd   `cmd:"" help:"Stop a client at once; its consents stay. Approve brings it back."`
+	Limit     recipientLimitCmd     `cmd:"" help:"Give a client a quota of its own, or that of the gateways again."`
 	Rotate    recipientRotateCmd    `cmd:"" help:"Replace a client's public keys."`
 	Remove    recipientRemoveCmd    `cmd:"" help:"End all consents of a client and close its registration, for good."`
 	Statement recipientStatementCmd `cmd:"" help:"Sign a software statement, with which a client can register itself once."`
@@ -171,14 +175,25 @@ func (c recipientShowCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	answers, err := db.Answers().AnswersAbout(ctx, reg.Recipient.ID)
+	if err != nil {
+		return err
+	}
 	if c.JSON {
 		return json.NewEncoder(os.Stdout).Encode(map[string]any{
-			"client_id": reg.Recipient.ID, "role": reg.Recipient.Role, "status": reg.Recipient.Status, "active_grants": grants,
+			"client_id": reg.Recipient.ID, "role": reg.Recipient.Role, "status": reg.Recipient.Status, "active_grants": grants, "requests_per_minute": reg.Recipient.Quota,
 			"registered": reg.Record, "statement_issuer": reg.StatementIssuer, "statement_id": reg.StatementID,
 			"issued_at": reg.IssuedAt, "updated_at": reg.UpdatedAt, "manages_itself": !reg.Access.IsZero(),
+			"stop_answers": answers,
 		})
 	}
-	return show(os.Stdout, reg, grants)
+	if err := show(os.Stdout, reg, grants); err != nil {
+		return err
+	}
+	for _, a := range slices.Sorted(maps.Keys(answers)) {
+		fmt.Printf("%-18s %s: %d\n", "stopped because", a, answers[a])
+	}
+	return nil
 }
 
 // show prints a client for people. Everything that others wrote was checked
@@ -192,6 +207,9 @@ func show(w io.Writer, reg token.Registration, grants int) error {
 	}
 	line("client id", string(r.ID))
 	line("state", fmt.Sprintf("%s, as %s, with %d active consents", r.Status, r.Role, grants))
+	if r.Quota > 0 {
+		line("quota", fmt.Sprintf("%d requests a minute", r.Quota))
+	}
 	line("name", r.Name)
 	line("owner", r.LegalName)
 	line("known as", strings.TrimSpace(r.Registry+" "+r.RegistryID))
@@ -359,6 +377,32 @@ func (c recipientSuspendCmd) Run(ctx context.Context) error {
 		}
 		return err
 	})
+}
+
+type recipientLimitCmd struct {
+	one
+	Quota int `arg:"" help:"Requests a minute at the gateways, 1 to 60000000; 0 is what their configuration says."`
+}
+
+// Run sets the quota of a client. Gateways go by it within a minute.
+func (c recipientLimitCmd) Run(ctx context.Context) error {
+	if c.Quota < 0 || c.Quota > limit.MaxQuota {
+		return fmt.Errorf("the quota must be 0 to %d", limit.MaxQuota)
+	}
+	db, err := c.open(ctx)
+	if err != nil {
+		return err
+	}
+	defer db.Close()
+	if err := db.Registrations().SetQuota(ctx, consent.RecipientID(c.ID), c.Quota); err != nil {
+		return inWords(err)
+	}
+	if c.Quota == 0 {
+		fmt.Println("The client has the quota of the gateways.")
+		return nil
+	}
+	fmt.Printf("The client may make %d requests a minute.\n", c.Quota)
+	return nil
 }
 
 type recipientRotateCmd struct {

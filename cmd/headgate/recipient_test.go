@@ -131,7 +131,7 @@ func TestRecipientLife(t *testing.T) {
 	t.Parallel()
 	s := newShell(t)
 	record := func(name string) string {
-		return s.file("record.json", `{"client_id":"app","client_name":"`+name+`","redirect_uris":["https://app.example/cb"],"contacts":["help@app.example"],"jwks":`+newKeys(t)+`}`)
+		return s.file("record.json", `{"client_id":"app","client_name":"`+name+`","redirect_uris":["https://app.example/cb"],"contacts":["help@app.example"],"requests_per_minute":1200,"jwks":`+newKeys(t)+`}`)
 	}
 	if r := s.run("", "add", "-f", record("App")); r != (result{0, "app\n", ""}) {
 		t.Fatalf("add: %+v", r)
@@ -143,6 +143,17 @@ func TestRecipientLife(t *testing.T) {
 			t.Fatal(err)
 		}
 	}
+	g := consenttest.NewGrant("somebody", time.Now())
+	g.Recipient = "app"
+	if err := s.db.Grants().Create(t.Context(), g); err != nil {
+		t.Fatal(err)
+	}
+	if _, err := s.db.Grants().End(t.Context(), consent.End{Grant: g.ID, Status: consent.StatusRevoked, Actor: consent.ActorConsumer, Reason: consent.ReasonUserAction}); err != nil {
+		t.Fatal(err)
+	}
+	if err := s.db.Answers().Answer(t.Context(), g.ID, consent.AnswerTooMuch); err != nil {
+		t.Fatal(err)
+	}
 	for _, c := range []struct {
 		name, input string
 		args        []string
@@ -152,6 +163,14 @@ func TestRecipientLife(t *testing.T) {
 	}{
 		{"show", "", []string{"show", "app"}, 0, "help@app.example", consent.RecipientActive},
 		{"show tells the grants", "", []string{"show", "app", "--json"}, 0, `"active_grants":250`, consent.RecipientActive},
+		{"show tells why people stopped", "", []string{"show", "app"}, 0, "stopped because    too_much: 1", consent.RecipientActive},
+		{"show tells the quota", "", []string{"show", "app"}, 0, "1200 requests a minute", consent.RecipientActive},
+		{"another quota", "", []string{"limit", "app", "90"}, 0, "90 requests a minute", consent.RecipientActive},
+		{"is kept", "", []string{"show", "app", "--json"}, 0, `"requests_per_minute":90`, consent.RecipientActive},
+		{"the quota of all", "", []string{"limit", "app", "0"}, 0, "the quota of the gateways", consent.RecipientActive},
+		{"is kept too", "", []string{"show", "app", "--json"}, 0, `"requests_per_minute":0`, consent.RecipientActive},
+		{"too much of a quota", "", []string{"limit", "app", "60000001"}, 1, "must be 0 to 60000000", consent.RecipientActive},
+		{"a quota of nobody", "", []string{"limit", "nobody", "9"}, 1, "no client has that id", consent.RecipientActive},
 		{"an active one is active", "", []string{"approve", "app", "--yes"}, 1, "is active and cannot become active", consent.RecipientActive},
 		{"restrict", "", []string{"restrict", "app"}, 0, "is restricted now", consent.RecipientRestricted},
 		{"suspend without Redis waits", "", []string{"suspend", "app"}, 0, "--redis-url-file is not given: waiting 6s", consent.RecipientSuspended},

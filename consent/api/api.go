@@ -71,6 +71,12 @@ type Config struct {
 	// InFlight is the most requests at a time, further ones are refused at
 	// once; 0 has no bound.
 	InFlight int
+	// Quota is how many requests a minute of one recipient are let through, if
+	// it has none of its own (consent.Recipient.Quota), and Stops how many ends
+	// of consents, which are counted apart; 0 is no limit, the most is
+	// limit.MaxQuota. Each of the Instances, 0 is 1, counts for itself, up to
+	// its part.
+	Quota, Stops, Instances int
 	// PageKeys are secrets of 32 bytes, as in resource.Config.
 	PageKeys [][]byte
 }
@@ -93,6 +99,7 @@ type API struct {
 	notices   *Notices
 	erasures  Erasures
 	flight    limit.Flight
+	quotas    quotas
 	keys      *fdxhttp.PageKeys
 	endpoints []endpoint
 	handler   http.Handler
@@ -120,7 +127,7 @@ func New(c Config) (*API, error) {
 	a := &API{
 		public: c.Public, now: c.Now, bearer: verifier, clients: c.Clients,
 		grants: c.Grants, stop: c.Stop, keys: keys, endpoints: endpoints(), notices: c.Notices, erasures: c.Erasures,
-		flight: limit.NewFlight(c.InFlight),
+		flight: limit.NewFlight(c.InFlight), quotas: quotas{own: c.Quota, stops: c.Stops, instances: c.Instances},
 	}
 	if c.Notices != nil {
 		a.endpoints = append(a.endpoints, noticeEndpoints()...)

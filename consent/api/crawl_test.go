@@ -202,10 +202,12 @@ func errorCases() map[string]errorCase {
 		"404 1107": {about: idUnknown},
 		"406 1203": {spoil: func(r *http.Request) { r.Header.Set("Accept", "text/html") }},
 		"409 409":  {about: idByApp},
-		"429 1207": {opened: func(_ *front, n *notices) {
-			for len(n.subs) < notice.MaxSubscriptions {
-				id := fdx.SubscriptionID(uuid.NewString())
-				n.subs[id] = notice.Subscription{ID: id, Recipient: app}
+		"429 1207": {change: func(c *api.Config, _ *notices) { c.Quota, c.Stops = 1, 1 }, opened: func(f *front, _ *notices) {
+			c := f.opens(everyScope...)
+			for _, r := range []*http.Request{c.request("GET", "/fdx/v6/consents", ""), c.request("PUT", revocationOf(idUnknown), forApp)} {
+				if resp, err := c.http.Do(r); err == nil {
+					_ = resp.Body.Close()
+				}
 			}
 		}},
 		"500 500": {change: func(c *api.Config, n *notices) {

@@ -31,7 +31,7 @@ func noticeEndpoints() []endpoint {
 			id: fdx.CreateNotificationSubscription, method: http.MethodPost, path: "/notification-subscriptions",
 			about: "Subscribes to the notifications of one type and category. callbackUrl is at the host of a registered redirect URI or of the registered home page; subscriptionId is not for the caller to give.",
 			scope: token.ScopeNotifications, body: reflect.TypeFor[fdx.NotificationSubscription](),
-			given: created, more: []*fdx.Error{fdx.ErrTooManyRequests},
+			given:  created,
 			within: shortly, serve: createSubscription,
 		},
 		{

@@ -66,7 +66,7 @@ func given[T any](about string) openapi.Answer {
 var (
 	// Any request.
 	anyErrors = []*fdx.Error{
-		fdx.ErrInvalidInput, fdx.ErrAuthentication, fdx.ErrForbidden, fdx.ErrNotAcceptable, fdx.ErrInternal, fdx.ErrMaintenance,
+		fdx.ErrInvalidInput, fdx.ErrAuthentication, fdx.ErrForbidden, fdx.ErrNotAcceptable, fdx.ErrTooManyRequests, fdx.ErrInternal, fdx.ErrMaintenance,
 	}
 	// What the path names is unknown, or somebody else's.
 	unknown = []*fdx.Error{fdx.ErrDataNotFound}

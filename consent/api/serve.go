@@ -75,7 +75,11 @@ func (a *API) answer(ctx context.Context, h http.Header, r *http.Request, e endp
 	}
 	c.who = who.Recipient
 	web.Fields(ctx).Client = string(c.who)
-	out, refused := a.known(ctx, r, e, c, interactionOK)
+	var out answer
+	refused := a.quotas.take(h, who, e.id == fdx.RevokeConsentGrant, a.now())
+	if refused == nil {
+		out, refused = a.known(ctx, r, e, c, interactionOK)
+	}
 	if refused != nil {
 		refused.Integer = who.IntegerCodes
 	}

@@ -18,7 +18,7 @@ FROM recipient r WHERE r.recipient_id = $5 AND ` + mayRead + ` AND ` + spentAll
 
 const sqlClientAccess = `
 SELECT t.recipient_id, t.scopes, t.key_thumbprint, t.cert_thumbprint, t.issued_at, t.expires_at,
-       coalesce(r.profile ->> 'error_codes', '') AS error_codes
+       coalesce(r.profile ->> 'error_codes', '') AS error_codes, r.quota
 FROM client_access t JOIN recipient r ON r.recipient_id = t.recipient_id
 WHERE t.access_hash = $1 AND t.expires_at > clock_timestamp() AND ` + mayRead
 
@@ -64,6 +64,7 @@ func (s Tokens) ClientAccess(ctx context.Context, h token.Hash) (token.ClientAcc
 		IssuedAt       time.Time `db:"issued_at"`
 		ExpiresAt      time.Time `db:"expires_at"`
 		ErrorCodes     string    `db:"error_codes"`
+		Quota          int       `db:"quota"`
 	}
 	var r clientRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
@@ -78,6 +79,7 @@ func (s Tokens) ClientAccess(ctx context.Context, h token.Hash) (token.ClientAcc
 		KeyThumbprint: r.KeyThumbprint, CertThumbprint: r.CertThumbprint,
 		IssuedAt: r.IssuedAt.UTC(), ExpiresAt: r.ExpiresAt.UTC(),
 		IntegerCodes: r.ErrorCodes == consent.IntegerCodes,
+		Quota:        r.Quota,
 	}, nil
 }
 

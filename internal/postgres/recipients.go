@@ -26,10 +26,10 @@ const recipientColumns = `
     dpop_bound, role, profile, intermediaries`
 
 const sqlRecipient = `
-SELECT ` + recipientColumns + ` FROM recipient WHERE recipient_id = $1`
+SELECT ` + recipientColumns + `, quota FROM recipient WHERE recipient_id = $1`
 
 const sqlListRecipients = `
-SELECT ` + recipientColumns + ` FROM recipient ORDER BY recipient_id`
+SELECT ` + recipientColumns + `, quota FROM recipient ORDER BY recipient_id`
 
 const sqlAddRecipient = `
 INSERT INTO recipient (` + recipientColumns + `)
@@ -76,6 +76,7 @@ type recipientRow struct {
 	Role           string   `db:"role"`
 	Profile        []byte   `db:"profile"`
 	Intermediaries []byte   `db:"intermediaries"`
+	Quota          int      `db:"quota"`
 }
 
 func (r recipientRow) recipient() (consent.Recipient, error) {
@@ -87,7 +88,7 @@ func (r recipientRow) recipient() (consent.Recipient, error) {
 		JWKS: json.RawMessage(r.JWKS), JWKSURI: r.JWKSURI, Role: consent.Role(r.Role),
 		RedirectURIs: typed[string](r.RedirectURIs), Scopes: typed[fdx.Scope](r.Scopes),
 		Durations: typed[consent.DurationType](r.Durations),
-		MaxDays:   r.MaxDays, LookbackDays: r.LookbackDays, DPoPBound: r.DPoPBound,
+		MaxDays:   r.MaxDays, LookbackDays: r.LookbackDays, DPoPBound: r.DPoPBound, Quota: r.Quota,
 	}
 	return out, errors.Join(decode(r.Purposes, &out.Purposes), decode(r.CertSubject, &out.CertSubject), decode(r.Profile, &out.Profile),
 		decode(r.Intermediaries, &out.Intermediaries))

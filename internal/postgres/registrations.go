@@ -26,7 +26,7 @@ const registrationColumns = `
     r.recipient_id, status, name, legal_name, home_uri, logo_uri, registry,
     registry_id, auth_method, assertion_alg, jwks, jwks_uri, cert_subject,
     redirect_uris, scopes, purposes, durations, max_days, lookback_days,
-    dpop_bound, role, profile, intermediaries, r.updated_at,
+    dpop_bound, role, profile, intermediaries, r.quota, r.updated_at,
     g.record, g.access_hash, coalesce(g.statement_iss, '') AS statement_iss,
     coalesce(g.statement_jti, '') AS statement_jti, g.issued_at`
 
@@ -67,6 +67,9 @@ RETURNING status`
 const sqlMoveRecipient = `
 UPDATE recipient SET status = $3, updated_at = clock_timestamp()
 WHERE recipient_id = $1 AND status = $2 AND ($4::timestamptz IS NULL OR updated_at = $4)`
+
+const sqlSetQuota = `
+UPDATE recipient SET quota = $2 WHERE recipient_id = $1 AND status <> 'closed'`
 
 const sqlForgetAccess = `
 UPDATE registration SET access_hash = NULL WHERE recipient_id = $1`
@@ -217,13 +220,34 @@ func (s Registrations) Enrol(ctx context.Context, r token.Registration) (consent
 		if err != nil {
 			return err
 		}
-		_, err = tx.Exec(ctx, sqlPutRegistration, string(r.Recipient.ID), []byte(r.Record), r.StatementIssuer, r.StatementID, r.IssuedAt, rulesHash(r.Record))
-		return err
+		var b pgx.Batch
+		b.Queue(sqlPutRegistration, string(r.Recipient.ID), []byte(r.Record), r.StatementIssuer, r.StatementID, r.IssuedAt, rulesHash(r.Record))
+		if r.Recipient.Quota > 0 {
+			b.Queue(sqlSetQuota, string(r.Recipient.ID), r.Recipient.Quota)
+		}
+		return tx.SendBatch(ctx, &b).Close()
 	})
 	if err != nil {
 		return "", fmt.Errorf("enrol: %w", err)
 	}
 	return consent.RecipientStatus(state.Status), nil
+}
+
+// SetQuota gives a recipient a quota of its own, or with 0 that of the
+// configuration. Gateways go by it within a minute. consent.ErrNotFound for a
+// recipient that is unknown or closed. One round trip.
+func (s Registrations) SetQuota(ctx context.Context, id consent.RecipientID, quota int) error {
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		tag, err := c.Exec(ctx, sqlSetQuota, string(id), quota)
+		if err == nil && tag.RowsAffected() == 0 {
+			return consent.ErrNotFound
+		}
+		return err
+	})
+	if err != nil {
+		return fmt.Errorf("set quota of recipient: %w", err)
+	}
+	return nil
 }
 
 // Move implements consent.Standing. Three or four round trips.

@@ -74,17 +74,18 @@ func appendFresh(to []byte) []byte {
 // KEYS: token, generation, and proof if there is one.
 // ARGV: prefix of all keys, fresh random, life of a generation in ms, end of
 // the proof in ms since 1970, most age in ms, what the request proved to hold,
-// quotas a minute of recipient, consent and bank (none: 0).
+// quotas a minute of recipient, consent and bank (none: 0). A recipient's own
+// is in the entry.
 // Answer: "1", 1 if the proof was spent before, quotas (0 nothing taken, 1
 // taken, 2 refused), fill of the three buckets in us, and the record; or "0"
 // and the lease; each after a space. One text costs both sides less than a list.
 var lookScript = goredis.NewScript(`
-local entry = redis.call('HMGET', KEYS[1], 'g', 'e', 'v', 'l', 'r', 'b')
+local entry = redis.call('HMGET', KEYS[1], 'g', 'e', 'v', 'l', 'r', 'b', 'q')
 local time = redis.call('TIME')
 local now = tonumber(time[1]) * 1000 + math.floor(tonumber(time[2]) / 1000)
 local looked = tonumber(entry[4] or '') or 0
 local age = now - looked
-if entry[1] and entry[2] and entry[3] and entry[5] and age >= 0 and age <= tonumber(ARGV[5]) then
+if entry[1] and entry[2] and entry[3] and entry[5] and entry[7] and age >= 0 and age <= tonumber(ARGV[5]) then
   local told = redis.call('MGET', ARGV[1] .. 'ended:' .. entry[1], ARGV[1] .. 'stopped:' .. entry[5])
   if (not told[1] or tonumber(told[1]) <= tonumber(entry[2])) and (not told[2] or tonumber(told[2]) < looked) then
     local replayed = 0
@@ -97,12 +98,23 @@ if entry[1] and entry[2] and entry[3] and entry[5] and age >= 0 and age <= tonum
     if replayed == 1 or not ARGV[6] or entry[6] ~= ARGV[6] then
       return '1 ' .. replayed .. ' 0 0 0 0 ' .. entry[3]
     end
+    local quotas, any = {}, false
+    for i = 1, 3 do
+      quotas[i] = tonumber(ARGV[6 + i])
+      if i == 1 and tonumber(entry[7]) > 0 then
+        quotas[i] = tonumber(entry[7])
+      end
+      any = any or quotas[i] > 0
+    end
+    if not any then
+      return '1 ' .. replayed .. ' 0 0 0 0 ' .. entry[3]
+    end
     local minute = 60000000
     local at = tonumber(time[1]) * 1000000 + tonumber(time[2])
     local keys = {'recipient:' .. entry[5], 'consent:' .. entry[1], 'bank'}
     local fill, share, taken = {0, 0, 0}, {}, 1
     for i = 1, 3 do
-      local quota = tonumber(ARGV[6 + i])
+      local quota = quotas[i]
       if quota > 0 then
         keys[i] = ARGV[1] .. 'rate:' .. keys[i]
         fill[i] = math.max(0, tonumber(redis.call('GET', keys[i]) or '0') - at)
@@ -140,7 +152,8 @@ return '0 ' .. generation .. ':' .. string.format('%.0f', now)
 //
 // KEYS: token, generation, tombstone of the grant, tombstone of the recipient.
 // ARGV: lease, most lag in ms, grant, epoch, record, most life in ms, end of
-// the token in ms since 1970, recipient, what the token is bound to.
+// the token in ms since 1970, recipient, what the token is bound to, the
+// recipient's own quota a minute (none: 0).
 // Answer: 1 if stored.
 var fillScript = goredis.NewScript(`
 local generation, looked = string.match(ARGV[1], '^(%x+):(%d+)$')
@@ -170,7 +183,7 @@ local life = math.min(tonumber(ARGV[6]), tonumber(ARGV[7]) - now)
 if life <= 0 then
   return 0
 end
-redis.call('HSET', KEYS[1], 'g', ARGV[3], 'e', ARGV[4], 'v', ARGV[5], 'l', looked, 'r', ARGV[8], 'b', ARGV[9])
+redis.call('HSET', KEYS[1], 'g', ARGV[3], 'e', ARGV[4], 'v', ARGV[5], 'l', looked, 'r', ARGV[8], 'b', ARGV[9], 'q', ARGV[10])
 redis.call('PEXPIRE', KEYS[1], string.format('%.0f', life))
 return 1
 `)
@@ -240,7 +253,7 @@ func (c *Cache) Fill(ctx context.Context, lease resource.Lease, l token.Live) er
 		[]string{tokenKey(l.Access.Hash), generationKey, endedKey(l.Share.Grant), stoppedKey(l.Share.Recipient)},
 		string(lease), milliseconds(maxFillLag), string(l.Share.Grant), l.Share.Epoch,
 		token.AppendLive(make([]byte, 0, 512), l), milliseconds(maxEntry), end.UnixMilli(),
-		string(l.Share.Recipient), bound(l))
+		string(l.Share.Recipient), bound(l), l.Quota)
 	if err != nil {
 		return fmt.Errorf("fill token: %w", err)
 	}

@@ -201,7 +201,7 @@ func TestForeignBytesAreNoToken(t *testing.T) {
 		"garbage":          "garbage",
 		"of another token": string(token.AppendLive(nil, other)),
 	} {
-		m.HSet(key, "g", "g", "e", "1", "v", value, "r", "r", "l", strconv.FormatInt(time.Now().UnixMilli(), 10))
+		m.HSet(key, "g", "g", "e", "1", "v", value, "r", "r", "q", "0", "l", strconv.FormatInt(time.Now().UnixMilli(), 10))
 		if got, err := c.Look(t.Context(), resource.Lookup{Hash: token.Hash{}}); err == nil || got.Found {
 			t.Errorf("%s: found %v, %v", name, got.Found, err)
 		}

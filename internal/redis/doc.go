@@ -12,7 +12,7 @@
 // All keys share one hash tag, so that a script may touch several of them: in
 // a Redis Cluster they live on one shard. None holds a secret.
 //
-//	{headgate}:token:<hash>       hash g, e, v, l, r, b: grant, epoch, token.AppendLive form, when it was looked for, recipient, thumbprint of its key or certificate; 60 s at most
+//	{headgate}:token:<hash>       hash g, e, v, l, r, b, q: grant, epoch, token.AppendLive form, when it was looked for, recipient, thumbprint of its key or certificate, the recipient's own quota; 60 s at most
 //	{headgate}:ended:<grant>      the epoch below which its tokens are forgotten; 120 s
 //	{headgate}:stopped:<recipient>
 //	                              when it was stopped, in ms since 1970: its tokens that were looked for up to then are forgotten; 120 s

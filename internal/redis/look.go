@@ -50,7 +50,7 @@ func (k *question) ask(ctx context.Context, q resource.Lookup, age time.Duration
 	}
 	args[2] = k.keys
 	args = append(args, prefix, &k.fresh, &k.life, &k.proofEnds, &k.age)
-	if q.Quotas != (resource.Quotas{}) {
+	if q.Bound != "" {
 		args = append(args, &k.bound, &k.quotas.Recipient, &k.quotas.Consent, &k.quotas.Bank)
 	}
 	cmd := goredis.NewStringCmd(ctx, args...)
@@ -113,8 +113,9 @@ func parseAnswer(q resource.Lookup, text string) (resource.Cached, error) {
 		level := func(quota int, fill int64) limit.Level {
 			return limit.LevelOf(quota, time.Duration(fill)*time.Microsecond, n[1] == 2)
 		}
+		quotas := q.Quotas.Of(live.Quota)
 		cached.Levels = resource.Levels{
-			Recipient: level(q.Quotas.Recipient, n[2]), Consent: level(q.Quotas.Consent, n[3]), Bank: level(q.Quotas.Bank, n[4]),
+			Recipient: level(quotas.Recipient, n[2]), Consent: level(quotas.Consent, n[3]), Bank: level(quotas.Bank, n[4]),
 		}
 	}
 	return cached, nil

@@ -17,7 +17,7 @@ var ErrRecord = errors.New("token: record is damaged or of another version")
 // with every change of the form: instances of the old and the new release
 // share a cache during a roll-out, and each takes the other's records for
 // missing ones.
-const liveVersion = 4
+const liveVersion = 5
 
 // maxLiveItems bounds the lists of a record that is read.
 const maxLiveItems = 10_000
@@ -62,6 +62,7 @@ func AppendLive(b []byte, l Live) []byte {
 		b = binary.AppendUvarint(b, uint64(account.Clusters))
 	}
 	b = binary.AppendUvarint(b, uint64(s.Customer))
+	b = binary.AppendVarint(b, int64(l.Quota))
 	return appendFlag(b, l.IntegerCodes)
 }
 
@@ -113,6 +114,7 @@ func ParseLive(s string) (Live, error) {
 		}
 	}
 	sh.Customer = r.clusters()
+	l.Quota = int(r.signed())
 	l.IntegerCodes = r.flag()
 	if r.broken || r.rest != "" {
 		return Live{}, ErrRecord

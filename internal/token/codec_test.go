@@ -47,7 +47,7 @@ func TestLiveSurvivesItsForm(t *testing.T) {
 	odd := sampleLive()
 	odd.Share.LookbackDays, odd.Share.Epoch = -1, 1<<62
 	integers := sampleLive()
-	integers.IntegerCodes = true
+	integers.IntegerCodes, integers.Quota = true, 1200
 	for name, l := range map[string]Live{"integers": integers, "sample": sampleLive(), "narrowed": narrowed, "revoked": revoked, "paused": paused, "held": onHold, "zero": {}, "odd numbers": odd} {
 		got, err := ParseLive(string(AppendLive(nil, l)))
 		if err != nil || !reflect.DeepEqual(got, l) {
@@ -72,8 +72,8 @@ func TestDamagedLiveIsRefused(t *testing.T) {
 		"other version":   "\x01" + whole[1:],
 		"doubled":         whole + whole,
 		"earlier version": "\x02" + whole[1:],
-		"unknown cluster": whole[:len(whole)-2] + "\x80\x80\x80\x08\x00",
-		"long spelling":   whole[:len(whole)-2] + "\x90\x00\x00",
+		"unknown cluster": whole[:len(whole)-3] + "\x80\x80\x80\x08\x00\x00",
+		"long spelling":   whole[:len(whole)-3] + "\x90\x00\x00\x00",
 		"other flag":      whole[:len(whole)-1] + "\x02",
 		"huge list":       whole[:33+4+4+6] + "\xff\xff\xff\x7f" + whole[33+4+4+7:],
 	} {

@@ -101,8 +101,10 @@ type ClientAccess struct {
 	CertThumbprint string
 	IssuedAt       time.Time // whole seconds
 	ExpiresAt      time.Time // whole seconds; over from this instant on
-	// IntegerCodes is as in Live; stores fill it in, issuing ignores it.
+	// IntegerCodes and Quota are as in Live; stores fill them in, issuing
+	// ignores them.
 	IntegerCodes bool
+	Quota        int
 }
 
 // Live is an access token together with the share it opens: all that the
@@ -115,6 +117,8 @@ type Live struct {
 	// JSON integers (consent.Profile.ErrorCodes). It is as old as the rest of
 	// the record and decides nothing.
 	IntegerCodes bool
+	// Quota is that of consent.Recipient, as old as the rest of the record.
+	Quota int
 }
 
 // Active reports whether the token opens its share at now. A token without

@@ -302,6 +302,26 @@ func Cache(t *testing.T, open func(t *testing.T) CacheFixture) {
 		}
 	})
 
+	t.Run("a quota of its own stands in place of the others'", func(t *testing.T) {
+		t.Parallel()
+		f, own, usual := open(t), of("own-quota"), of("usual-quota")
+		own.Quota = 2
+		filled(t, f, own, usual)
+		found(t, f.B, own, true)
+		for i, q := range []resource.Quotas{{Recipient: 50, Bank: 100}, {}} { // also where nobody else has one
+			got := take(t, f.A, own, q).Levels
+			if got.Recipient.Quota != 2 || got.Recipient.Left != 1-i || got.Recipient.Wait != 0 {
+				t.Fatalf("request %d: %+v", i, got)
+			}
+		}
+		if got := take(t, f.B, own, resource.Quotas{Recipient: 50}).Levels.Recipient; got.Wait <= 0 {
+			t.Errorf("over its own quota: %+v", got)
+		}
+		if got := take(t, f.B, usual, resource.Quotas{Recipient: 50, Bank: 100}).Levels; got.Recipient.Left != 49 || got.Bank.Left != 98 {
+			t.Errorf("another recipient: %+v", got)
+		}
+	})
+
 	t.Run("all quotas are taken from, or none", func(t *testing.T) {
 		t.Parallel()
 		f, one, two, other := open(t), of("x"), of("x"), of("y")

@@ -23,6 +23,7 @@ type Truth struct {
 	blocked map[consent.RecipientID]bool
 	// integers are the recipients whose error codes are integers.
 	integers map[consent.RecipientID]bool
+	quotas   map[consent.RecipientID]int // their own
 	records  []audit.Record
 	known    map[[16]byte]bool
 	spent    map[[32]byte]time.Time
@@ -41,19 +42,19 @@ func NewTruth(now func() time.Time) *Truth {
 	}
 	return &Truth{
 		now: now, tokens: map[token.Hash]token.Access{}, shares: map[consent.GrantID]consent.Share{},
-		blocked: map[consent.RecipientID]bool{}, integers: map[consent.RecipientID]bool{},
+		blocked: map[consent.RecipientID]bool{}, integers: map[consent.RecipientID]bool{}, quotas: map[consent.RecipientID]int{},
 		known: map[[16]byte]bool{}, spent: map[[32]byte]time.Time{},
 	}
 }
 
-// Issue stores a token with the share that it opens and the form of its
-// recipient's error codes, replacing each.
+// Issue stores a token with the share that it opens, and the form of its
+// recipient's error codes and quota, replacing each.
 func (d *Truth) Issue(l token.Live) {
 	d.mu.Lock()
 	defer d.mu.Unlock()
 	d.tokens[l.Access.Hash] = l.Access
 	d.shares[l.Share.Grant] = l.Share
-	d.integers[l.Share.Recipient] = l.IntegerCodes
+	d.integers[l.Share.Recipient], d.quotas[l.Share.Recipient] = l.IntegerCodes, l.Quota
 }
 
 // End revokes a grant and returns its new epoch.
@@ -120,7 +121,7 @@ func (d *Truth) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 	if d.blocked[share.Recipient] && share.Status == consent.StatusActive {
 		share.Status = consent.StatusRevoked
 	}
-	return token.Live{Access: a, Share: share, IntegerCodes: d.integers[share.Recipient]}, nil
+	return token.Live{Access: a, Share: share, IntegerCodes: d.integers[share.Recipient], Quota: d.quotas[share.Recipient]}, nil
 }
 
 // Release implements resource.Gate.

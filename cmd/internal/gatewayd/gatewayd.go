@@ -61,7 +61,8 @@ type Config struct {
 	TracePercent    int           `json:"trace_percent" default:"100" help:"percent of the requests that are traced, 0 to 100; used with otlp_endpoint"`
 	BankName        string        `json:"bank_name" default:"" help:"how the bank calls itself in notifications, as at authzd; empty serves no notification endpoints"`
 	BankHomeURI     string        `json:"bank_home_uri" default:"" help:"https address of the bank, in notifications"`
-	RecipientQuota  int           `json:"recipient_quota" default:"6000" help:"requests a minute of one recipient, the same for all; 0 has no limit"`
+	RecipientQuota  int           `json:"recipient_quota" default:"6000" help:"requests a minute of one recipient that has no quota of its own; 0 has no limit"`
+	StopQuota       int           `json:"stop_quota" default:"6000" help:"ends of consents a minute of one recipient, counted apart; 0 has no limit"`
 	ConsentQuota    int           `json:"consent_quota" default:"600" help:"requests a minute under one consent; 0 has no limit"`
 	BankQuota       int           `json:"bank_quota" default:"0" help:"requests a minute to the bank, of all recipients together; 0 has no limit"`
 	StrangerQuota   int           `json:"stranger_quota" default:"600" help:"unknown access tokens a minute from one address; 0 has no limit"`
@@ -159,7 +160,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	rc.Clients = &bearer.Clients{Tokens: db.Tokens(), Guard: db.Guard()}
-	consents, err := newConsents(rc, db, told, newNotices(c, db), p.watch)
+	consents, err := newConsents(rc, c.StopQuota, db, told, newNotices(c, db), p.watch)
 	if err != nil {
 		return nil, err
 	}
@@ -171,7 +172,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		}
 		p.closers = append(p.closers, own.Close)
 		p.watch.Stops(own)
-		if stops, err = newConsents(rc, own, told, newNotices(c, own), p.watch); err != nil {
+		if stops, err = newConsents(rc, c.StopQuota, own, told, newNotices(c, own), p.watch); err != nil {
 			return nil, err
 		}
 	}
@@ -196,7 +197,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 
 // newConsents wires the consent endpoints. They answer under the same address
 // as the data and authenticate in the same way.
-func newConsents(rc resource.Config, db *postgres.DB, told consent.Cache, notices *api.Notices, watch *telemetry.Telemetry) (*api.API, error) {
+func newConsents(rc resource.Config, stopQuota int, db *postgres.DB, told consent.Cache, notices *api.Notices, watch *telemetry.Telemetry) (*api.API, error) {
 	stop, err := consent.NewService(consent.ServiceConfig{
 		Store: db.Grants(), Cache: told,
 		CacheFailed: func(err error) {
@@ -210,6 +211,7 @@ func newConsents(rc resource.Config, db *postgres.DB, told consent.Cache, notice
 	return api.New(api.Config{
 		Public: rc.Public, Log: rc.Log, Hasher: rc.Hasher, Proofs: rc.Proofs, Nonces: rc.Nonces,
 		Certificates: rc.Certificates, Clients: bearer.Clients{Tokens: db.Tokens(), Guard: db.Guard()}, Grants: db.Grants(), Stop: stop, PageKeys: rc.PageKeys, InFlight: rc.Limits.InFlight,
+		Quota: rc.Limits.Quotas.Recipient, Stops: stopQuota, Instances: rc.Limits.Instances,
 		Notices: notices, Erasures: db.Erasures(), Watch: watch.Watch(),
 	})
 }
