@@ -33,8 +33,8 @@ type homePage struct {
 	Search        bool       // there are so many that one can search
 	Query         string
 	States        []stateOption
-	Filtered      bool // a search is on
-	CanErase      bool // the record can be erased
+	Filtered      bool   // a search is on
+	CanErase      bool   // the record can be erased
 	Switch        string // address of the switch; empty when there is none
 	Off           bool   // new sharing is switched off
 }
