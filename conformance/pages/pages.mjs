@@ -71,5 +71,11 @@ export const pages = [
   ['check-too-soon', (v) => v.press('step_up_resend')],
   ['checked', async (v) => { await v.code(); await v.press('step_up_continue'); await v.back('code'); await v.again() }],
   ['sign-ins', (v) => v.open('/portal/signin')],
+  ['whose', async (v) => { await v.ask({ clusters: some }); await v.signIn('maker') }],
+  ['whose-none', (v) => v.press('whose_continue')],
+  ['whose-accounts', async (v) => { await v.tick('holder_2'); await v.press('whose_continue') }],
+  ['whose-review', async (v) => { await v.tick('account_1'); await v.press('accounts_continue') }],
+  ['whose-grant', async (v) => { await v.press('consent_approve'); await v.back('code'); await v.again(); await v.follow('#data_sharing') }],
+  ['whose-picked', async (v) => { await v.ask({ clusters: some }); await v.signIn('maker'); await v.tick('holder_1'); await v.press('whose_continue'); await v.follow('#whose_change') }, { chosen: true }],
   ['unknown-request', (v) => v.goto(v.app.opens('urn:ietf:params:oauth:request_uri:nobody'))],
 ]
