@@ -12,7 +12,9 @@ import (
 
 // guarded are the members that somebody has to approve: what consumers are
 // shown, where they are sent back to, the keys, and the ceilings. Everything
-// else is the client's own affair.
+// else is the client's own affair. benefit is not one of them: nobody is shown
+// it before the operator approved its very words, and a registration need not
+// wait for that.
 var guarded = []string{
 	"client_name", "client_uri", "logo_uri", "registry_references", "intermediaries",
 	"redirect_uris", "grant_types", "jwks", "jwks_uri",

@@ -35,6 +35,7 @@ type registration struct {
 	TermsURI          string              `json:"tos_uri"`
 	PolicyURI         string              `json:"policy_uri"`
 	ClientDescription string              `json:"client_description"`
+	Benefit           string              `json:"benefit"` // what people get; a member of ours
 	Description       string              `json:"description"`
 	Contacts          []string            `json:"contacts"`
 	Registry          []registryReference `json:"registry_references"`
@@ -111,6 +112,7 @@ const (
 	maxClientID     = 100       // characters
 	maxName         = 80        // characters
 	maxText         = 2000      // characters
+	maxBenefit      = 160       // characters
 	maxEntries      = 20        // of each list
 	maxURI          = 2000
 	maxLookback     = 730 // days: two years, the most that any reference asks for
@@ -304,6 +306,9 @@ func (m registration) names(r *consent.Recipient, fail func(member, text string)
 		if s != "" && !legible(s) {
 			fail(member, "must be at most 2000 characters without control or direction characters")
 		}
+	}
+	if m.Benefit != "" && (!legible(m.Benefit) || utf8.RuneCountInString(m.Benefit) > maxBenefit || strings.ContainsAny(m.Benefit, "<>")) {
+		fail("benefit", "must be at most 160 characters without markup, control or direction characters")
 	}
 	if !allLegible(m.Contacts) {
 		fail("contacts", "must be at most 20 texts without control or direction characters")

@@ -33,6 +33,7 @@ type recipientCmd struct {
 	Limit     recipientLimitCmd     `cmd:"" help:"Give a client a quota of its own, or that of the gateways again."`
 	Rotate    recipientRotateCmd    `cmd:"" help:"Replace a client's public keys."`
 	Remove    recipientRemoveCmd    `cmd:"" help:"End all consents of a client and close its registration, for good."`
+	Benefit   recipientBenefitCmd   `cmd:"" help:"Look at, approve or withdraw what a client says that people get."`
 	Statement recipientStatementCmd `cmd:"" help:"Sign a software statement, with which a client can register itself once."`
 }
 
@@ -253,17 +254,19 @@ func show(w io.Writer, reg token.Registration, grants int) error {
 		line("at most", fmt.Sprintf("%d days, looking back %d days, %v", r.MaxDays, r.LookbackDays, r.Durations))
 	}
 	line("statement", strings.TrimSpace(reg.StatementIssuer+" "+reg.StatementID))
-	return showRecord(line, reg.Record)
+	return showRecord(line, reg.Record, r.Benefit)
 }
 
-// showRecord prints what was registered and changes nothing.
-func showRecord(line func(name, text string), record []byte) error {
+// showRecord prints what was registered and changes nothing, but for the
+// benefit, of which approved are the words that people may be shown.
+func showRecord(line func(name, text string), record []byte, approved string) error {
 	if record == nil {
 		return nil
 	}
 	var m struct {
 		Description       string   `json:"description"`
 		ClientDescription string   `json:"client_description"`
+		Benefit           string   `json:"benefit"`
 		Contacts          []string `json:"contacts"`
 		Terms             string   `json:"tos_uri"`
 		Policy            string   `json:"policy_uri"`
@@ -279,6 +282,13 @@ func showRecord(line func(name, text string), record []byte) error {
 	}
 	line("description", m.Description)
 	line("description", m.ClientDescription)
+	if m.Benefit != "" {
+		state := "not approved"
+		if m.Benefit == approved {
+			state = "approved"
+		}
+		line("benefit", m.Benefit+" ("+state+")")
+	}
 	for _, c := range m.Contacts {
 		line("contact", c)
 	}

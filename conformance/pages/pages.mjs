@@ -77,5 +77,11 @@ export const pages = [
   ['passkey-add', (v) => v.follow('#passkey_add')],
   ['passkey-add-wrong', async (v) => { await v.fill('code', '000'); await v.press('passkey_continue') }],
   ['passkey-add-checked', async (v) => { await v.code(); await v.press('passkey_continue') }],
+  ['whose', async (v) => { await v.ask({ clusters: some }); await v.signIn('maker') }],
+  ['whose-none', (v) => v.press('whose_continue')],
+  ['whose-accounts', async (v) => { await v.tick('holder_2'); await v.press('whose_continue') }],
+  ['whose-review', async (v) => { await v.tick('account_1'); await v.press('accounts_continue') }],
+  ['whose-grant', async (v) => { await v.press('consent_approve'); await v.back('code'); await v.again(); await v.follow('#data_sharing') }],
+  ['whose-picked', async (v) => { await v.ask({ clusters: some }); await v.signIn('maker'); await v.tick('holder_1'); await v.press('whose_continue'); await v.follow('#whose_change') }, { chosen: true }],
   ['unknown-request', (v) => v.goto(v.app.opens('urn:ietf:params:oauth:request_uri:nobody'))],
 ]

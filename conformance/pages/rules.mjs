@@ -54,6 +54,7 @@ export function inside() {
     if (a.form !== b.form) faults.push(`${no} and ${yes} are in different forms`)
   }
   pair('consent_deny', 'consent_approve')
+  pair('sharing_keep', 'sharing_go')
   pair('stop_keep', 'stop_confirm')
   return faults
 }

@@ -149,9 +149,9 @@ async function visitor(language, width = 1280, scripts = false) {
 }
 
 // meet walks the pages in one language.
-async function meet(language) {
+async function meet(language, lines = pages) {
   const v = await visitor(language)
-  for (const [name, go, more = {}] of pages) {
+  for (const [name, go, more = {}] of lines) {
     try {
       await go(v)
       say(`${name} ${language}`, await judge(v, name, more))
@@ -199,10 +199,22 @@ async function erasing(v) {
   return faults
 }
 
+// switching switches all new sharing off and on. One language after the other:
+// there is one switch for one person.
+const switching = [
+  ['switch-on', async (v) => { await v.open('/portal/login'); await v.signIn('maker'); await v.follow('#sharing_switch') }],
+  ['switch-off', (v) => v.press('sharing_off')],
+  ['home-off', (v) => v.open('/portal')],
+  ['sharing-off', async (v) => { await v.ask({ clusters: ['ACCOUNT_BASIC'] }); await v.signIn('maker') }],
+  ['sharing-kept-off', async (v) => { await v.press('sharing_keep'); await v.back('access_denied'); await v.again() }],
+  ['sharing-switched-on', async (v) => { await v.ask({ clusters: ['ACCOUNT_BASIC'] }); await v.signIn('maker'); await v.press('sharing_go') }],
+]
+
 try {
   // Two at a time: each waits for the server half of its time.
   const queue = [...languages]
   await Promise.all([0, 1].map(async () => { for (let next; (next = queue.shift());) await meet(next) }))
+  for (const language of languages) await meet(language, switching)
   for (const width of [1280, 320]) {
     const v = await visitor(languages[0], width)
     say(`keyboard ${width}`, await keyboard(v).catch((error) => [`at ${v.path()}: ${error.message.split('\n')[0]}`]))

@@ -8,24 +8,27 @@
 // to /authorize/{id}, which decides what comes next. It must not know SQL.
 //
 // Element ids are a contract with everything that drives the pages:
-// username, password, login_submit, cancel; accounts_select_all,
+// username, password, login_submit, cancel; holder_<n> (the nth of those whose
+// accounts can be shared, from 1), whose_continue, whose_back, whose_change (on
+// the page of the accounts); sharing_go, sharing_keep; accounts_select_all,
 // accounts_select_none, account_<n> (the nth account that can be shared, from
 // 1), accounts_continue, accounts_search and accounts_find (from nine accounts
 // on); consent_approve, consent_deny; code, step_up_continue, step_up_resend,
 // idle, idle_stay, idle_over (the warning that time runs out, and what
 // stands there when it has); step_up_reference (the letters that the message with the code shows, too);
-// oauth_error;
+// oauth_error, back_to_app;
 // stop_sharing (on the page of one app, and for the first app on Data
 // sharing), stop_sharing_<n> for the nth app there from the second on;
 // stop_confirm, stop_keep; sign_out; renew_instead (renew what is shared
 // already); review_now (what a change changes); language_<tag>, such as
 // language_sv. Of sharing that rests: pause_sharing,
-// hold_sharing and see_rest on the page of an app; pause_7, pause_14, pause_30,
+// hold_sharing and see_rest on the page of an app, where whose and benefit are, too; pause_7, pause_14, pause_30,
 // pause_date with pause_day, pause_confirm, pause_keep; hold_confirm,
 // hold_keep; case_number, paused_until, resting_since, last_read,
 // resume_sharing, release_sharing. After a stop: stopped_at, last_read, told,
 // answer_too_much, answer_unknown, answer_unused, answer_other. Of all
-// apps: home_search, home_state, home_filter, stop_all, stop_all_sure,
+// apps: sharing_switch, sharing_see, sharing_state, sharing_on, sharing_off,
+// home_search, home_state, home_filter, stop_all, stop_all_sure,
 // ended_all. Of receipts: receipt (on the pages after a decision and after a
 // stop), receipt_<n> for the nth in the list; on one of them receipt_number,
 // receipt_code, disclosure and receipt_save; receipt_text, verify_submit,

@@ -185,9 +185,9 @@ func TestSwitchingOnGoesOn(t *testing.T) {
 	w.switchedOff("c-ada")
 	page := p.toAccounts()
 	p.on(page, http.StatusOK, "/sharing")
-	equalButtons(t, page, "sharing_keep", "sharing_on")
+	equalButtons(t, page, "sharing_keep", "sharing_go")
 	p.on(p.open("/consent/"+string(w.auth().ID)+"/sharing"), http.StatusOK, "/sharing")
-	p.on(p.press(page, "sharing_on"), http.StatusOK, "/accounts")
+	p.on(p.press(page, "sharing_go"), http.StatusOK, "/accounts")
 	if w.off("c-ada") {
 		t.Error("it is off still")
 	}
@@ -203,7 +203,7 @@ func TestNobodySwitchesForAnother(t *testing.T) {
 	page := p.toAccounts()
 	w.do(func() { w.pending.Pushed = "p-2" }) // bob starts something of his own in another tab
 	p.signIn(p.arrive(), "bob")
-	if got := p.press(page, "sharing_on"); !strings.HasSuffix(got.URL.Path, "/login") {
+	if got := p.press(page, "sharing_go"); !strings.HasSuffix(got.URL.Path, "/login") {
 		t.Errorf("%s", got)
 	}
 	if !w.off("c-ada") {

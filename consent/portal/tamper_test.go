@@ -35,7 +35,7 @@ var forms = map[string]struct {
 		return page
 	}, "whose_continue"},
 	"switch off":    {func(p *person) *browser.Page { p.home("ada"); p.arrive(); return p.open("/portal/sharing") }, "sharing_off"},
-	"switch on":     {func(p *person) *browser.Page { p.switchedOff("c-ada"); return p.toAccounts() }, "sharing_on"},
+	"switch on":     {func(p *person) *browser.Page { p.switchedOff("c-ada"); return p.toAccounts() }, "sharing_go"},
 	"keep off":      {func(p *person) *browser.Page { p.switchedOff("c-ada"); return p.toAccounts() }, "sharing_keep"},
 	"renew instead": {func(p *person) *browser.Page { p.connected(); return p.toAccounts() }, "renew_instead"},
 }

@@ -25,11 +25,17 @@ const recipientColumns = `
     redirect_uris, scopes, purposes, durations, max_days, lookback_days,
     dpop_bound, role, profile, intermediaries`
 
+// The benefit is read with a registration and never written with one: what
+// people may be shown is what the operator approved, word for word.
+const approvedBenefit = `
+    coalesce((SELECT b.benefit FROM registration b
+              WHERE b.recipient_id = recipient.recipient_id AND b.benefit = b.benefit_approved), '') AS benefit`
+
 const sqlRecipient = `
-SELECT ` + recipientColumns + `, quota FROM recipient WHERE recipient_id = $1`
+SELECT ` + recipientColumns + `, quota, ` + approvedBenefit + ` FROM recipient WHERE recipient_id = $1`
 
 const sqlListRecipients = `
-SELECT ` + recipientColumns + `, quota FROM recipient ORDER BY recipient_id`
+SELECT ` + recipientColumns + `, quota, ` + approvedBenefit + ` FROM recipient ORDER BY recipient_id`
 
 const sqlAddRecipient = `
 INSERT INTO recipient (` + recipientColumns + `)
@@ -77,12 +83,13 @@ type recipientRow struct {
 	Profile        []byte   `db:"profile"`
 	Intermediaries []byte   `db:"intermediaries"`
 	Quota          int      `db:"quota"`
+	Benefit        string   `db:"benefit"`
 }
 
 func (r recipientRow) recipient() (consent.Recipient, error) {
 	out := consent.Recipient{
 		ID: consent.RecipientID(r.RecipientID), Status: consent.RecipientStatus(r.Status),
-		Name: r.Name, LegalName: r.LegalName, HomeURI: r.HomeURI, LogoURI: r.LogoURI,
+		Name: r.Name, LegalName: r.LegalName, HomeURI: r.HomeURI, LogoURI: r.LogoURI, Benefit: r.Benefit,
 		Registry: r.Registry, RegistryID: r.RegistryID,
 		AuthMethod: consent.AuthMethod(r.AuthMethod), AssertionAlg: r.AssertionAlg,
 		JWKS: json.RawMessage(r.JWKS), JWKSURI: r.JWKSURI, Role: consent.Role(r.Role),

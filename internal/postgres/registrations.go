@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"fmt"
+	"strings"
 	"time"
 
 	"github.com/headgate/headgate/consent"
@@ -27,6 +28,7 @@ const registrationColumns = `
     registry_id, auth_method, assertion_alg, jwks, jwks_uri, cert_subject,
     redirect_uris, scopes, purposes, durations, max_days, lookback_days,
     dpop_bound, role, profile, intermediaries, r.quota, r.updated_at,
+    CASE WHEN g.benefit = g.benefit_approved THEN g.benefit ELSE '' END AS benefit,
     g.record, g.access_hash, coalesce(g.statement_iss, '') AS statement_iss,
     coalesce(g.statement_jti, '') AS statement_jti, g.issued_at`
 
@@ -41,16 +43,16 @@ FROM recipient r LEFT JOIN registration g ON g.recipient_id = r.recipient_id
 WHERE r.recipient_id = $1`
 
 const sqlAddRegistration = `
-INSERT INTO registration (recipient_id, record, access_hash, statement_iss, statement_jti, issued_at, rules_hash)
-VALUES ($1, $2, $3, $4, $5, $6, $7)`
+INSERT INTO registration (recipient_id, record, access_hash, statement_iss, statement_jti, issued_at, rules_hash, benefit)
+VALUES ($1, $2, $3, $4, $5, $6, $7, $8)`
 
 // A registration access token outlives every change but the closing.
 const sqlPutRegistration = `
-INSERT INTO registration (recipient_id, record, statement_iss, statement_jti, issued_at, rules_hash)
-VALUES ($1, $2, $3, $4, $5, $6)
+INSERT INTO registration (recipient_id, record, statement_iss, statement_jti, issued_at, rules_hash, benefit)
+VALUES ($1, $2, $3, $4, $5, $6, $7)
 ON CONFLICT (recipient_id) DO UPDATE SET
     record = EXCLUDED.record, statement_iss = EXCLUDED.statement_iss, statement_jti = EXCLUDED.statement_jti,
-    rules_hash = EXCLUDED.rules_hash`
+    rules_hash = EXCLUDED.rules_hash, benefit = EXCLUDED.benefit`
 
 const sqlUpdateRecipient = `
 UPDATE recipient SET (` + recipientColumns + `, updated_at) =
@@ -100,6 +102,18 @@ func rulesHash(record json.RawMessage) []byte {
 	return sum[:]
 }
 
+// benefitOf returns what a record says that people get; "" when it says
+// nothing, or nothing that the database can hold.
+func benefitOf(record json.RawMessage) string {
+	var m struct {
+		Benefit string `json:"benefit"`
+	}
+	if json.Unmarshal(record, &m) != nil || strings.ContainsRune(m.Benefit, 0) {
+		return ""
+	}
+	return m.Benefit
+}
+
 type registrationRow struct {
 	recipientRow
 	UpdatedAt    time.Time  `db:"updated_at"`
@@ -132,7 +146,7 @@ func (s Registrations) Register(ctx context.Context, r token.Registration, spend
 		var b pgx.Batch
 		proofs.queue(&b)
 		b.Queue(sqlAddRecipient, args...)
-		b.Queue(sqlAddRegistration, string(r.Recipient.ID), []byte(r.Record), bytes.Clone(r.Access[:]), r.StatementIssuer, r.StatementID, r.IssuedAt, rulesHash(r.Record))
+		b.Queue(sqlAddRegistration, string(r.Recipient.ID), []byte(r.Record), bytes.Clone(r.Access[:]), r.StatementIssuer, r.StatementID, r.IssuedAt, rulesHash(r.Record), benefitOf(r.Record))
 		if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 			return err
 		}
@@ -189,7 +203,7 @@ func (s Registrations) Update(ctx context.Context, r token.Registration, spend .
 		var b pgx.Batch
 		proofs.queue(&b)
 		if r.Record != nil {
-			b.Queue(sqlPutRegistration, string(r.Recipient.ID), []byte(r.Record), r.StatementIssuer, r.StatementID, r.IssuedAt, rulesHash(r.Record))
+			b.Queue(sqlPutRegistration, string(r.Recipient.ID), []byte(r.Record), r.StatementIssuer, r.StatementID, r.IssuedAt, rulesHash(r.Record), benefitOf(r.Record))
 		}
 		if err := tx.SendBatch(ctx, &b).Close(); err != nil {
 			return err
@@ -221,7 +235,7 @@ func (s Registrations) Enrol(ctx context.Context, r token.Registration) (consent
 			return err
 		}
 		var b pgx.Batch
-		b.Queue(sqlPutRegistration, string(r.Recipient.ID), []byte(r.Record), r.StatementIssuer, r.StatementID, r.IssuedAt, rulesHash(r.Record))
+		b.Queue(sqlPutRegistration, string(r.Recipient.ID), []byte(r.Record), r.StatementIssuer, r.StatementID, r.IssuedAt, rulesHash(r.Record), benefitOf(r.Record))
 		if r.Recipient.Quota > 0 {
 			b.Queue(sqlSetQuota, string(r.Recipient.ID), r.Recipient.Quota)
 		}

@@ -248,10 +248,10 @@ func (s *Stack) processes(ctx context.Context, o Options, sockets map[int]net.Li
 		return err
 	}
 	defer db.Close()
-	if s.File.Recipients, err = register(ctx, s.home, ca, db.Recipients()); err != nil {
+	if s.File.Recipients, err = register(ctx, s.home, ca, registrations{db}); err != nil {
 		return err
 	}
-	serves, err := registerCore(ctx, s.home, ca, db.Recipients())
+	serves, err := registerCore(ctx, s.home, ca, registrations{db})
 	if err != nil {
 		return err
 	}

@@ -14,6 +14,7 @@ import (
 	"os"
 	"path/filepath"
 	"strings"
+	"time"
 
 	"github.com/go-jose/go-jose/v4"
 
@@ -21,6 +22,8 @@ import (
 	"github.com/headgate/headgate/certs/devca"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/postgres"
+	"github.com/headgate/headgate/internal/token"
 )
 
 // callbackPort is where a recipient on this machine can have itself called
@@ -31,6 +34,7 @@ const callbackPort = "8450"
 type demo struct {
 	id, name, legal, purpose, label string
 	alg                             jose.SignatureAlgorithm // "" for mutual TLS
+	benefit                         string                  // what it says that people get; approved
 	redirects                       []string
 	clusters                        []string
 	// more are further members of its record.
@@ -41,6 +45,7 @@ var demos = []demo{
 	{
 		id: "budgetbee", name: "BudgetBee", legal: "BudgetBee Apps AB", purpose: "budgeting",
 		label: "To show your spending in one place and help you plan the month", alg: jose.ES256,
+		benefit:   "See all your spending in one place, and get a plan for the month that you can change",
 		redirects: []string{"https://budgetbee.example/callback", "https://localhost:" + callbackPort + "/callback"},
 		clusters:  []string{"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "TRANSACTIONS"},
 		more: map[string]any{
@@ -52,12 +57,14 @@ var demos = []demo{
 	{
 		id: "loanlink", name: "LoanLink", legal: "LoanLink Lending Ltd", purpose: "affordability",
 		label: "To work out what you can afford before you apply for a loan", alg: jose.PS256,
+		benefit:   "Know in minutes what you can borrow, without sending in papers",
 		redirects: []string{"https://loanlink.example/callback?from=bank&lang=en"},
 		clusters:  []string{"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "TRANSACTIONS", "BILLS"},
 	},
 	{
 		id: "wealthview", name: "WealthView", legal: "WealthView Inc.", purpose: "portfolio",
 		label:     "To show everything you own beside each other",
+		benefit:   "See everything you own on one page, up to date",
 		redirects: []string{"https://wealthview.example/callback"},
 		clusters:  []string{"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "INVESTMENTS", "TRANSACTIONS"},
 	},
@@ -72,6 +79,7 @@ var demos = []demo{
 		// Whatever the sandbox can show, for those who try out the API.
 		id: "homewards", name: "Homewards", legal: "Homewards Switching Ltd", purpose: "switching",
 		label: "To move your accounts to another bank with all that belongs to them", alg: jose.ES256,
+		benefit:   "Change banks without filling in a form for each payment",
 		redirects: []string{"https://homewards.example/callback"},
 		clusters: []string{
 			"ACCOUNT_BASIC", "ACCOUNT_DETAILED", "BALANCES", "BILLS", "CUSTOMER_CONTACT", "IMAGES", "INVESTMENTS", "PAYMENT_SUPPORT",
@@ -118,6 +126,23 @@ var core = demo{id: "meadow-core", name: "Meadow Core", legal: "Meadow Bank", al
 // registrar stores registrations.
 type registrar interface {
 	PutRecipient(ctx context.Context, r consent.Recipient) error
+	PutBenefit(ctx context.Context, reg token.Registration, words string) error
+}
+
+// registrations is the registrar over the stores of production.
+type registrations struct{ db *postgres.DB }
+
+func (s registrations) PutRecipient(ctx context.Context, r consent.Recipient) error {
+	return s.db.Recipients().PutRecipient(ctx, r)
+}
+
+// PutBenefit keeps the record of a client, as 'headgate recipient add' does,
+// and approves its benefit.
+func (s registrations) PutBenefit(ctx context.Context, reg token.Registration, words string) error {
+	if _, err := s.db.Registrations().Enrol(ctx, reg); err != nil {
+		return err
+	}
+	return s.db.Registrations().ApproveBenefit(ctx, reg.Recipient.ID, words)
 }
 
 // register makes keys or a certificate for each demo recipient, registers it
@@ -159,6 +184,9 @@ func enrol(ctx context.Context, home string, ca *devca.CA, store registrar, d de
 	client := Recipient{ClientID: d.id, AuthMethod: string(consent.PrivateKeyJWT), RedirectURIs: d.redirects}
 	record["client_id"], record["client_name"] = d.id, d.name
 	maps.Copy(record, d.more)
+	if d.benefit != "" {
+		record["benefit"] = d.benefit
+	}
 	pair, err := ca.Client(d.id)
 	if err != nil {
 		return Recipient{}, err
@@ -188,6 +216,15 @@ func enrol(ctx context.Context, home string, ca *devca.CA, store registrar, d de
 	}
 	if err := store.PutRecipient(ctx, r); err != nil {
 		return Recipient{}, fmt.Errorf("register %s: %w", d.id, err)
+	}
+	if d.benefit != "" {
+		kept, err := authz.Registered(r, text)
+		if err == nil {
+			err = store.PutBenefit(ctx, token.Registration{Recipient: r, Record: kept, IssuedAt: time.Now().UTC().Truncate(time.Second)}, d.benefit)
+		}
+		if err != nil {
+			return Recipient{}, fmt.Errorf("register %s: %w", d.id, err)
+		}
 	}
 	client.Scope, _ = record["scope"].(string)
 	client.SignedRequests, client.ResponseModes = r.Profile.SignedRequests, r.Profile.ResponseModes
