@@ -28,6 +28,7 @@ type conformanceRunCmd struct {
 	DPoPNonces bool     `name:"dpop-nonces" help:"Without --target: have the stack demand a nonce of its own in every DPoP proof."`
 	Group      []string `help:"Only these groups; * stands for any characters." placeholder:"GROUP"`
 	Case       []string `help:"Only these cases; * stands for any characters." placeholder:"CASE"`
+	Browser    string   `help:"In the place of what the target file says: forms or chromium." enum:",forms,chromium" default:"" placeholder:"BROWSER"`
 	Parallel   int      `help:"Cases at once." default:"4"`
 	State      string   `help:"Keep results here as they come; a second run with it does only what did not pass." type:"path" placeholder:"FILE"`
 	JSON       string   `name:"json" help:"Write the report as JSON." type:"path" placeholder:"FILE"`
@@ -55,6 +56,7 @@ func (c conformanceRunCmd) Run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
+	target.Browser, target.BrowserPath = cmp.Or(c.Browser, target.Browser), cmp.Or(target.BrowserPath, os.Getenv("CHROMIUM"))
 	earlier, err := c.earlier()
 	if err != nil {
 		return err

@@ -54,6 +54,7 @@ func Start(ctx context.Context, path string) (*Chromium, error) {
 	}
 	options := append(chromedp.DefaultExecAllocatorOptions[:],
 		chromedp.ExecPath(path),
+		chromedp.DisableGPU,
 		// What does not belong to a person's profile goes nowhere.
 		chromedp.ProxyServer("http://127.0.0.1:9"),
 		chromedp.Flag("ignore-certificate-errors-spki-list", pin),

@@ -175,6 +175,11 @@ func testWhatLeadsAwayFromTheBank(t *testing.T, c *chromium.Chromium) {
 		t.Errorf("she ends at %s", at)
 	}
 	at = page(her.Open(t.Context(), bank.URL+"/plain"))
+	at = page(her.Press(t.Context(), at, "plain"))
+	if at.Left == nil || at.Left.String() != "http://app.example/back?x=1" {
+		t.Errorf("she ends at %s", at)
+	}
+	at = page(her.Open(t.Context(), bank.URL+"/plain"))
 	at = page(her.Press(t.Context(), at, "evil"))
 	if at.Left == nil || at.Left.Host != "evil.example" {
 		t.Errorf("she ends at %s", at)
@@ -190,7 +195,7 @@ func testWhatLeadsAwayFromTheBank(t *testing.T, c *chromium.Chromium) {
 
 func testStepsThatLeadNowhere(t *testing.T, c *chromium.Chromium) {
 	bank := newScripted(t)
-	her := bank.person(t, c, func(cfg *chromium.Config) { cfg.Patience = 3 * time.Second })
+	her := bank.person(t, c, func(cfg *chromium.Config) { cfg.Patience = 6 * time.Second })
 	at, err := her.Open(t.Context(), bank.URL+"/plain")
 	if err != nil {
 		t.Fatal(err)

@@ -15,5 +15,6 @@
 // package browser. A redirect to another site is not followed but returned.
 //
 // It must not know OAuth, nor import anything of this module but package
-// browser. What it does not do: frames, pop-ups, WebSockets, downloads.
+// browser. What it does not do: frames, pop-ups,
+// WebSockets, downloads, and redirects to an address that is not of the web.
 package chromium

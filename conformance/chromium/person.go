@@ -31,7 +31,7 @@ type Config struct {
 	Home []string
 	// Transport carries every request. Required.
 	Transport http.RoundTripper
-	// Patience is how long one step may take. The zero value means 20 s.
+	// Patience is how long one step may take. The zero value means 30 s.
 	Patience time.Duration
 }
 
@@ -62,7 +62,7 @@ func (c *Chromium) Person(ctx context.Context, cfg Config) (*Person, error) {
 	}))
 	p := &Person{ctx: tab, proxy: way, patience: cfg.Patience}
 	if p.patience <= 0 {
-		p.patience = 20 * time.Second
+		p.patience = 30 * time.Second
 	}
 	p.end = func() { closeTab(); cancel(); way.close() }
 	context.AfterFunc(ctx, p.end)

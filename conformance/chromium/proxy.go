@@ -11,6 +11,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -121,7 +122,7 @@ func (p *proxy) pass(w http.ResponseWriter, r *http.Request) {
 	if u.Host == "" {
 		u.Host, u.Scheme = r.Host, "https"
 	}
-	page := r.Header.Get("Sec-Fetch-Dest") == "document"
+	page := isPage(r.Header)
 	p.mu.Lock()
 	p.now.seen++
 	if !p.home.has(&u) {
@@ -155,6 +156,15 @@ func (p *proxy) pass(w http.ResponseWriter, r *http.Request) {
 	}
 	w.WriteHeader(answer.status)
 	w.Write(answer.body) //nolint:errcheck // the browser has gone away
+}
+
+// isPage tells a request for a whole page from one for a part of it. Fetch
+// Metadata goes to https alone; whoever is sent to http asks for HTML.
+func isPage(h http.Header) bool {
+	if dest := h.Get("Sec-Fetch-Dest"); dest != "" {
+		return dest == "document"
+	}
+	return strings.Contains(h.Get("Accept"), "text/html")
 }
 
 // hop are the headers that belong to one connection (RFC 9110 section 7.6.1),

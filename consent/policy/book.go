@@ -68,7 +68,7 @@ func NewBook(versions ...Pack) (*Book, error) {
 			return nil, fmt.Errorf("policy: %s: versions must count from 1, each effective after the one before", p.Name)
 		}
 	}
-	return &Book{slices.Clone(versions)}, nil
+	return &Book{versions: slices.Clone(versions)}, nil
 }
 
 // read reads the packs of a folder.
