@@ -132,7 +132,7 @@ func TestEveryKeyIsRead(t *testing.T) {
 			if err != nil {
 				t.Fatal(err)
 			}
-			after, err := json.Marshal(e.see(&Book{[]Pack{p}}))
+			after, err := json.Marshal(e.see(&Book{versions: []Pack{p}}))
 			if err != nil {
 				t.Fatal(err)
 			}
