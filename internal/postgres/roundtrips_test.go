@@ -236,7 +236,7 @@ func TestRoundTrips(t *testing.T) {
 		"Changes":      {nothing, func() error { _, err := db.Reads().Changes(ctx, "c", time.Time{}, 5); return err }, 1},
 		"LookUps":      {nothing, func() error { _, err := db.Reads().LookUps(ctx, "c", time.Time{}, 5); return err }, 1},
 		"Pulse":        {nothing, func() error { _, err := db.Reads().Pulse(ctx, "c"); return err }, 1},
-		"Sweep":        {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 20},
+		"Sweep":        {nothing, func() error { _, err := db.Sweep(ctx, 5); return err }, 21},
 		"Put": {nothing, func() error {
 			return db.Performance().Put(ctx, [16]byte(newRecord(consent.Grant{}).RequestID), []resource.Calls{{Hour: until.Truncate(time.Hour), Operation: "x"}})
 		}, 1},

@@ -5,6 +5,7 @@ import (
 	"testing"
 
 	"github.com/headgate/headgate/authz"
+	"github.com/headgate/headgate/consent"
 )
 
 // A member that is not carried over is a page without a way on.
@@ -12,6 +13,7 @@ func TestEveryMemberOfAProblemReachesThePage(t *testing.T) {
 	t.Parallel()
 	p := authz.Problem{
 		Status: 503, Code: "c", Text: "t", AppName: "a", BackURI: "b", RetryURI: "r", UILocales: []string{"sv"},
+		Journey: consent.Authorization{ID: "j"}, RedirectURIs: []string{"u"},
 	}
 	from, to := reflect.ValueOf(p), reflect.ValueOf(portalProblem(p))
 	for i := range from.NumField() {
