@@ -69,12 +69,13 @@ func testPagesThatAreBuiltByScript(t *testing.T, c *chromium.Chromium) {
 	}
 
 	her := bank.person(t, c)
-	at, id := find(t, her, page(her.Arrive(t.Context(), bank.URL+"/authorize")), "label:Name")
+	at, _ := find(t, her, page(her.Arrive(t.Context(), bank.URL+"/authorize")), "label:Name")
 	if at.Has("consent_approve") || at.Title() != "Bank" || strings.Contains(at.Text(), "switch scripts on") {
 		t.Errorf("the page holds what nobody sees: %s", at)
 	}
 	// Wrong first: the same document says no.
 	for _, password := range []string{"wrong", "correct"} {
+		var id string
 		at, id = find(t, her, at, "label:Name")
 		if err := errors.Join(at.Fill(id, "ada"), at.Fill(at.Find("label:Password"), password)); err != nil {
 			t.Fatal(err)

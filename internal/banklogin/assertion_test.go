@@ -24,7 +24,7 @@ func (b *bank) asserted(r *http.Request) bool {
 		r.PostFormValue("client_assertion_type") != "urn:ietf:params:oauth:client-assertion-type:jwt-bearer" {
 		return false
 	}
-	jws, err := jose.ParseSigned(r.PostFormValue("client_assertion"), []jose.SignatureAlgorithm{jose.ES256, jose.PS256})
+	jws, err := jose.ParseSignedCompact(r.PostFormValue("client_assertion"), []jose.SignatureAlgorithm{jose.ES256, jose.PS256})
 	if err != nil {
 		return false
 	}

@@ -369,7 +369,7 @@ func TestSeed(t *testing.T) {
 	t.Parallel()
 	s := newStore(t)
 	r, err := Seed(t.Context(), s, today)
-	if err != nil || r.NewCustomers != 11 || r.NewAccounts != 31 || r.NewHolders != 32 || r.NewTransactions < 30_000 {
+	if err != nil || r.NewCustomers != 12 || r.NewAccounts != 34 || r.NewHolders != 35 || r.NewTransactions < 30_000 {
 		t.Fatalf("%+v, %v", r, err)
 	}
 	before := dump(t, s)
