@@ -95,7 +95,7 @@ func revocation() []suite.Case {
 				t.Expect(t.Send(t.Read(g, g.App.Resource)), suite.OK)
 			},
 		},
-		harmless("nobody", "a caller that does not authenticate is refused and ends nothing", "RFC 7009, 2.1", "Authenticate confidential clients.", suite.InvalidClient,
+		harmless("nobody", "a caller that does not authenticate is refused and ends nothing", "RFC 7009, 2.1", "Authenticate confidential clients.", suite.Answer{Statuses: []int{400, 401}, Errors: []string{"invalid_client", "invalid_request"}},
 			func(_ *suite.T, g *suite.Grant, r *suite.Request) {
 				r.Form.Set("token", g.Access)
 				r.Form.Del("client_assertion_type")

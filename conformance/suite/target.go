@@ -47,6 +47,7 @@ const (
 	Callbacks       Claim = "callbacks"         // notifications reach the target's callback
 	Portal          Claim = "portal"            // pages where the consumer stops sharing
 	NoRotation      Claim = "no_rotation"       // refresh tokens stay (FAPI 2.0 5.3.2.1)
+	KeepsCodes      Claim = "keeps_codes"       // a redemption that is refused leaves the code good for its owner
 	Personas        Claim = "personas"          // the sandbox bank that comes with headgate dev
 	OneTimeExpiry   Claim = "one_time_expiry"   // ONE_TIME consents end after one_time_seconds, two minutes at most
 )
@@ -55,7 +56,7 @@ const (
 func Claims() []Claim {
 	return []Claim{
 		PrivateKeyJWT, MTLS, DPoP, DPoPNonce, PAR, JAR, JARM, OpenID, RAR, Refresh, Revocation, Introspection, SignedIntro, Registration,
-		GrantManagement, ClientCreds, ResourceMeta, Resource, FDX, FDXConsent, FDXConsentAPI, Notifications, Callbacks, Portal, NoRotation, Personas, OneTimeExpiry,
+		GrantManagement, ClientCreds, ResourceMeta, Resource, FDX, FDXConsent, FDXConsentAPI, Notifications, Callbacks, Portal, NoRotation, KeepsCodes, Personas, OneTimeExpiry,
 	}
 }
 
