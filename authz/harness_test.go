@@ -155,6 +155,9 @@ type stores struct {
 	before func(call string) error
 	// amend, when set, changes a request before it is kept.
 	amend func(*token.Pushed)
+	// ahead is by how much the store's clock is ahead of the server's when it
+	// says what time it is.
+	ahead time.Duration
 }
 
 func (s *stores) pass(call string) error {
@@ -265,7 +268,11 @@ func (s *stores) Spend(ctx context.Context, proofs ...token.Proof) error {
 	return s.Memory.Spend(ctx, proofs...)
 }
 func (s *stores) Live(ctx context.Context, h token.Hash) (token.Live, error) {
-	return guarded(s, "Live", func() (token.Live, error) { return s.Memory.Live(ctx, h) })
+	return guarded(s, "Live", func() (token.Live, error) {
+		live, err := s.Memory.Live(ctx, h)
+		live.At = live.At.Add(s.ahead)
+		return live, err
+	})
 }
 func (s *stores) RevokeClient(ctx context.Context, who consent.RecipientID, h token.Hash) error {
 	if err := s.pass("RevokeClient"); err != nil {
@@ -358,6 +365,7 @@ func (c *cache) Recent(ctx context.Context, h token.Hash, read func(context.Cont
 	ok = ok && !c.cold && at.Sub(e.at) <= consent.Freshness && c.ended[e.live.Share.Grant] <= e.live.Share.Epoch
 	c.mu.Unlock()
 	if ok {
+		e.live.At = at
 		return e.live, nil
 	}
 	live, err := read(ctx)

@@ -25,7 +25,7 @@ type Cache interface {
 	// returned for h without an error, if its grant has not moved on since
 	// (consent.Cache) and the look-up that led to that read was at most
 	// consent.Freshness ago. It never stores an error. A cache that cannot be
-	// asked reads.
+	// asked reads. Of what it remembers, At is the present of its own clock.
 	Recent(ctx context.Context, h token.Hash, read func(context.Context) (token.Live, error)) (token.Live, error)
 }
 
@@ -124,7 +124,16 @@ func (s *Server) introspection(ctx context.Context, caller consent.Recipient, se
 		return introspection{}, fmt.Errorf("introspect: %w", err)
 	}
 	web.Fields(ctx).Grant = string(live.Share.Grant)
-	return s.describe(live, caller.Scopes, s.cfg.Now()), nil
+	return s.describe(live, caller.Scopes, s.judgedAt(live)), nil
+}
+
+// judgedAt is the time that decides whether a token is over: that of the store
+// or cache that answered, so that no instance's clock makes one live longer.
+func (s *Server) judgedAt(l token.Live) time.Time {
+	if l.At.IsZero() {
+		return s.cfg.Now()
+	}
+	return l.At
 }
 
 // living returns a token that is active now, from the truth; otherwise
@@ -135,7 +144,7 @@ func (s *Server) living(ctx context.Context, h token.Hash) (token.Live, error) {
 	if err != nil {
 		return token.Live{}, err
 	}
-	if !live.Active(s.cfg.Now()) {
+	if !live.Active(s.judgedAt(live)) {
 		return token.Live{}, token.ErrRevoked
 	}
 	return live, nil

@@ -171,6 +171,32 @@ func TestIntrospectionOfATokenThatEnds(t *testing.T) {
 	}
 }
 
+// A token ends by the clock of the store, whatever that of the server says.
+func TestIntrospectionGoesByTheClockOfTheStore(t *testing.T) {
+	t.Parallel()
+	for _, row := range []struct {
+		name          string
+		ahead, passed time.Duration // of the store's clock; by the server's
+		active        bool
+	}{
+		{"the server is behind, and the token is over", 5 * time.Minute, 10 * time.Minute, false},
+		{"the server is behind, and it is not", 5 * time.Minute, 10*time.Minute - 2*time.Second, true},
+		{"the server is ahead, and the token is over", -5 * time.Minute, 20 * time.Minute, false},
+		{"the server is ahead, and it is not", -5 * time.Minute, 20*time.Minute - 2*time.Second, true},
+	} {
+		t.Run(row.name, func(t *testing.T) {
+			t.Parallel()
+			w := newWorld(t)
+			access := w.client("app").tokens(nil).text("access_token")
+			w.stores.ahead = row.ahead
+			w.clock.advance(row.passed)
+			if b := w.resourceServer("rs", nil).introspect(access, ""); (b.body["active"] == true) != row.active {
+				t.Error(b)
+			}
+		})
+	}
+}
+
 func TestIntrospectionRefuses(t *testing.T) {
 	t.Parallel()
 	w := newWorld(t)

@@ -78,7 +78,7 @@ func (g *Gateway) find(ctx context.Context, r *http.Request, c *Caller) (counted
 		case cached.Replayed:
 			return false, fdxhttp.InvalidProof("proof_replayed")
 		case cached.Found:
-			c.live, c.levels = cached.Live, cached.Levels
+			c.live, c.levels = g.dated(cached.Live), cached.Levels
 			return cached.Counted, nil
 		default:
 			lease = cached.Lease
@@ -89,7 +89,7 @@ func (g *Gateway) find(ctx context.Context, r *http.Request, c *Caller) (counted
 		return false, refused
 	}
 	c.live = live
-	if lease != "" && live.Active(g.now()) {
+	if lease != "" && live.Active(live.At) {
 		// It only makes the next read faster.
 		_ = g.cache.Fill(ctx, lease, live)
 	}
@@ -122,14 +122,24 @@ func (g *Gateway) truth(ctx context.Context, h token.Hash, s bearer.Scheme) (tok
 	if err != nil {
 		return token.Live{}, fdxhttp.StoreDown(err)
 	}
-	return live, nil
+	return g.dated(live), nil
+}
+
+// dated returns l with the time that it is judged by: that of who answered, so
+// that all instances see a token and a grant end at the same instant. Ours
+// serves only when there is no other.
+func (g *Gateway) dated(l token.Live) token.Live {
+	if l.At.IsZero() {
+		l.At = g.now()
+	}
+	return l
 }
 
 // check decides whether the caller may use the record: alive, and bound to
 // what the request proved. Whose grant rests is known all the same, so that
 // Allow can say why nothing is given.
 func (g *Gateway) check(c Caller) *fdxhttp.Refusal {
-	now := g.now()
+	now := c.live.At
 	switch {
 	case !c.live.Active(now) && !c.live.Resting(now):
 		return fdxhttp.InvalidToken(c.Scheme, "token_not_active")

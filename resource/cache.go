@@ -47,7 +47,8 @@ type Lookup struct {
 // Cached is what a Cache knows of a token.
 type Cached struct {
 	Found bool
-	Live  token.Live // when found
+	// Live, when found; its At is the present of the cache's clock.
+	Live token.Live
 	// Replayed: the proof was spent before; only when found.
 	Replayed bool
 	// Counted: the request was held against the quotas, and Levels say what

@@ -268,7 +268,9 @@ func (x *exchange[T]) answer(ctx context.Context) (body, *fdxhttp.Refusal) {
 			return body{}, refused
 		}
 		waiting, done := g.watch.Begin(ctx, "gate")
-		verdict, err := g.gate.Release(waiting, Release{Record: x.record, Proof: x.caller.Proof})
+		verdict, err := g.gate.Release(waiting, Release{
+			Record: x.record, TokenExpires: x.caller.live.Access.ExpiresAt, Proof: x.caller.Proof,
+		})
 		done()
 		if err == nil && verdict == Released {
 			return b, nil
@@ -313,7 +315,7 @@ func (x *exchange[T]) question() (question, *fdxhttp.Refusal) {
 	if err != nil {
 		return question{}, fdxhttp.Malformed("the query is malformed")
 	}
-	q, invalid := x.op.parse(x.target, v, x.gateway.now())
+	q, invalid := x.op.parse(x.target, v, x.caller.live.At)
 	if invalid != nil {
 		return question{}, fdxhttp.Denied(invalid)
 	}
@@ -353,7 +355,7 @@ func (x *exchange[T]) binding(q question) binding {
 // is too large is asked for again with a lower limit.
 func (x *exchange[T]) prepare(ctx context.Context, q question) (body, *fdxhttp.Refusal) {
 	live := &x.caller.live
-	access, denial := Allow(live.Share, live.Access.Scopes, q.need, x.gateway.now())
+	access, denial := Allow(live.Share, live.Access.Scopes, q.need, live.At)
 	if denial != nil {
 		return body{}, fromDenial(x.caller, denial)
 	}

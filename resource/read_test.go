@@ -419,6 +419,59 @@ func TestTokensAndGrantsEnd(t *testing.T) {
 	})
 }
 
+// Tokens and grants end by the clock of the truth, whatever that of the gateway
+// says.
+func TestTheClockOfTheGatewayEndsNothing(t *testing.T) {
+	t.Parallel()
+	for _, off := range []time.Duration{-5 * time.Minute, 5 * time.Minute} {
+		skewed := func(c *resource.Config) {
+			right := c.Now
+			c.Now = func() time.Time { return right().Add(off) }
+		}
+		until := func(end time.Time) consent.Share {
+			return share(func(s *consent.Share) { s.ExpiresAt = end })
+		}
+		for what, s := range map[string]consent.Share{
+			"a token": share(nil), "a grant": until(noon.Add(15 * time.Minute)),
+		} {
+			t.Run(fmt.Sprintf("%s, %s off", what, off), func(t *testing.T) {
+				t.Parallel()
+				f := open(t, skewed)
+				a := f.certApp(t, s)
+				f.clock.move(15*time.Minute - time.Millisecond)
+				given(t, a.get(t, accounts))
+				f.clock.move(time.Millisecond)
+				golden401(t, "bad-token", a.get(t, accounts))
+			})
+		}
+	}
+	t.Run("the gate alone knows the time", func(t *testing.T) {
+		t.Parallel()
+		f := open(t, func(c *resource.Config) {
+			right := c.Now
+			c.Now = func() time.Time { return right().Add(-5 * time.Minute) }
+			c.Tokens = timeless{c.Tokens}
+		})
+		a := f.certApp(t, share(nil))
+		f.clock.move(15*time.Minute - time.Millisecond)
+		given(t, a.get(t, accounts))
+		f.clock.move(time.Millisecond)
+		golden401(t, "bad-token", a.get(t, accounts))
+		if got := recordsOf(f, a.live.Share.Grant); len(got) != 2 || got[1].Outcome != audit.Refused {
+			t.Errorf("records: %+v", got)
+		}
+	})
+}
+
+// timeless is a store that does not say what time it is.
+type timeless struct{ resource.Tokens }
+
+func (s timeless) Live(ctx context.Context, h token.Hash) (token.Live, error) {
+	live, err := s.Tokens.Live(ctx, h)
+	live.At = time.Time{}
+	return live, err
+}
+
 func TestReplayedProof(t *testing.T) {
 	t.Parallel()
 	f := open(t, nil)

@@ -379,6 +379,7 @@ func (m *Memory) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 	}
 	return token.Live{
 		Access: a, Share: g.Within(a.Resources).Share(), IntegerCodes: who.Profile.ErrorCodes == consent.IntegerCodes, Quota: who.Quota,
+		At: m.now(),
 	}, nil
 }
 

@@ -98,12 +98,15 @@ func redeemStores(t *testing.T, s Stores) {
 		t.Fatalf("got  %+v (%v)\nwant %+v", g, err, a.Grant)
 	}
 	live, err := s.Tokens.Live(ctx, r.Access.Hash)
-	want := token.Live{Access: r.Access, Share: a.Grant.Share()}
+	want := token.Live{Access: r.Access, Share: a.Grant.Share(), At: live.At} // of each look-up its own
 	if err != nil || !reflect.DeepEqual(live, want) {
 		t.Errorf("access: got  %+v (%v)\nwant %+v", live, err, want)
 	}
 	if !live.Active(time.Now()) {
 		t.Error("the access token is not active")
+	}
+	if age := time.Since(live.At); age < -time.Minute || age > time.Minute {
+		t.Errorf("looked up at %s", live.At)
 	}
 	refresh, err := s.Tokens.Refresh(ctx, r.Refresh.Hash)
 	if err != nil || !reflect.DeepEqual(refresh, *r.Refresh) {
@@ -321,7 +324,7 @@ func renewStores(t *testing.T, s Stores) {
 			t.Fatalf("got  %+v (%v)\nwant %+v", g, err, a.Grant)
 		}
 		live, err := s.Tokens.Live(ctx, access.Hash)
-		want := token.Live{Access: access, Share: a.Grant.Share()}
+		want := token.Live{Access: access, Share: a.Grant.Share(), At: live.At} // of each look-up its own
 		if err != nil || !reflect.DeepEqual(live, want) {
 			t.Errorf("got  %+v (%v)\nwant %+v", live, err, want)
 		}

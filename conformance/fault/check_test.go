@@ -451,7 +451,7 @@ func TestCheckExpire(t *testing.T) {
 		if yes {
 			o.Status = 200
 		}
-		return probe{o, endsToken, 100 * ms}
+		return probe{op: o, what: endsToken, ends: 100 * ms}
 	}
 	good := []probe{use(90*ms, 95*ms, true), use(100*ms, 105*ms, false), use(98*ms, 103*ms, true), use(98*ms, 103*ms, false)}
 	if f := checkExpire(good); !f.ok() || f.Trials != 2 {
@@ -478,15 +478,25 @@ func TestCheckClocks(t *testing.T) {
 		if yes {
 			o.Status = 200
 		}
-		return probe{o, what, 100 * ms}
+		return probe{op: o, what: what, ends: 100 * ms}
 	}
 	stops := finding{ID: "R1", Trials: 1}
-	good := []probe{use(endsConsent, 50*ms, true), use(endsConsent, 110*ms, false), use(endsToken, 110*ms, true)}
+	good := []probe{use(endsConsent, 50*ms, true), use(endsConsent, 110*ms, false), use(endsToken, 110*ms, false)}
 	if f := checkClocks(good, stops); !f.ok() || f.ID != "C1" {
 		t.Error("what is right:", f)
 	}
 	if f := checkClocks(append(good, use(endsConsent, 101*ms, true)), stops); len(f.Bad) != 1 {
 		t.Error("a consent that is over:", f)
+	}
+	if f := checkClocks(append(good, use(endsToken, 101*ms, true)), stops); len(f.Bad) != 1 {
+		t.Error("a token that is over:", f)
+	}
+	early := use(endsToken, 50*ms, false)
+	if f := checkClocks(append(good, early), stops); len(f.Bad) != 1 {
+		t.Error("a token that is not:", f)
+	}
+	if early.dpop = true; !checkClocks(append(good, early), stops).ok() {
+		t.Error("a proof whose age is in doubt is held against the token")
 	}
 	if f := checkClocks(good[1:], stops); f.ok() {
 		t.Error("nothing given before an end passes")

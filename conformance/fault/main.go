@@ -263,7 +263,7 @@ func (d *driver) probes(ctx context.Context, c config, say func(string, ...any))
 	if c.short {
 		asks, troubles = 40, []string{bankGarbage, bankForeign}
 	}
-	list := []finding{{ID: "C1", What: "whatever the clock of a gateway says, nothing is given of a consent that is over", NotRun: "these programs have the clock of the machine: MUTANTS=1 sets it"}}
+	list := []finding{{ID: "C1", What: whateverTheClock, NotRun: "these programs have the clock of the machine: MUTANTS=1 sets it"}}
 	for _, p := range []struct {
 		say  string
 		make func() (finding, error)

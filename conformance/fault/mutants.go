@@ -64,6 +64,7 @@ var theMutants = []mutant{
 	{on: "roots-not-compared", probe: "A2", at: "^leaves swapped", caught: []string{"A2"}},
 	{on: "sequencer-not-compared", pause: "sequencer-not-compared=900ms", probe: "A2", at: "^two keepers", caught: []string{"A2"}},
 	{on: "clock-skewed,gate-not-asked", probe: "C1", caught: []string{"C1"}},
+	{on: "clock-skewed,ends-by-own-clock", probe: "C1", caught: []string{"C1"}},
 	{on: "no-lame-duck", then: "drain", caught: []string{"D1"}},
 	{on: "restored-unseen", then: "restore", caught: []string{"B1"}}, // the last: the data is another afterwards
 }

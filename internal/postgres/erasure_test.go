@@ -80,8 +80,8 @@ func live(t testing.TB, db *DB, who consent.ConsumerID) consent.Grant {
 	defer gate.Close()
 	refused := newRecord(g)
 	refused.Outcome, refused.Reason = audit.Refused, "701"
-	expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
-	expect(t, gate, resource.Release{Record: refused}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: refused}, resource.Released)
 	_, err = db.Care().Show(ctx, who, "staff", "a call")
 	check(err)
 	prefer(t, db, who, inbox.Preferences{Locale: "sv"})
@@ -405,13 +405,13 @@ func TestRecordsNameTheGrantsPerson(t *testing.T) {
 	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
 	claimed := newRecord(g)
 	claimed.Consumer = "somebody-else"
-	expect(t, gate, resource.Release{Record: claimed}, resource.Withheld)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: claimed}, resource.Withheld)
 	refused := newRecord(g)
 	refused.Consumer, refused.Outcome, refused.Reason = "somebody-else", audit.Refused, "701"
-	expect(t, gate, resource.Release{Record: refused}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: refused}, resource.Released)
 	lost := newRecord(g)
 	lost.Grant, lost.Outcome, lost.Reason = "no-such-grant", audit.Refused, "701"
-	expect(t, gate, resource.Release{Record: lost}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: lost}, resource.Released)
 	if got := naming(t, db, "somebody-else"); got != nil {
 		t.Errorf("named in %v", got)
 	}
@@ -423,7 +423,7 @@ func TestRecordsNameTheGrantsPerson(t *testing.T) {
 	}
 	// An erased person's grant gives nothing, even if it were active.
 	exec(t, db, "UPDATE person SET bank_id = NULL, erased_at = now() WHERE bank_id = $1", string(g.Consumer))
-	expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Withheld)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}, resource.Withheld)
 }
 
 // What was there before there were pseudonyms is found as before.

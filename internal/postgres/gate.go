@@ -372,7 +372,7 @@ func newGateRow(r resource.Release) (gateRow, error) {
 		windowStart: nullable(rec.Window.Start.Time()), windowEnd: nullable(rec.Window.End.Time()),
 		count: int64(rec.Count), bytes: int64(rec.Bytes), bodyHash: rec.BodyHash[:],
 		outcome: string(rec.Outcome), reason: rec.Reason, attended: rec.Attended,
-		interaction: rec.Interaction, instance: rec.Instance,
+		interaction: rec.Interaction, instance: rec.Instance, tokenExpires: r.TokenExpires,
 	}
 	if r.Proof != nil {
 		row.proof, row.proofExpires = r.Proof.Key[:], &r.Proof.ExpiresAt

@@ -34,6 +34,9 @@ func newProof() *token.Proof {
 	return &token.Proof{Key: randomHash(), ExpiresAt: time.Now().Add(5 * time.Minute)}
 }
 
+// inAnHour is the end of an access token that is not over.
+func inAnHour() time.Time { return time.Now().Add(time.Hour) }
+
 // newRecord returns the record of a read under the first version of a grant.
 func newRecord(g consent.Grant) audit.Record {
 	return audit.Record{
@@ -86,8 +89,8 @@ func TestGateStoresTheRecord(t *testing.T) {
 	full := newRecord(g)
 	bare := audit.Record{RequestID: uuid.Must(uuid.NewV7()), Recipient: g.Recipient, Grant: g.ID, Epoch: 1, Consumer: g.Consumer, Outcome: audit.Clipped}
 	before := time.Now().Add(-time.Minute)
-	expect(t, gate, resource.Release{Record: full, Proof: newProof()}, resource.Released)
-	expect(t, gate, resource.Release{Record: bare}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: full, Proof: newProof()}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: bare}, resource.Released)
 	got := records(t, db, g.Consumer)
 	if len(got) != 2 {
 		t.Fatalf("got %d records, want 2", len(got))
@@ -158,10 +161,10 @@ func TestGateWithholds(t *testing.T) {
 		for _, outcome := range []audit.Outcome{audit.Given, audit.Clipped} {
 			r.RequestID, r.Outcome = uuid.Must(uuid.NewV7()), outcome
 			proof := newProof()
-			if got, err := gate.Release(ctx, resource.Release{Record: r, Proof: proof}); err != nil || got != resource.Withheld {
+			if got, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: r, Proof: proof}); err != nil || got != resource.Withheld {
 				t.Errorf("%s: got verdict %d, %v, want Withheld", name, got, err)
 			}
-			if got, err := gate.Release(ctx, resource.Release{Record: r}); err != nil || got != resource.Withheld {
+			if got, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: r}); err != nil || got != resource.Withheld {
 				t.Errorf("%s: without a proof: got verdict %d, %v, want Withheld", name, got, err)
 			}
 			// What gave nothing costs nothing.
@@ -176,7 +179,7 @@ func TestGateWithholds(t *testing.T) {
 	// The same proof once more, for the present version.
 	r := newRecord(moved)
 	r.Epoch = 2
-	expect(t, gate, resource.Release{Record: r, Proof: newProof()}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: r, Proof: newProof()}, resource.Released)
 }
 
 func TestGateSpendsProofs(t *testing.T) {
@@ -184,13 +187,13 @@ func TestGateSpendsProofs(t *testing.T) {
 	ctx, db := context.Background(), openDB(t)
 	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
 	proof := newProof()
-	expect(t, gate, resource.Release{Record: newRecord(g), Proof: proof}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: proof}, resource.Released)
 	for range 2 {
-		expect(t, gate, resource.Release{Record: newRecord(g), Proof: proof}, resource.Replayed)
+		expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: proof}, resource.Replayed)
 	}
 	longer := *proof
 	longer.ExpiresAt = longer.ExpiresAt.Add(time.Hour)
-	expect(t, gate, resource.Release{Record: newRecord(g), Proof: &longer}, resource.Replayed)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: &longer}, resource.Replayed)
 	if err := db.Guard().Spend(ctx, *proof); !errors.Is(err, token.ErrReplayed) {
 		t.Errorf("guard after gate: got %v, want ErrReplayed", err)
 	}
@@ -198,17 +201,17 @@ func TestGateSpendsProofs(t *testing.T) {
 	if err := db.Guard().Spend(ctx, *elsewhere); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, gate, resource.Release{Record: newRecord(g), Proof: elsewhere}, resource.Replayed)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: elsewhere}, resource.Replayed)
 
 	over := newProof()
 	over.ExpiresAt = time.Now().Add(-time.Minute)
-	expect(t, gate, resource.Release{Record: newRecord(g), Proof: over}, resource.Replayed)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: over}, resource.Replayed)
 
 	// A row whose time is over says nothing any more, until it is taken over.
 	old := newProof()
 	exec(t, db, "INSERT INTO proof_seen (proof, expires_at) VALUES ($1, clock_timestamp() - interval '1 second')", old.Key[:])
-	expect(t, gate, resource.Release{Record: newRecord(g), Proof: old}, resource.Released)
-	expect(t, gate, resource.Release{Record: newRecord(g), Proof: old}, resource.Replayed)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: old}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: old}, resource.Replayed)
 
 	if n := len(records(t, db, g.Consumer)); n != 2 {
 		t.Errorf("%d records, want 2", n)
@@ -243,7 +246,7 @@ func TestOneStatementTellsRowsApart(t *testing.T) {
 	refused := newRecord(ended)
 	refused.Outcome, refused.Reason = audit.Refused, "603"
 	repeated := newRecord(g)
-	if v, err := db.releaseRows(ctx, numbering{}, rowsOf(t, resource.Release{Record: repeated})); err != nil || v[0] != verdictReleased {
+	if v, err := db.releaseRows(ctx, numbering{}, rowsOf(t, resource.Release{TokenExpires: inAnHour(), Record: repeated})); err != nil || v[0] != verdictReleased {
 		t.Fatalf("got %v, %v", v, err)
 	}
 	repeatedRefusal := repeated
@@ -252,7 +255,7 @@ func TestOneStatementTellsRowsApart(t *testing.T) {
 	want := []gateVerdict{}
 	var releases []resource.Release
 	add := func(r audit.Record, p *token.Proof, v gateVerdict) {
-		releases = append(releases, resource.Release{Record: r, Proof: p})
+		releases = append(releases, resource.Release{TokenExpires: inAnHour(), Record: r, Proof: p})
 		want = append(want, v)
 	}
 	add(newRecord(g), shared, verdictReleased)
@@ -270,7 +273,7 @@ func TestOneStatementTellsRowsApart(t *testing.T) {
 	if err != nil || !slices.Equal(got, want) {
 		t.Errorf("got  %v (%v)\nwant %v", got, err, want)
 	}
-	if got, err := db.releaseRows(ctx, numbering{}, rowsOf(t, resource.Release{Record: repeatedRefusal})); err != nil || got[0] != verdictRepeated {
+	if got, err := db.releaseRows(ctx, numbering{}, rowsOf(t, resource.Release{TokenExpires: inAnHour(), Record: repeatedRefusal})); err != nil || got[0] != verdictRepeated {
 		t.Errorf("refusal under a recorded id: got %v, %v", got, err)
 	}
 	released := 0
@@ -289,12 +292,12 @@ func TestGateStoresRefusals(t *testing.T) {
 	ctx, db := context.Background(), openDB(t)
 	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
 	given := newRecord(g)
-	expect(t, gate, resource.Release{Record: given}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: given}, resource.Released)
 	proof := newProof()
 	refuse := func() audit.Record {
 		r := newRecord(g)
 		r.Outcome, r.Reason, r.Accounts, r.Clusters = audit.Refused, "603", nil, 0
-		expect(t, gate, resource.Release{Record: r, Proof: proof}, resource.Released)
+		expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: r, Proof: proof}, resource.Released)
 		return r
 	}
 	refuse() // the grant is active, the request was not allowed
@@ -320,7 +323,7 @@ func TestRequestIDIsUnique(t *testing.T) {
 	ctx, db := context.Background(), openDB(t)
 	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
 	r := newRecord(g)
-	expect(t, gate, resource.Release{Record: r}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: r}, resource.Released)
 	for name, again := range map[string]resource.Release{
 		"given": {Record: r}, "given with a proof": {Record: r, Proof: newProof()},
 	} {
@@ -330,7 +333,7 @@ func TestRequestIDIsUnique(t *testing.T) {
 	}
 	same := newRecord(g)
 	errs := consenttest.Race(func(int) error {
-		_, err := gate.Release(ctx, resource.Release{Record: same})
+		_, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: same})
 		return err
 	})
 	consenttest.OneWinner(t, errs, errRepeatedID)
@@ -356,7 +359,7 @@ func TestGateRefusesWhatCannotBeStored(t *testing.T) {
 	} {
 		r := newRecord(g)
 		spoil(&r)
-		if got, err := gate.Release(context.Background(), resource.Release{Record: r}); err == nil || errors.Is(err, consent.ErrUnavailable) || got != resource.Withheld {
+		if got, err := gate.Release(context.Background(), resource.Release{TokenExpires: inAnHour(), Record: r}); err == nil || errors.Is(err, consent.ErrUnavailable) || got != resource.Withheld {
 			t.Errorf("%s: got verdict %d, %v, want a plain error", name, got, err)
 		}
 	}
@@ -380,7 +383,7 @@ func TestStopAgainstReads(t *testing.T) {
 			readers.Go(func() {
 				for {
 					late := stopped.Load()
-					v, err := gate.Release(ctx, resource.Release{Record: newRecord(g), Proof: newProof()})
+					v, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: newProof()})
 					switch {
 					case err != nil:
 						t.Error(err)
@@ -397,7 +400,7 @@ func TestStopAgainstReads(t *testing.T) {
 			})
 		}
 		for released.Load() < 20 && !t.Failed() {
-			expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
+			expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}, resource.Released)
 			released.Add(1)
 		}
 		if err := endGrant(ctx, db, g.ID); err != nil {
@@ -419,7 +422,7 @@ func TestOneProofReleasesOnce(t *testing.T) {
 		for range 5 {
 			g, proof := newGrant(t, db), newProof()
 			errs := consenttest.Race(func(int) error {
-				v, err := gate.Release(ctx, resource.Release{Record: newRecord(g), Proof: proof})
+				v, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: proof})
 				if err == nil && v == resource.Replayed {
 					err = token.ErrReplayed
 				}
@@ -455,7 +458,7 @@ func TestLanesDoNotDeadlock(t *testing.T) {
 				if i%2 == 1 {
 					k = len(proofs) - 1 - j
 				}
-				releases = append(releases, resource.Release{Record: newRecord(g), Proof: proofs[k]})
+				releases = append(releases, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: proofs[k]})
 			}
 			verdicts, err := db.releaseRows(ctx, numbering{}, rowsOf(t, releases...))
 			for _, v := range verdicts {
@@ -489,7 +492,7 @@ func TestBatchesFillWithoutWaiting(t *testing.T) {
 	g := consenttest.NewGrant("consumer", time.Now())
 	gate := idle(nil, 10, 4, time.Second)
 	for range 6 {
-		gate.queue <- queued(rowsOf(t, resource.Release{Record: newRecord(g)})[0])
+		gate.queue <- queued(rowsOf(t, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})[0])
 	}
 	if n := len(gate.fill(<-gate.queue)); n != 4 {
 		t.Errorf("the first batch has %d, want 4", n)
@@ -504,7 +507,7 @@ func TestBatchesFillWithoutWaiting(t *testing.T) {
 	if n := len(gate.fill(<-gate.queue)); n != 0 {
 		t.Errorf("the third batch has %d, want 0", n)
 	}
-	one := queued(rowsOf(t, resource.Release{Record: newRecord(g)})[0])
+	one := queued(rowsOf(t, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})[0])
 	same := queued(one.row)
 	gate.queue <- same
 	if n := len(gate.fill(one)); n != 1 {
@@ -525,7 +528,9 @@ func TestBatchesFillWithoutWaiting(t *testing.T) {
 func TestFurtherLanesHelpACrowd(t *testing.T) {
 	t.Parallel()
 	g := consenttest.NewGrant("consumer", time.Now())
-	next := func() *release { return queued(rowsOf(t, resource.Release{Record: newRecord(g)})[0]) }
+	next := func() *release {
+		return queued(rowsOf(t, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})[0])
+	}
 	gate := idle(nil, 10, 10, time.Hour)
 	gate.crowd = 3
 	for n, called := range []int{0, 0, 1, 1} {
@@ -541,7 +546,7 @@ func TestFurtherLanesHelpACrowd(t *testing.T) {
 	lonely := idle(nil, 10, 10, time.Hour)
 	answered := make(chan error)
 	go func() {
-		_, err := lonely.Release(ctx, resource.Release{Record: newRecord(g)})
+		_, err := lonely.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})
 		answered <- err
 	}()
 	<-lonely.help // or the test ends by its time limit
@@ -559,7 +564,7 @@ func TestAPauseEnds(t *testing.T) {
 	const gather = 3 * time.Millisecond
 	crowd := func(gate *Gate) {
 		for range gate.crowd {
-			if err := gate.enqueue(queued(rowsOf(t, resource.Release{Record: newRecord(g)})[0])); err != nil {
+			if err := gate.enqueue(queued(rowsOf(t, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})[0])); err != nil {
 				t.Error(err)
 			}
 		}
@@ -614,7 +619,7 @@ func TestOnlyCompanyIsWaitedFor(t *testing.T) {
 	gate := idle(db, 100, 8, time.Hour)
 	gate.gather = time.Hour
 	join := func() *release {
-		w := queued(rowsOf(t, resource.Release{Record: newRecord(g)})[0])
+		w := queued(rowsOf(t, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})[0])
 		if err := gate.enqueue(w); err != nil {
 			t.Fatal(err)
 		}
@@ -675,13 +680,13 @@ func TestASlowStatementHoldsNobodyUp(t *testing.T) {
 	}
 	stuck := make(chan error)
 	go func() {
-		_, err := gate.Release(ctx, resource.Release{Record: newRecord(g), Proof: proof})
+		_, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: proof})
 		stuck <- err
 	}()
 	for db.pool.Stat().AcquiredConns() < 2 {
 		runtime.Gosched() // nothing signals that the statement runs
 	}
-	expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}, resource.Released)
 	if err := holder.Rollback(ctx); err != nil {
 		t.Fatal(err)
 	}
@@ -698,7 +703,7 @@ func TestGateSheds(t *testing.T) {
 
 	// Nobody takes what waits.
 	gate := idle(db, 2, 4, time.Millisecond)
-	r := resource.Release{Record: newRecord(g)}
+	r := resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}
 	if v, err := gate.Release(ctx, r); v != resource.Withheld || !errors.Is(err, errGateWait) || !errors.Is(err, consent.ErrUnavailable) {
 		t.Errorf("waiting: got %d, %v", v, err)
 	}
@@ -706,7 +711,7 @@ func TestGateSheds(t *testing.T) {
 	leaving, leave := context.WithCancel(ctx)
 	answered := make(chan error)
 	go func() {
-		_, err := gate.Release(leaving, resource.Release{Record: newRecord(g)})
+		_, err := gate.Release(leaving, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})
 		answered <- err
 	}()
 	for len(gate.queue) < 2 {
@@ -726,7 +731,7 @@ func TestGateSheds(t *testing.T) {
 	for len(gate.queue) > 0 {
 		runtime.Gosched()
 	}
-	expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}, resource.Released)
 	if n := len(records(t, db, g.Consumer)); n != 1 {
 		t.Errorf("%d records, want 1", n)
 	}
@@ -739,7 +744,7 @@ func TestGateCloses(t *testing.T) {
 	gate := idle(db, 100, 8, time.Minute)
 	var waiting []*release
 	for range 50 {
-		w := queued(rowsOf(t, resource.Release{Record: newRecord(g)})[0])
+		w := queued(rowsOf(t, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})[0])
 		waiting = append(waiting, w)
 		if err := gate.enqueue(w); err != nil {
 			t.Fatal(err)
@@ -756,7 +761,7 @@ func TestGateCloses(t *testing.T) {
 			t.Errorf("got %d, %v, want Released", w.verdict, w.err)
 		}
 	}
-	if v, err := gate.Release(ctx, resource.Release{Record: newRecord(g)}); v != resource.Withheld || !errors.Is(err, consent.ErrUnavailable) {
+	if v, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}); v != resource.Withheld || !errors.Is(err, consent.ErrUnavailable) {
 		t.Errorf("after Close: got %d, %v, want ErrUnavailable", v, err)
 	}
 }
@@ -777,7 +782,7 @@ func TestLostConnectionReleasesNothing(t *testing.T) {
 	errs := make(chan error)
 	for range 3 {
 		go func() {
-			v, err := gate.Release(ctx, resource.Release{Record: newRecord(g), Proof: newProof()})
+			v, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: newProof()})
 			if v != resource.Withheld {
 				err = fmt.Errorf("verdict %d", v)
 			}
@@ -799,7 +804,7 @@ func TestLostConnectionReleasesNothing(t *testing.T) {
 	if n := len(records(t, db, g.Consumer)); n != 0 {
 		t.Errorf("%d records, want 0", n)
 	}
-	expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}, resource.Released)
 }
 
 func TestGateUsesIndexesOnly(t *testing.T) {
@@ -823,7 +828,7 @@ func TestGateUsesIndexesOnly(t *testing.T) {
 	for _, n := range []int{1, 16, 256} {
 		var releases []resource.Release
 		for range n {
-			releases = append(releases, resource.Release{Record: newRecord(g), Proof: newProof()})
+			releases = append(releases, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: newProof()})
 		}
 		for _, mode := range []string{"force_custom_plan", "force_generic_plan"} {
 			c, err := db.pool.Acquire(ctx)
@@ -862,7 +867,7 @@ func TestRecordsAreNotRewritten(t *testing.T) {
 	t.Parallel()
 	ctx, db := context.Background(), openDB(t)
 	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
-	expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}, resource.Released)
 	for _, sql := range []string{
 		"UPDATE access_record SET outcome = 'refused'", "DELETE FROM access_record", "TRUNCATE access_record",
 		"UPDATE consent_event SET reason = 'x'", "DELETE FROM consent_event", "TRUNCATE consent_event CASCADE",
@@ -903,7 +908,7 @@ func BenchmarkGate(b *testing.B) {
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
 					g := grants[i.Add(1)%int64(len(grants))]
-					if v, err := gate.Release(context.Background(), resource.Release{Record: newRecord(g), Proof: newProof()}); err != nil || v != resource.Released {
+					if v, err := gate.Release(context.Background(), resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: newProof()}); err != nil || v != resource.Released {
 						b.Errorf("got %d, %v", v, err)
 					}
 				}

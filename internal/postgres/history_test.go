@@ -30,7 +30,7 @@ func TestFindLetsThroughWhatFits(t *testing.T) {
 	refused.Outcome, refused.Reason, refused.Accounts, refused.Clusters = audit.Refused, "1207", nil, 0
 	foreign := newRecord(other)
 	for _, r := range []audit.Record{plain, clipped, refused, foreign} {
-		expect(t, gate, resource.Release{Record: r}, resource.Released)
+		expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: r}, resource.Released)
 	}
 	now := time.Now()
 	for name, c := range map[string]struct {

@@ -123,7 +123,7 @@ func TestLedgerHasEveryRecordOnce(t *testing.T) {
 	db := openAt(t, dsn)
 	s, v := key(t)
 	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
-	expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}, resource.Released)
 	insertRecords(t, db, 3000)
 	sequence(t, db, s)
 	clean(t, verify(t, dsn, v), 3001)

@@ -142,7 +142,7 @@ SELECT t.access_hash, t.grant_id, t.recipient_id, t.request_id, t.scopes,
        g.epoch, g.recipient_id AS grant_recipient_id, coalesce(p.bank_id, p.pseudonym) AS consumer_id,
        CASE WHEN g.status = 'ACTIVE' AND NOT ` + mayRead + ` THEN 'REVOKED' ELSE g.status END AS grant_status,
        g.expires_at AS grant_expires_at, g.paused_until, g.held_at, g.lookback_days, g.resources,
-       coalesce(r.profile ->> 'error_codes', '') AS error_codes, r.quota
+       coalesce(r.profile ->> 'error_codes', '') AS error_codes, r.quota, clock_timestamp() AS looked_at
 FROM oauth_access t
 JOIN consent_grant g ON g.grant_id = t.grant_id
 JOIN recipient r ON r.recipient_id = g.recipient_id
@@ -172,6 +172,7 @@ type liveRow struct {
 	Resources        []byte     `db:"resources"`
 	ErrorCodes       string     `db:"error_codes"`
 	Quota            int        `db:"quota"`
+	LookedAt         time.Time  `db:"looked_at"`
 }
 
 // live returns the rows of the tokens that exist.
@@ -212,5 +213,6 @@ func (r liveRow) live(h token.Hash) (token.Live, error) {
 		Share:        g.Within(within).Share(),
 		IntegerCodes: r.ErrorCodes == consent.IntegerCodes,
 		Quota:        r.Quota,
+		At:           r.LookedAt.UTC(),
 	}, nil
 }

@@ -26,7 +26,7 @@ func TestRecordsAreNumberedWithoutGap(t *testing.T) {
 	for i := range 24 {
 		all.Go(func() {
 			for range 10 {
-				r := resource.Release{Record: newRecord(g)}
+				r := resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}
 				switch i % 4 {
 				case 1:
 					r.Record = newRecord(gone)
@@ -54,18 +54,18 @@ func TestRecordsAreNumberedWithoutGap(t *testing.T) {
 
 	// A request id that was there before ends a lane, and an error does.
 	r := newRecord(g)
-	expect(t, gate, resource.Release{Record: r}, resource.Released)
-	if _, err := gate.Release(ctx, resource.Release{Record: r}); err == nil {
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: r}, resource.Released)
+	if _, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: r}); err == nil {
 		t.Error("a request id was recorded twice")
 	}
 	exec(t, db, "ALTER TABLE access_record ADD CONSTRAINT nobody CHECK (operation <> 'broken')")
 	r = newRecord(g)
 	r.Operation = "broken"
-	if _, err := gate.Release(ctx, resource.Release{Record: r}); err == nil {
+	if _, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: r}); err == nil {
 		t.Error("a record went past a constraint")
 	}
 	for range 5 {
-		expect(t, gate, resource.Release{Record: newRecord(g)}, resource.Released)
+		expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}, resource.Released)
 	}
 	lanes = count(t, db, "SELECT count(DISTINCT lane) FROM access_record")
 	if n := count(t, db, gapless); n != lanes {
@@ -87,7 +87,7 @@ func TestARecordThatWasNeverInTheTreeIsMissed(t *testing.T) {
 	for range 10 {
 		r := newRecord(g)
 		ids = append(ids, r.RequestID)
-		expect(t, gate, resource.Release{Record: r}, resource.Released)
+		expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: r}, resource.Released)
 	}
 	asSuperuser(t, db, "DELETE FROM access_record WHERE request_id = '"+ids[4].String()+"'")
 	sequence(t, db, s)
@@ -105,7 +105,7 @@ func TestHalfAStatementIsNoGap(t *testing.T) {
 	g := newGrant(t, db)
 	var rows []gateRow
 	for range 9 {
-		rows = append(rows, rowsOf(t, resource.Release{Record: newRecord(g)})...)
+		rows = append(rows, rowsOf(t, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})...)
 	}
 	rows[0], rows[8] = rows[8], rows[0]
 	if _, err := db.releaseRows(ctx, newNumbering(), rows); err != nil {

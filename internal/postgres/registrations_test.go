@@ -101,7 +101,7 @@ func TestMoveCountsAtOnce(t *testing.T) {
 		if err := s.Move(ctx, "mover", at, step.to, time.Time{}); err != nil {
 			t.Fatal(err)
 		}
-		expect(t, gate, resource.Release{Record: newRecord(g)}, step.want)
+		expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)}, step.want)
 		client := token.ClientAccess{Hash: randomHash(), Recipient: "mover", KeyThumbprint: "k", IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Minute)}
 		if err := db.Tokens().IssueClient(ctx, client); (err == nil) != step.to.MayRead() {
 			t.Errorf("%s: a token for itself: %v", step.to, err)

@@ -24,6 +24,7 @@ type gateRow struct {
 	interaction, instance  string
 	proof                  []byte // nil when there is none to spend
 	proofExpires           *time.Time
+	tokenExpires           time.Time
 }
 
 // gateVerdict is what the statement says about one row.
@@ -39,8 +40,9 @@ const (
 // The gate. One statement, so that finding the grant active, spending the
 // proof and storing the record cannot be told apart in time:
 //
-//   - readable: reads whose grant is active in their epoch, with its recipient
-//     and its person, who has not been erased, and does not rest;
+//   - readable: reads whose access token is not over, and whose grant is active
+//     in their epoch, with its recipient and its person, who has not been
+//     erased, and does not rest;
 //   - spent: their proofs that nobody spent before. Of several rows with one
 //     proof the first wins, and the row remembers which one that was. Rows go
 //     in by key, so that statements of several lanes never wait for each
@@ -54,15 +56,15 @@ WITH asked AS (
     SELECT request_id, recipient_id, grant_id, epoch, consumer_id, operation,
            accounts, clusters, window_start, window_end, record_count, body_bytes,
            body_hash, outcome, reason, attended, interaction_id, instance_id,
-           proof, proof_expires_at, ord
+           proof, proof_expires_at, token_expires_at, ord
     FROM unnest($1::uuid[], $2::text[], $3::text[], $4::bigint[], $5::text[], $6::text[],
                 $7::text[], $8::text[], $9::date[], $10::date[], $11::bigint[], $12::bigint[],
                 $13::bytea[], $14::text[], $15::text[], $16::boolean[], $17::text[], $18::text[],
-                $19::bytea[], $20::timestamptz[]) WITH ORDINALITY
+                $19::bytea[], $20::timestamptz[], $21::timestamptz[]) WITH ORDINALITY
       AS a (request_id, recipient_id, grant_id, epoch, consumer_id, operation,
             accounts, clusters, window_start, window_end, record_count, body_bytes,
             body_hash, outcome, reason, attended, interaction_id, instance_id,
-            proof, proof_expires_at, ord)),
+            proof, proof_expires_at, token_expires_at, ord)),
 readable AS (
     SELECT a.request_id, a.proof, a.proof_expires_at, a.ord, p.pseudonym
     FROM asked a
@@ -70,6 +72,7 @@ readable AS (
     JOIN recipient r ON r.recipient_id = g.recipient_id
     JOIN person p ON p.pseudonym = g.consumer_id
     WHERE a.outcome IN ('given', 'clipped')
+      AND a.token_expires_at > clock_timestamp()
       AND g.epoch = a.epoch AND g.recipient_id = a.recipient_id AND p.bank_id = a.consumer_id
       AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND ` + mayRead + `
       AND ` + notResting + `),
@@ -90,7 +93,7 @@ stored AS (
            coalesce(r.pseudonym, (SELECT g.consumer_id FROM consent_grant g WHERE g.grant_id = a.grant_id), ''), a.operation,
            a.accounts::text[], a.clusters::text[], a.window_start, a.window_end, a.record_count, a.body_bytes,
            a.body_hash, a.outcome, a.reason, a.attended, a.interaction_id, a.instance_id,
-           $21::text, CASE $21 WHEN '' THEN 0 ELSE $22::bigint + row_number() OVER () END
+           $22::text, CASE $22 WHEN '' THEN 0 ELSE $23::bigint + row_number() OVER () END
     FROM asked a LEFT JOIN readable r ON r.request_id = a.request_id
     WHERE a.outcome = 'refused'
        OR r.request_id IS NOT NULL AND r.proof IS NULL
@@ -157,6 +160,7 @@ func gateColumns(n numbering, rows []gateRow) []any {
 		column(rows, func(r gateRow) string { return r.instance }),
 		column(rows, func(r gateRow) []byte { return r.proof }),
 		column(rows, func(r gateRow) *time.Time { return r.proofExpires }),
+		column(rows, func(r gateRow) time.Time { return r.tokenExpires }),
 		n.lane, n.after,
 	}
 }

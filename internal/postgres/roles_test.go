@@ -37,7 +37,7 @@ func TestApplicationRole(t *testing.T) {
 	}
 
 	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
-	expect(t, gate, resource.Release{Record: newRecord(g), Proof: newProof()}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: newProof()}, resource.Released)
 	if _, err := db.Sweep(ctx, 10); err != nil {
 		t.Error(err)
 	}

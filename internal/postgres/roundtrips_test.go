@@ -242,7 +242,7 @@ func TestRoundTrips(t *testing.T) {
 		}, 1},
 		"History": {nothing, func() error { _, err := db.Performance().History(ctx, time.Time{}); return err }, 1},
 		"Release": {approve, func() error {
-			v, err := gate.Release(ctx, resource.Release{Record: newRecord(a.Grant), Proof: newProof()})
+			v, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: newRecord(a.Grant), Proof: newProof()})
 			if err == nil && v != resource.Released {
 				err = consent.ErrNotFound
 			}

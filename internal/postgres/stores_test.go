@@ -111,13 +111,13 @@ func TestSuspendedRecipient(t *testing.T) {
 	if _, err := s.Tokens.Redeem(ctx, redemption(unused.Code)); !errors.Is(err, token.ErrRevoked) {
 		t.Errorf("redeem: got %v, want ErrRevoked", err)
 	}
-	expect(t, gate, resource.Release{Record: newRecord(before.Grant)}, resource.Withheld)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(before.Grant)}, resource.Withheld)
 
 	set(consent.RecipientActive)
 	if live, err := s.Tokens.Live(ctx, issued.Access.Hash); err != nil || !live.Active(time.Now()) {
 		t.Errorf("reinstated: live: got %+v (%v)", live, err)
 	}
-	expect(t, gate, resource.Release{Record: newRecord(before.Grant)}, resource.Released)
+	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(before.Grant)}, resource.Released)
 	if _, err := s.Tokens.Redeem(ctx, redemption(unused.Code)); err != nil {
 		t.Errorf("reinstated: redeem: %v", err)
 	}
@@ -166,9 +166,9 @@ func TestReadsArePagedByKeyset(t *testing.T) {
 	var want []uuid.UUID // newest first
 	for range 7 {
 		r := newRecord(g)
-		expect(t, gate, resource.Release{Record: r}, resource.Released)
+		expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: r}, resource.Released)
 		want = append([]uuid.UUID{r.RequestID}, want...)
-		expect(t, gate, resource.Release{Record: newRecord(other)}, resource.Released)
+		expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: newRecord(other)}, resource.Released)
 	}
 	// Two of one instant: the id decides.
 	exec(t, db, "ALTER TABLE access_record DISABLE TRIGGER access_record_append_only")
@@ -396,7 +396,7 @@ func TestNoTokenIsStored(t *testing.T) {
 	if _, err := s.Tokens.Redeem(ctx, token.Redemption{Code: a.Code.Hash, Access: access, Refresh: &refresh}); err != nil {
 		t.Fatal(err)
 	}
-	expect(t, newGate(t, db, GateConfig{}), resource.Release{Record: newRecord(a.Grant), Proof: newProof()}, resource.Released)
+	expect(t, newGate(t, db, GateConfig{}), resource.Release{TokenExpires: inAnHour(), Record: newRecord(a.Grant), Proof: newProof()}, resource.Released)
 
 	rows, err := db.pool.Query(ctx, "SELECT table_name::text FROM information_schema.tables WHERE table_schema = 'public' AND table_type = 'BASE TABLE'")
 	if err != nil {

@@ -153,7 +153,7 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 		"DeleteCtx": func(ctx context.Context) error { return db.Sessions().DeleteCtx(ctx, "t") },
 		"Sweep":     func(ctx context.Context) error { _, err := db.Sweep(ctx, 1); return err },
 		"Release": func(ctx context.Context) error {
-			_, err := gate.Release(ctx, resource.Release{Record: newRecord(g)})
+			_, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})
 			return err
 		},
 	}
@@ -411,7 +411,7 @@ func TestCancelledWaitForStandby(t *testing.T) {
 			return endGrant(ctx, db, id)
 		},
 		"gate": func() error {
-			v, err := gate.Release(ctx, resource.Release{Record: newRecord(g)})
+			v, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})
 			if err != nil && v != resource.Withheld {
 				t.Errorf("verdict %d with an error", v)
 			}

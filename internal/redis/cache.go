@@ -76,7 +76,7 @@ func appendFresh(to []byte) []byte {
 // the proof in ms since 1970, most age in ms, what the request proved to hold,
 // quotas a minute of recipient, consent and bank (none: 0). A recipient's own
 // is in the entry.
-// Answer: "1", 1 if the proof was spent before, quotas (0 nothing taken, 1
+// Answer: "1", the time in ms since 1970, 1 if the proof was spent before, quotas (0 nothing taken, 1
 // taken, 2 refused), fill of the three buckets in us, and the record; or "0"
 // and the lease; each after a space. One text costs both sides less than a list.
 var lookScript = goredis.NewScript(`
@@ -96,7 +96,7 @@ if entry[1] and entry[2] and entry[3] and entry[5] and entry[7] and age >= 0 and
       end
     end
     if replayed == 1 or not ARGV[6] or entry[6] ~= ARGV[6] then
-      return '1 ' .. replayed .. ' 0 0 0 0 ' .. entry[3]
+      return string.format('1 %.0f %d 0 0 0 0 ', now, replayed) .. entry[3]
     end
     local quotas, any = {}, false
     for i = 1, 3 do
@@ -107,7 +107,7 @@ if entry[1] and entry[2] and entry[3] and entry[5] and entry[7] and age >= 0 and
       any = any or quotas[i] > 0
     end
     if not any then
-      return '1 ' .. replayed .. ' 0 0 0 0 ' .. entry[3]
+      return string.format('1 %.0f %d 0 0 0 0 ', now, replayed) .. entry[3]
     end
     local minute = 60000000
     local at = tonumber(time[1]) * 1000000 + tonumber(time[2])
@@ -135,7 +135,7 @@ if entry[1] and entry[2] and entry[3] and entry[5] and entry[7] and age >= 0 and
         end
       end
     end
-    return string.format('1 %d %d %d %d %d ', replayed, taken, fill[1], fill[2], fill[3]) .. entry[3]
+    return string.format('1 %.0f %d %d %d %d %d ', now, replayed, taken, fill[1], fill[2], fill[3]) .. entry[3]
   end
 end
 local generation = redis.call('GET', KEYS[2])

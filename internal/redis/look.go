@@ -93,7 +93,7 @@ func parseAnswer(q resource.Lookup, text string) (resource.Cached, error) {
 	case found != "1":
 		return resource.Cached{}, errAnswer
 	}
-	var n [5]int64 // replayed, quotas, three fills
+	var n [6]int64 // when, replayed, quotas, three fills
 	for i := range n {
 		var number string
 		number, text, _ = strings.Cut(text, " ")
@@ -108,14 +108,15 @@ func parseAnswer(q resource.Lookup, text string) (resource.Cached, error) {
 		// error, so that nothing is filled over it either.
 		return resource.Cached{}, errAnswer
 	}
-	cached := resource.Cached{Found: true, Live: live, Replayed: n[0] != 0, Counted: n[1] != 0}
+	live.At = time.UnixMilli(n[0]).UTC()
+	cached := resource.Cached{Found: true, Live: live, Replayed: n[1] != 0, Counted: n[2] != 0}
 	if cached.Counted {
 		level := func(quota int, fill int64) limit.Level {
-			return limit.LevelOf(quota, time.Duration(fill)*time.Microsecond, n[1] == 2)
+			return limit.LevelOf(quota, time.Duration(fill)*time.Microsecond, n[2] == 2)
 		}
 		quotas := q.Quotas.Of(live.Quota)
 		cached.Levels = resource.Levels{
-			Recipient: level(quotas.Recipient, n[2]), Consent: level(quotas.Consent, n[3]), Bank: level(quotas.Bank, n[4]),
+			Recipient: level(quotas.Recipient, n[3]), Consent: level(quotas.Consent, n[4]), Bank: level(quotas.Bank, n[5]),
 		}
 	}
 	return cached, nil

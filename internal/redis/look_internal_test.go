@@ -23,9 +23,9 @@ func FuzzAnswer(f *testing.F) {
 	_, _ = rand.Read(live.Access.Hash[:])
 	record := string(token.AppendLive(nil, live))
 	for _, answer := range []string{
-		"", "0", "0 abc:1", "1", "1 ", "2 0 0 0 0 0 " + record, "1 0 0 0 0 0 " + record, "1 0 1 7 8 9 " + record, "1 1 0 0 0 0 " + record,
-		"1 0 2 60000000 1 0 " + record, "1 0 1 7 8 " + record, "1 x 0 0 0 0 " + record, "1 0 0 0 0 0 " + record[1:], "1 0 0 0 0 0 " + record + "x",
-		"10 0 0 0 0 0 " + record, "1 0 1 99999999999999999999 0 0 " + record,
+		"", "0", "0 abc:1", "1", "1 ", "2 1700000000000 0 0 0 0 0 " + record, "1 1700000000000 0 0 0 0 0 " + record, "1 1700000000000 0 1 7 8 9 " + record, "1 1700000000000 1 0 0 0 0 " + record,
+		"1 1700000000000 0 2 60000000 1 0 " + record, "1 1700000000000 0 1 7 8 " + record, "1 1700000000000 x 0 0 0 0 " + record, "1 1700000000000 0 0 0 0 0 " + record[1:], "1 1700000000000 0 0 0 0 0 " + record + "x",
+		"10 1700000000000 0 0 0 0 0 " + record, "1 x 0 0 0 0 0 " + record, "1 0 0 0 0 0 " + record, "1 1700000000000 0 1 99999999999999999999 0 0 " + record,
 	} {
 		f.Add(answer)
 	}
@@ -54,16 +54,16 @@ func TestAnswer(t *testing.T) {
 	_, _ = rand.Read(live.Access.Hash[:])
 	record := string(token.AppendLive(nil, live))
 	q := resource.Lookup{Hash: live.Access.Hash, Quotas: resource.Quotas{Recipient: 60, Consent: 30}}
-	got, err := parseAnswer(q, "1 0 1 2000000 4000000 0 "+record)
+	got, err := parseAnswer(q, "1 1700000000000 0 1 2000000 4000000 0 "+record)
 	if err != nil || !got.Found || got.Replayed || !got.Counted || got.Levels.Recipient.Quota != 60 || got.Levels.Recipient.Wait != 0 ||
 		got.Levels.Recipient.Left != 58 || got.Levels.Consent.Left != 28 || got.Live.Access.Grant != "grant" {
 		t.Errorf("taken: %+v, %v", got, err)
 	}
-	got, err = parseAnswer(q, "1 0 2 60000000 4000000 0 "+record)
+	got, err = parseAnswer(q, "1 1700000000000 0 2 60000000 4000000 0 "+record)
 	if err != nil || !got.Counted || got.Levels.Recipient.Wait == 0 {
 		t.Errorf("refused: %+v, %v", got, err)
 	}
-	got, err = parseAnswer(q, "1 1 0 0 0 0 "+record)
+	got, err = parseAnswer(q, "1 1700000000000 1 0 0 0 0 "+record)
 	if err != nil || !got.Found || !got.Replayed || got.Counted {
 		t.Errorf("replayed: %+v, %v", got, err)
 	}
@@ -72,7 +72,7 @@ func TestAnswer(t *testing.T) {
 		t.Errorf("not found: %+v, %v", got, err)
 	}
 	q.Hash[0]++
-	if got, err = parseAnswer(q, "1 0 0 0 0 0 "+record); !errors.Is(err, errAnswer) || got.Found {
+	if got, err = parseAnswer(q, "1 1700000000000 0 0 0 0 0 "+record); !errors.Is(err, errAnswer) || got.Found {
 		t.Errorf("another token's record: %+v, %v", got, err)
 	}
 }

@@ -11,6 +11,7 @@ import (
 
 	"github.com/alicebob/miniredis/v2"
 
+	"github.com/headgate/headgate/certs"
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/redis"
 	"github.com/headgate/headgate/internal/testenv"
@@ -114,6 +115,33 @@ func TestRecentIsRecent(t *testing.T) {
 		t.Errorf("a read does not find it any more: %v", err)
 	}
 	ask(b, "read again", 1)
+}
+
+// Who finds something is told the time of Redis, by which it ends.
+func TestWhatIsFoundSaysTheTimeOfRedis(t *testing.T) {
+	t.Parallel()
+	w := newWorld(t)
+	m := miniredis.RunT(t)
+	cache := patient(t, "redis://"+m.Addr())
+	_, accessToken := w.grant()
+	h := w.hash(t, accessToken)
+	for _, off := range []time.Duration{-5 * time.Minute, 5 * time.Minute} {
+		now := time.Now().Add(off).UTC().Truncate(time.Millisecond)
+		m.SetTime(now)
+		m.FlushAll()
+		if _, err := cache.Recent(t.Context(), h, func(ctx context.Context) (token.Live, error) { return w.truth.Live(ctx, h) }); err != nil {
+			t.Fatal(err)
+		}
+		for _, q := range []resource.Lookup{
+			{Hash: h}, {Hash: h, Bound: "another"}, {Hash: h, Bound: "another", Quotas: resource.Quotas{Bank: 10}},
+			{Hash: h, Bound: certs.CertificateThumbprint(w.cert)},
+			{Hash: h, Bound: certs.CertificateThumbprint(w.cert), Quotas: resource.Quotas{Bank: 10}},
+		} {
+			if got, err := cache.Look(t.Context(), q); err != nil || !got.Found || !got.Live.At.Equal(now) {
+				t.Errorf("%s off, %+v: found %v at %s, %v; want %s", off, q.Quotas, got.Found, got.Live.At, err, now)
+			}
+		}
+	}
 }
 
 func TestRecentRemembersNoNo(t *testing.T) {

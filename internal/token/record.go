@@ -119,6 +119,11 @@ type Live struct {
 	IntegerCodes bool
 	// Quota is that of consent.Recipient, as old as the rest of the record.
 	Quota int
+	// At is when the record was looked for, by the clock of the store or cache
+	// that answered, which all instances share: what is over is judged by it,
+	// and not by the clock of whoever asks. It is no part of the record. Zero
+	// when who answered has no clock.
+	At time.Time
 }
 
 // Active reports whether the token opens its share at now. A token without
@@ -252,7 +257,8 @@ type Store interface {
 	// the form of its recipient's error codes. ErrNotFound when unknown; an
 	// ended or revoked one is returned as it is, so decide with Live.Active.
 	// The share of a recipient that may not read (RecipientStatus.MayRead) is
-	// REVOKED, so that nobody has to ask for the recipient as well.
+	// REVOKED, so that nobody has to ask for the recipient as well. At is the
+	// present of the store's clock.
 	Live(ctx context.Context, h Hash) (Live, error)
 
 	// RevokeAccess withdraws one access token of a recipient;

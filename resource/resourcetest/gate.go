@@ -50,7 +50,7 @@ func Gate(t *testing.T, f GateFixture) {
 		t.Parallel()
 		s := f.Grant(t, year)
 		for _, r := range []audit.Record{given(s), clipped(s), given(s)} {
-			f.want(t, resource.Released, resource.Release{Record: r, Proof: proof()})
+			f.want(t, resource.Released, resource.Release{TokenExpires: inAnHour(), Record: r, Proof: proof()})
 			f.stored(t, s.Grant, r)
 		}
 		f.count(t, s.Grant, 3)
@@ -58,8 +58,8 @@ func Gate(t *testing.T, f GateFixture) {
 	t.Run("a read with a certificate has no proof", func(t *testing.T) {
 		t.Parallel()
 		s := f.Grant(t, year)
-		f.want(t, resource.Released, resource.Release{Record: given(s)})
-		f.want(t, resource.Released, resource.Release{Record: given(s)})
+		f.want(t, resource.Released, resource.Release{TokenExpires: inAnHour(), Record: given(s)})
+		f.want(t, resource.Released, resource.Release{TokenExpires: inAnHour(), Record: given(s)})
 		f.count(t, s.Grant, 2)
 	})
 	for name, stop := range map[string]func(*testing.T, consent.Share) consent.Share{
@@ -114,13 +114,13 @@ func Gate(t *testing.T, f GateFixture) {
 			good := f.Grant(t, year)
 			bad := stop(t, f.Grant(t, year))
 			r, p := given(bad), proof()
-			f.want(t, resource.Withheld, resource.Release{Record: r, Proof: p})
-			f.want(t, resource.Withheld, resource.Release{Record: r})
+			f.want(t, resource.Withheld, resource.Release{TokenExpires: inAnHour(), Record: r, Proof: p})
+			f.want(t, resource.Withheld, resource.Release{TokenExpires: inAnHour(), Record: r})
 			f.count(t, bad.Grant, 0)
 			// Neither the request id nor the proof was used up.
 			again := given(good)
 			again.RequestID = r.RequestID
-			f.want(t, resource.Released, resource.Release{Record: again, Proof: p})
+			f.want(t, resource.Released, resource.Release{TokenExpires: inAnHour(), Record: again, Proof: p})
 		})
 	}
 	t.Run("the epoch that follows is released", func(t *testing.T) {
@@ -128,24 +128,41 @@ func Gate(t *testing.T, f GateFixture) {
 		s := f.Grant(t, year)
 		f.Bump(t, s.Grant)
 		s.Epoch++
-		f.want(t, resource.Released, resource.Release{Record: given(s)})
+		f.want(t, resource.Released, resource.Release{TokenExpires: inAnHour(), Record: given(s)})
 	})
 	t.Run("a pause whose time is over withholds nothing", func(t *testing.T) {
 		t.Parallel()
 		s := f.Grant(t, year)
 		f.Pause(t, s.Grant, time.Now().Add(-time.Second).UTC().Truncate(time.Second))
-		f.want(t, resource.Released, resource.Release{Record: given(s), Proof: proof()})
+		f.want(t, resource.Released, resource.Release{TokenExpires: inAnHour(), Record: given(s), Proof: proof()})
 	})
+	for name, end := range map[string]func() time.Time{
+		"is over":           func() time.Time { return time.Now().Add(-time.Millisecond) },
+		"was over long ago": func() time.Time { return time.Now().Add(-5 * time.Minute) },
+		"has no end":        func() time.Time { return time.Time{} },
+	} {
+		t.Run("a read with a token that "+name+" is withheld and leaves nothing", func(t *testing.T) {
+			t.Parallel()
+			s, p, r := f.Grant(t, year), proof(), refused(f.Grant(t, year))
+			late := given(s)
+			f.want(t, resource.Withheld, resource.Release{Record: late, TokenExpires: end(), Proof: p})
+			f.want(t, resource.Withheld, resource.Release{Record: clipped(s), TokenExpires: end()})
+			f.count(t, s.Grant, 0)
+			f.want(t, resource.Released, resource.Release{Record: late, TokenExpires: inAnHour(), Proof: p})
+			f.want(t, resource.Released, resource.Release{Record: r, TokenExpires: end()})
+			f.count(t, r.Grant, 1)
+		})
+	}
 	t.Run("a proof gives data once", func(t *testing.T) {
 		t.Parallel()
 		s, other, p := f.Grant(t, year), f.Grant(t, year), proof()
-		f.want(t, resource.Released, resource.Release{Record: given(s), Proof: p})
+		f.want(t, resource.Released, resource.Release{TokenExpires: inAnHour(), Record: given(s), Proof: p})
 		r := given(s)
-		f.want(t, resource.Replayed, resource.Release{Record: r, Proof: p})
-		f.want(t, resource.Replayed, resource.Release{Record: given(other), Proof: p})
+		f.want(t, resource.Replayed, resource.Release{TokenExpires: inAnHour(), Record: r, Proof: p})
+		f.want(t, resource.Replayed, resource.Release{TokenExpires: inAnHour(), Record: given(other), Proof: p})
 		f.count(t, s.Grant, 1)
 		f.count(t, other.Grant, 0)
-		f.want(t, resource.Released, resource.Release{Record: r, Proof: proof()})
+		f.want(t, resource.Released, resource.Release{TokenExpires: inAnHour(), Record: r, Proof: proof()})
 	})
 	t.Run("a proof gives data once in a race", func(t *testing.T) {
 		t.Parallel()
@@ -155,7 +172,7 @@ func Gate(t *testing.T, f GateFixture) {
 		var all sync.WaitGroup
 		for range 32 {
 			all.Go(func() {
-				v, err := f.Gate.Release(t.Context(), resource.Release{Record: given(s), Proof: p})
+				v, err := f.Gate.Release(t.Context(), resource.Release{TokenExpires: inAnHour(), Record: given(s), Proof: p})
 				if err != nil {
 					t.Errorf("release: %v", err)
 				}
@@ -186,7 +203,7 @@ func Gate(t *testing.T, f GateFixture) {
 					default:
 					}
 					r := given(s)
-					v, err := f.Gate.Release(t.Context(), resource.Release{Record: r})
+					v, err := f.Gate.Release(t.Context(), resource.Release{TokenExpires: inAnHour(), Record: r})
 					if err != nil {
 						t.Errorf("release: %v", err)
 						return
@@ -213,17 +230,17 @@ func Gate(t *testing.T, f GateFixture) {
 		s, p := f.Grant(t, year), proof()
 		f.End(t, s.Grant)
 		r := refused(s)
-		f.want(t, resource.Released, resource.Release{Record: r, Proof: p})
+		f.want(t, resource.Released, resource.Release{TokenExpires: inAnHour(), Record: r, Proof: p})
 		f.stored(t, s.Grant, r)
 		other := f.Grant(t, year)
-		f.want(t, resource.Released, resource.Release{Record: given(other), Proof: p}) // not spent
+		f.want(t, resource.Released, resource.Release{TokenExpires: inAnHour(), Record: given(other), Proof: p}) // not spent
 	})
 	t.Run("a request id is recorded once", func(t *testing.T) {
 		t.Parallel()
 		s, p := f.Grant(t, year), proof()
 		r := given(s)
-		f.want(t, resource.Released, resource.Release{Record: r})
-		for _, again := range []resource.Release{{Record: r}, {Record: r, Proof: p}} {
+		f.want(t, resource.Released, resource.Release{TokenExpires: inAnHour(), Record: r})
+		for _, again := range []resource.Release{{TokenExpires: inAnHour(), Record: r}, {TokenExpires: inAnHour(), Record: r, Proof: p}} {
 			if v, err := f.Gate.Release(t.Context(), again); v == resource.Released && err == nil {
 				t.Error("released twice under one request id")
 			}
@@ -235,12 +252,15 @@ func Gate(t *testing.T, f GateFixture) {
 		s := f.Grant(t, year)
 		ctx, cancel := context.WithCancel(t.Context())
 		cancel()
-		if v, err := f.Gate.Release(ctx, resource.Release{Record: given(s)}); err == nil || v == resource.Released {
+		if v, err := f.Gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: given(s)}); err == nil || v == resource.Released {
 			t.Errorf("verdict %v, %v", v, err)
 		}
 		f.count(t, s.Grant, 0)
 	})
 }
+
+// inAnHour is the end of an access token that is not over.
+func inAnHour() time.Time { return time.Now().Add(time.Hour) }
 
 // given is the record of a read under a share, with something in every field.
 func given(s consent.Share) audit.Record {

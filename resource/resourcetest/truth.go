@@ -121,7 +121,9 @@ func (d *Truth) Live(ctx context.Context, h token.Hash) (token.Live, error) {
 	if d.blocked[share.Recipient] && share.Status == consent.StatusActive {
 		share.Status = consent.StatusRevoked
 	}
-	return token.Live{Access: a, Share: share, IntegerCodes: d.integers[share.Recipient], Quota: d.quotas[share.Recipient]}, nil
+	return token.Live{
+		Access: a, Share: share, IntegerCodes: d.integers[share.Recipient], Quota: d.quotas[share.Recipient], At: d.now(),
+	}, nil
 }
 
 // Release implements resource.Gate.
@@ -137,7 +139,7 @@ func (d *Truth) Release(ctx context.Context, r resource.Release) (resource.Verdi
 	now := d.now()
 	if r.Record.Outcome != audit.Refused {
 		s, ok := d.shares[r.Record.Grant]
-		if !ok || s.Epoch != r.Record.Epoch || s.Recipient != r.Record.Recipient || !s.Active(now) || d.blocked[s.Recipient] {
+		if !ok || s.Epoch != r.Record.Epoch || s.Recipient != r.Record.Recipient || !s.Active(now) || d.blocked[s.Recipient] || !now.Before(r.TokenExpires) {
 			return resource.Withheld, nil
 		}
 		if r.Proof != nil {

@@ -10,10 +10,10 @@ import (
 
 	"github.com/google/uuid"
 
-	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/audit"
 	"github.com/headgate/headgate/internal/postgres"
+	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/resource"
 )
 
@@ -34,7 +34,7 @@ func (s *stack) gates(ctx context.Context, c Config) ([]line, error) {
 	if err != nil {
 		return nil, err
 	}
-	release := func() resource.Release { return s.release(live.Share) }
+	release := func() resource.Release { return s.release(live) }
 	callers := gateCallers
 	if c.Callers == 1 {
 		callers = 1 // round trips are counted
@@ -67,15 +67,16 @@ func (s *stack) gates(ctx context.Context, c Config) ([]line, error) {
 	}, nil
 }
 
-// release is one of a page under a share.
-func (s *stack) release(share consent.Share) resource.Release {
+// release is one of a page with a token.
+func (s *stack) release(live token.Live) resource.Release {
+	share := &live.Share
 	r := audit.Record{
 		RequestID: uuid.Must(uuid.NewV7()), Recipient: share.Recipient, Grant: share.Grant, Epoch: share.Epoch, Consumer: share.Consumer,
 		Operation: "searchForAccountTransactions", Accounts: []fdx.AccountID{s.access.Account()}, Clusters: clusters(), Window: s.access.Window(),
 		Count: limit, Bytes: 14_000, Outcome: audit.Given, Interaction: uuid.NewString(), Instance: "bench",
 	}
 	_, _ = rand.Read(r.BodyHash[:]) // never fails
-	return resource.Release{Record: r}
+	return resource.Release{Record: r, TokenExpires: live.Access.ExpiresAt}
 }
 
 // releases has callers release one read after the other for d.

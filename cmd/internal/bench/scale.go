@@ -86,7 +86,7 @@ func (s *stack) grow(ctx context.Context, c Config, dsn string, z size) (err err
 	if err != nil {
 		return err
 	}
-	if _, err := s.gate.Release(ctx, s.release(one.Share)); err != nil {
+	if _, err := s.gate.Release(ctx, s.release(one)); err != nil {
 		return err
 	}
 	pool, err := sql.Open("pgx", dsn)
