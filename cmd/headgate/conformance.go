@@ -17,7 +17,7 @@ import (
 )
 
 type conformanceCmd struct {
-	Run     conformanceRunCmd     `cmd:"" help:"Run cases against a target. Exit code: 0 all that apply passed, 1 something failed or could not run, 2 wrong target file."`
+	Run     conformanceRunCmd     `cmd:"" help:"Run cases against a target. Exit code: 0 all that apply passed, 1 something failed or could not run, 2 nothing was run: a wrong target file, nobody there, no such case."`
 	List    conformanceListCmd    `cmd:"" help:"List the cases."`
 	Explain conformanceExplainCmd `cmd:"" help:"Say what a case demands, why, and how to mend it."`
 	Target  conformanceTargetCmd  `cmd:"" help:"Print a target file for a running development stack, to begin from."`
@@ -38,9 +38,14 @@ type conformanceRunCmd struct {
 	Verbose    bool     `help:"Print the exchanges of what did not pass."`
 }
 
-// errConformance: the run is over and something did not pass. The report has
-// said what.
-var errConformance = errors.New("the deployment does not do all that it has to")
+// How a run ends in which not all passed; the report has said what.
+var (
+	errConformance = errors.New("the deployment does not do all that it has to")
+	errUnknown     = errors.New("cases could not run: nothing is known of what they check")
+)
+
+// errNotBegun: nothing was run.
+var errNotBegun = errors.New("nothing was run")
 
 // Run runs the cases.
 func (c conformanceRunCmd) Run(ctx context.Context) error {
@@ -54,7 +59,7 @@ func (c conformanceRunCmd) Run(ctx context.Context) error {
 	}
 	target, err := suite.ReadTarget(c.Target)
 	if err != nil {
-		return err
+		return fmt.Errorf("%w: %w", errNotBegun, err)
 	}
 	target.Browser, target.BrowserPath = cmp.Or(c.Browser, target.Browser), cmp.Or(target.BrowserPath, os.Getenv("CHROMIUM"))
 	earlier, err := c.earlier()
@@ -75,7 +80,7 @@ func (c conformanceRunCmd) Run(ctx context.Context) error {
 		fmt.Fprint(os.Stderr, "\r\x1b[K")
 	}
 	if err != nil && len(report.Results) == 0 {
-		return err
+		return fmt.Errorf("%w: %w", errNotBegun, err)
 	}
 	if c.Verbose {
 		printExchanges(report)
@@ -92,10 +97,13 @@ func (c conformanceRunCmd) Run(ctx context.Context) error {
 	if earlier != nil {
 		printChanges(report.Compare(*earlier))
 	}
-	if err == nil && report.Bad() {
-		return errConformance
+	switch {
+	case err != nil || !report.Bad():
+		return err
+	case report.Count(suite.Failed) == 0:
+		return errUnknown
 	}
-	return err
+	return errConformance
 }
 
 // throwAway brings a development stack up on free ports, whose state is gone
@@ -174,6 +182,9 @@ type conformanceListCmd struct {
 // Run lists the cases.
 func (c conformanceListCmd) Run() error {
 	all := suite.Pick(cases.All(), c.Group, nil)
+	if len(all) == 0 {
+		return suite.ErrNoCases
+	}
 	for _, one := range all {
 		fmt.Printf("%-44s %s\n", one.ID, one.Title)
 	}

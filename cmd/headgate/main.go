@@ -42,6 +42,7 @@ type cli struct {
 // The exit codes besides 0 and 1, so that scripts can tell what to do next.
 const (
 	exitBankFile   = 2 // the bank file is wrong
+	exitNotBegun   = 2 // no conformance case was run
 	exitNoPostgres = 3 // no PostgreSQL was found on this machine
 )
 
@@ -66,6 +67,8 @@ func main() {
 		switch {
 		case errors.Is(err, bank.ErrFile):
 			os.Exit(exitBankFile)
+		case errors.Is(err, errNotBegun):
+			os.Exit(exitNotBegun)
 		case errors.Is(err, services.ErrNoPostgres):
 			os.Exit(exitNoPostgres)
 		}

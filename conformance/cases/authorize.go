@@ -296,11 +296,11 @@ func authorizeOnce() []suite.Case {
 			Mend: "Use the request_uri up by a compare-and-set.",
 			Run: func(t *suite.T) {
 				a := t.Push(t.A(), suite.Ask{})
-				codes := make([]string, 4)
+				codes, ends := make([]string, 4), make([]error, 4)
 				walk := func(i int) func(t *suite.T) {
 					return func(t *suite.T) {
 						page, err := t.TryWalk(t.Person(), a, t.AuthorizeURL(a), suite.Approve)
-						if err == nil && page.Left != nil {
+						if ends[i] = err; err == nil && page.Left != nil {
 							codes[i] = t.Answer(page.Left, a).Get("code")
 						}
 					}
@@ -311,6 +311,9 @@ func authorizeOnce() []suite.Case {
 					if code != "" {
 						got++
 					}
+				}
+				if err := errors.Join(ends...); got == 0 && err != nil {
+					t.Cannot("walk through the consent pages in any of the browsers", err)
 				}
 				t.Check(got == 1, "%d codes were issued for one request; expected 1", got)
 			},

@@ -15,6 +15,7 @@ import (
 	"math/big"
 	"os"
 	"os/exec"
+	"strings"
 	"time"
 
 	"github.com/chromedp/chromedp"
@@ -76,7 +77,7 @@ func Start(ctx context.Context, path string) (*Chromium, error) {
 	}
 	if err := chromedp.Do(inner); err != nil {
 		c.stop()
-		return nil, fmt.Errorf("%w: %s does not start: %w", ErrNoBrowser, path, err)
+		return nil, fmt.Errorf("%w: %s does not start: %s", ErrNoBrowser, path, strings.TrimSuffix(strings.TrimSpace(err.Error()), ":"))
 	}
 	return c, nil
 }
@@ -97,7 +98,7 @@ func find(path string) (string, error) {
 			return found, nil
 		}
 	}
-	return "", fmt.Errorf("%w: none of %v is installed: install one, or say where it is", ErrNoBrowser, names)
+	return "", fmt.Errorf("%w: none of %s is installed", ErrNoBrowser, strings.Join(names[:], ", "))
 }
 
 // certify makes the key under which the proxies end TLS, and returns its pin:

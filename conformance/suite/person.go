@@ -2,6 +2,7 @@ package suite
 
 import (
 	"context"
+	"fmt"
 	"sync"
 
 	"github.com/headgate/headgate/conformance/browser"
@@ -32,7 +33,7 @@ func (t *T) Person() Person {
 	}
 	running, err := t.world.chromium.get(t.Target.BrowserPath)
 	if err != nil {
-		t.Cannot("start a browser", err)
+		t.Cannot("start a browser", fmt.Errorf("%w (see browser_path in the target file, or set CHROMIUM)", err))
 	}
 	// The pages of script may well be of another host than the issuer's.
 	home := t.home()

@@ -28,12 +28,21 @@ func ReadReport(from io.Reader) (Report, error) {
 }
 
 // WriteText writes the report for people at a terminal: what did not pass,
-// then a line per group and one for all.
+// then a line per group and one for all. Of cases that could not run for the
+// same reason the first gives it.
 func (r Report) WriteText(w io.Writer) error {
 	var b strings.Builder
+	because := map[string]string{} // why a case could not run -> the first one
 	for _, one := range r.Results {
 		if one.Status != Failed && one.Status != NotRun {
 			continue
+		}
+		if why := strings.Join(one.Messages, "\n"); one.Status == NotRun {
+			if first, said := because[why]; said {
+				fmt.Fprintf(&b, "\nNOT-RUN  %s (%s), as %s\n", one.ID, one.Severity, first)
+				continue
+			}
+			because[why] = one.ID
 		}
 		fmt.Fprintf(&b, "\n%s  %s (%s)\n  %s [%s%s]\n", strings.ToUpper(string(one.Status)), one.ID, one.Severity, one.Title, one.Spec, one.Source.aside())
 		for _, m := range one.Messages {

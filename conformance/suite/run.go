@@ -102,7 +102,7 @@ type Options struct {
 }
 
 // ErrNoCases means that no case is left by Groups and IDs.
-var ErrNoCases = errors.New("no case matches")
+var ErrNoCases = errors.New("no case matches: see headgate conformance list")
 
 // Pick returns the cases that Groups and IDs leave, in their order.
 func Pick(cases []Case, groups, ids []string) []Case {
@@ -116,7 +116,8 @@ func Pick(cases []Case, groups, ids []string) []Case {
 }
 
 // Run runs cases against a target and returns what became of each, in the
-// order of the cases. It returns an error only when it could not run at all.
+// order of the cases. It returns an error only when it could not run at all:
+// ErrNoCases, ErrTarget, ErrBounds or ErrUnreachable.
 func Run(ctx context.Context, cases []Case, o Options) (Report, error) {
 	if err := Check(cases); err != nil {
 		return Report{}, err
@@ -148,6 +149,9 @@ func Run(ctx context.Context, cases []Case, o Options) (Report, error) {
 			}
 			*list.to = append(*list.to, app)
 		}
+	}
+	if err := w.wire.reach(ctx); err != nil {
+		return Report{}, err
 	}
 	state, err := openState(o.StateFile)
 	if err != nil {

@@ -339,3 +339,37 @@ func TestABusyDeploymentIsAskedAgain(t *testing.T) {
 		t.Errorf("%d requests, notes %v; want 6 and one note", asked.Load(), report.Results[0].Notes)
 	}
 }
+
+func TestNobodyThere(t *testing.T) {
+	t.Parallel()
+	for name, bend := range map[string]func(*suite.Target){
+		"nobody listens": func(target *suite.Target) { target.Issuer = "https://127.0.0.1:1" },
+		"the roots are of others": func(target *suite.Target) {
+			target.Issuer = strings.Replace(target.Issuer, "127.0.0.1", "localhost", 1)
+		},
+	} {
+		target, asked := deployment(t)
+		bend(target)
+		report, err := suite.Run(t.Context(), every(t), suite.Options{Target: target})
+		if !errors.Is(err, suite.ErrUnreachable) || len(report.Results) > 0 || asked.Load() > 0 {
+			t.Errorf("%s: %d results, %d requests, error %v", name, len(report.Results), asked.Load(), err)
+		}
+	}
+}
+
+func TestOneReasonIsGivenOnce(t *testing.T) {
+	t.Parallel()
+	target, _ := deployment(t)
+	why := func(t *suite.T) { t.Cannot("begin", errors.New("there is no browser")) }
+	report, err := suite.Run(t.Context(), []suite.Case{example("a.one", why), example("a.two", why), example("a.three", func(t *suite.T) { t.Errorf("wrong") })}, suite.Options{Target: target})
+	if err != nil {
+		t.Fatal(err)
+	}
+	var text bytes.Buffer
+	if err := report.WriteText(&text); err != nil {
+		t.Fatal(err)
+	}
+	if got := text.String(); strings.Count(got, "there is no browser") != 1 || !strings.Contains(got, "a.two (must), as a.one") || !strings.Contains(got, "- wrong") {
+		t.Errorf("the report says\n%s", got)
+	}
+}

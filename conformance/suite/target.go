@@ -233,11 +233,12 @@ var ErrTarget = errors.New("target file")
 
 // ReadTarget reads a target file, YAML or JSON, and the certificate
 // authority that it names. The dev.json of a running `headgate dev` is taken,
-// too. It returns ErrTarget for a member that it does not know.
+// too. It returns ErrTarget for one that it cannot read, or with a member that
+// it does not know.
 func ReadTarget(file string) (*Target, error) {
 	text, err := os.ReadFile(file)
 	if err != nil {
-		return nil, fmt.Errorf("read target: %w", err)
+		return nil, fmt.Errorf("%w: %w", ErrTarget, err)
 	}
 	var t Target
 	if isDevFile(text) {

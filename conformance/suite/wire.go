@@ -220,6 +220,37 @@ func (w *wire) dial(ctx context.Context, network, address string) (net.Conn, err
 	return conn, nil
 }
 
+// ErrUnreachable means that nothing answers at the issuer, or that its
+// certificate is not trusted: no case could say anything.
+var ErrUnreachable = errors.New("the target cannot be reached")
+
+// reach connects to the issuer once. What else is wrong with TLS there is for
+// cases to say.
+func (w *wire) reach(ctx context.Context) error {
+	u, err := url.Parse(w.target.Issuer)
+	if err != nil {
+		return fmt.Errorf("%w: %w", ErrTarget, err)
+	}
+	host := u.Host
+	if u.Port() == "" {
+		host += ":443"
+	}
+	ctx, cancel := context.WithTimeout(ctx, patience)
+	defer cancel()
+	conn, err := w.dial(ctx, "tcp", host)
+	if err != nil {
+		return fmt.Errorf("%w: %s: %w", ErrUnreachable, host, err)
+	}
+	defer conn.Close()
+	config := w.tlsFor(nil)
+	config.ServerName = u.Hostname()
+	var untrusted *tls.CertificateVerificationError
+	if err := tls.Client(conn, config).HandshakeContext(ctx); errors.As(err, &untrusted) {
+		return fmt.Errorf("%w: %s: %w (see ca_file in the target file)", ErrUnreachable, host, untrusted.Err)
+	}
+	return nil
+}
+
 // pool returns the connections that show this certificate.
 func (w *wire) pool(certificate *tls.Certificate) *http.Transport {
 	if known, ok := w.pools.Load(certificate); ok {
