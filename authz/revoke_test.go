@@ -60,6 +60,10 @@ func TestRevocationOfARefreshToken(t *testing.T) {
 	if w.grant().Epoch != 2 || len(w.cache.told) != 1 {
 		t.Errorf("epoch %d, told %v", w.grant().Epoch, w.cache.told)
 	}
+	// What was given back are tokens: the consent is the person's, and stays.
+	if g := w.grant(); g.Status != consent.StatusActive {
+		t.Errorf("the grant is %s", g.Status)
+	}
 }
 
 // RFC 7009 section 2.2: what is not there is as good as revoked, and what is

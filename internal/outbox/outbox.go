@@ -30,9 +30,10 @@ const (
 	defaultLanes = 2
 	defaultAlg   = "ES256"
 
-	// lease is for how long a claimed delivery is hidden from others; longer
-	// than any attempt takes.
-	lease = 30 * time.Second
+	// lease is for how long a claimed delivery is hidden from others: longer
+	// than an attempt of five seconds takes, and no longer than needed, because
+	// it is what a killed process leaves behind.
+	lease = 8 * time.Second
 	// patience is for how long one call of Work goes on; together with an
 	// attempt that had just begun it fits into a drain.
 	patience = 2 * time.Second
@@ -57,7 +58,7 @@ type Signer interface {
 type Config struct {
 	Deliveries notice.Deliveries  // required
 	Recipients consent.Recipients // required
-	Post       Poster             // required; its timeout bounds an attempt and must stay well below 30 seconds
+	Post       Poster             // required; its timeout bounds an attempt and must stay well below 8 seconds
 	Sign       Signer             // required
 	Issuer     string             // iss of the signatures; required
 	Publisher  fdx.Party          // the bank

@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"log/slog"
+	"sync"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -44,6 +45,11 @@ const (
 	jobTimeout  = 30 * time.Second
 	rescueAfter = time.Minute
 	upkeepEvery = time.Minute
+	// remindEvery is how often every process looks for deliveries that nobody
+	// comes for. The queue itself is too slow for what a killed process held:
+	// it looks for such jobs twice a minute, and only once it has a leader
+	// again.
+	remindEvery = 2 * time.Second
 	startAgain  = 5 * time.Second
 	// maxJobAttempts bounds attempts that fail because the database does: what
 	// the other side answers is no failure of a job. A job that is given up is
@@ -130,7 +136,10 @@ func (db *DB) RunJobs(ctx context.Context, c JobsConfig) error {
 			return err
 		}
 		if err = client.Start(ctx); err == nil {
+			var reminding sync.WaitGroup
+			reminding.Go(func() { db.keepReminding(ctx) })
 			<-client.Stopped()
+			reminding.Wait()
 			return nil
 		}
 		if ctx.Err() != nil {
@@ -141,6 +150,21 @@ func (db *DB) RunJobs(ctx context.Context, c JobsConfig) error {
 		case <-ctx.Done():
 			return nil
 		case <-time.After(startAgain):
+		}
+	}
+}
+
+// keepReminding makes the jobs of forgotten deliveries until ctx ends. What
+// fails is done by the next round.
+func (db *DB) keepReminding(ctx context.Context) {
+	every := time.NewTicker(remindEvery)
+	defer every.Stop()
+	for {
+		select {
+		case <-ctx.Done():
+			return
+		case <-every.C:
+			_ = db.Notices().remindForgotten(ctx)
 		}
 	}
 }

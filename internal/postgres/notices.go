@@ -179,7 +179,7 @@ const sqlForgotten = `
 SELECT d.subscription_id, d.sequence
 FROM notification_delivery d
 JOIN notification_subscription s ON s.subscription_id = d.subscription_id AND s.deleted_at IS NULL
-WHERE d.state = 'pending' AND d.next_at <= statement_timestamp() - interval '1 minute'
+WHERE d.state = 'pending' AND d.next_at <= statement_timestamp() - interval '3 seconds'
   AND NOT EXISTS (
       SELECT before.sequence FROM notification_delivery before
       WHERE before.subscription_id = d.subscription_id AND before.stream = d.stream
@@ -491,6 +491,13 @@ func (s Notices) Upkeep(ctx context.Context) error {
 			break
 		}
 	}
+	return s.remindForgotten(ctx)
+}
+
+// remindForgotten makes the jobs of deliveries that nobody comes for: their
+// transaction could not make one, or the process that had it was killed. At
+// most one each, besides the one that may be left of a killed process.
+func (s Notices) remindForgotten(ctx context.Context) error {
 	err := s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
 		var t told
 		rows, _ := tx.Query(ctx, sqlForgotten, upkeepLimit) // read returns the error

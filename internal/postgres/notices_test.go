@@ -645,6 +645,47 @@ func TestRunJobs(t *testing.T) {
 	}
 }
 
+// What a killed process held is carried by another within seconds, and makes
+// one job more.
+func TestAKilledProcessHoldsNothingUp(t *testing.T) {
+	t.Parallel()
+	db := openDB(t)
+	s := subscribe(t, db, consenttest.Recipient, revokedTopic)
+	if err := endGrant(context.Background(), db, newGrant(t, db).ID); err != nil {
+		t.Fatal(err)
+	}
+	exec(t, db, "UPDATE river_job SET state = 'running', attempt = 1, attempted_at = now(), attempted_by = '{killed}'")
+	ctx, stop := context.WithCancel(context.Background())
+	worked, ended, rules := make(chan notice.Key, 100), make(chan error, 1), usual(t)
+	go func() {
+		ended <- db.RunJobs(ctx, JobsConfig{
+			Rules: rules, Workers: 1, Grace: time.Second, Log: slog.New(slog.DiscardHandler),
+			Deliver: func(_ context.Context, k notice.Key) (time.Duration, error) {
+				worked <- k
+				return time.Hour, nil // still pending
+			},
+		})
+	}()
+	select {
+	case got := <-worked:
+		if want := (notice.Key{Subscription: s.ID, Sequence: 1}); got != want {
+			t.Errorf("got %v, want %v", got, want)
+		}
+	case <-time.After(rescueAfter - 10*time.Second): // the queue itself comes later
+		t.Error("nobody comes for it")
+	}
+	if err := db.Notices().remindForgotten(ctx); err != nil {
+		t.Error(err)
+	}
+	if n := count(t, db, "SELECT count(*) FROM river_job WHERE kind = 'notification_delivery'"); n != 2 {
+		t.Errorf("%d jobs, want 2", n)
+	}
+	stop()
+	if err := <-ended; err != nil {
+		t.Error(err)
+	}
+}
+
 func TestMigrateMakesTheJobQueue(t *testing.T) {
 	t.Parallel()
 	ctx, dsn := context.Background(), emptyDatabase(t)
