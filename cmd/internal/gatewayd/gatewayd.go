@@ -70,6 +70,8 @@ type Config struct {
 	Instances       int           `json:"instances" default:"1" help:"how many gateways there are: without Redis each lets its part of a quota through"`
 	TrustedProxies  []string      `json:"trusted_proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
 	JournalDir      string        `json:"journal_dir" default:"" help:"folder in which authzd notes every change of a consent; the process refuses to serve a database that is older, and waits for it at the start; empty compares nothing"`
+	AuditPublicKey  string        `json:"audit_public_key_file" default:"" help:"file with the public half of authzd's audit_key_file; with audit_checkpoints_dir, the process refuses to serve a database whose records of reads are not those of the newest checkpoint there, and waits for the database at the start"`
+	AuditDir        string        `json:"audit_checkpoints_dir" default:"" help:"the folder that authzd copies checkpoints to; reading it is enough"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -81,7 +83,8 @@ type Process struct {
 	watch    *telemetry.Telemetry
 	health   *web.Health
 	lameDuck time.Duration
-	// older returns an error when the database is older than the journal.
+	// older returns an error when the database is older than the journal or
+	// than the newest checkpoint outside.
 	older   func(context.Context) error
 	closers []func()
 }
@@ -112,7 +115,16 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	p.closers = append(p.closers, db.Close)
-	p.older = func(ctx context.Context) error { return journal.Await(ctx, c.JournalDir, db.Grants()) }
+	tree, err := checkpoints(c, db.Ledger())
+	if err != nil {
+		return nil, err
+	}
+	p.older = func(ctx context.Context) error {
+		if err := journal.Await(ctx, c.JournalDir, db.Grants()); err != nil {
+			return err
+		}
+		return tree(ctx)
+	}
 	p.watch.Postgres(db)
 	gate := postgres.NewGate(db, postgres.GateConfig{Lanes: c.GateLanes, Observe: p.watch.Gate()})
 	p.closers = append(p.closers, gate.Close)

@@ -126,21 +126,13 @@ func NewKeeper(c KeeperConfig) (*Keeper, error) {
 // succeed before the tree grows.
 func (k *Keeper) Check(ctx context.Context) error {
 	for i, place := range k.c.Outside {
-		msg, err := place.Newest(ctx)
+		c, err := Compare(ctx, k.c.Store, k.opens, place)
 		if err != nil {
-			return fmt.Errorf("newest checkpoint in %s: %w", place, err)
+			return err
 		}
-		if msg == nil {
-			continue
+		if c.Size > 0 {
+			k.copied[i] = c
 		}
-		c, err := k.opens.Open(msg)
-		if err != nil {
-			return fmt.Errorf("newest checkpoint in %s: %w", place, err)
-		}
-		if err := k.covers(ctx, c); err != nil {
-			return fmt.Errorf("checkpoint of %d records in %s: %w", c.Size, place, err)
-		}
-		k.copied[i] = c
 	}
 	k.checked.Store(true)
 	return nil
@@ -151,35 +143,55 @@ func (k *Keeper) Check(ctx context.Context) error {
 // Run.
 func (k *Keeper) Covered(ctx context.Context) (size int64, err error) {
 	for _, place := range k.c.Outside {
-		msg, err := place.Newest(ctx)
+		c, err := Compare(ctx, k.c.Store, k.opens, place)
 		if err != nil {
-			return 0, fmt.Errorf("newest checkpoint in %s: %w", place, err)
-		}
-		if msg == nil {
-			continue
-		}
-		c, err := k.opens.Open(msg)
-		if err == nil {
-			err = k.covers(ctx, c)
-		}
-		if err != nil {
-			return 0, fmt.Errorf("newest checkpoint in %s: %w", place, err)
+			return 0, err
 		}
 		size = max(size, c.Size)
 	}
 	return size, nil
 }
 
+// Stored is what Compare looks at; a Store is one.
+type Stored interface {
+	Nodes
+	// Head returns the tree as it was last appended to.
+	Head(ctx context.Context) (Head, error)
+}
+
+// Compare returns the newest checkpoint of a place outside, the zero one when
+// there is none, if the tree began as that says. It returns ErrRolledBack when
+// it did not, ErrCheckpoint when the place holds something else than
+// checkpoints of that key, or why it could not find out. The public key is
+// enough.
+func Compare(ctx context.Context, s Stored, v Verifier, place Outside) (Checkpoint, error) {
+	msg, err := place.Newest(ctx)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("newest checkpoint in %s: %w", place, err)
+	}
+	if msg == nil {
+		return Checkpoint{}, nil
+	}
+	c, err := v.Open(msg)
+	if err != nil {
+		return Checkpoint{}, fmt.Errorf("newest checkpoint in %s: %w", place, err)
+	}
+	if err := covers(ctx, s, c); err != nil {
+		return Checkpoint{}, fmt.Errorf("checkpoint of %d records in %s: %w", c.Size, place, err)
+	}
+	return c, nil
+}
+
 // covers reports whether the tree began as the checkpoint says.
-func (k *Keeper) covers(ctx context.Context, c Checkpoint) error {
-	head, err := k.c.Store.Head(ctx)
+func covers(ctx context.Context, s Stored, c Checkpoint) error {
+	head, err := s.Head(ctx)
 	if err != nil {
 		return err
 	}
 	if head.Size < c.Size {
 		return fmt.Errorf("%w: it has %d records", ErrRolledBack, head.Size)
 	}
-	root, err := RootAt(ctx, k.c.Store, c.Size)
+	root, err := RootAt(ctx, s, c.Size)
 	if errors.Is(err, ErrTree) {
 		return fmt.Errorf("%w: %w", ErrRolledBack, err)
 	}
@@ -289,7 +301,7 @@ func (k *Keeper) sign(ctx context.Context) error {
 	}
 	for i, place := range k.c.Outside {
 		if had := k.copied[i]; had.Size > 0 {
-			if err := k.covers(ctx, had); Refuses(err) || c.Size < had.Size {
+			if err := covers(ctx, k.c.Store, had); Refuses(err) || c.Size < had.Size {
 				k.c.Alarm(AlarmRolledBack)
 				return fmt.Errorf("checkpoint of %d records in %s: %w", had.Size, place, ErrRolledBack)
 			} else if err != nil {
