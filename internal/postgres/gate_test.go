@@ -325,7 +325,8 @@ func TestRequestIDIsUnique(t *testing.T) {
 	r := newRecord(g)
 	expect(t, gate, resource.Release{TokenExpires: inAnHour(), Record: r}, resource.Released)
 	for name, again := range map[string]resource.Release{
-		"given": {Record: r}, "given with a proof": {Record: r, Proof: newProof()},
+		"given":              {TokenExpires: inAnHour(), Record: r},
+		"given with a proof": {TokenExpires: inAnHour(), Record: r, Proof: newProof()},
 	} {
 		if got, err := gate.Release(ctx, again); err == nil || errors.Is(err, consent.ErrUnavailable) || got != resource.Withheld {
 			t.Errorf("%s: got verdict %d, %v, want a plain error", name, got, err)
