@@ -99,7 +99,12 @@ func newScripted(t *testing.T) *scripted {
 		w.Header().Set("Content-Type", "text/html")
 		w.WriteHeader(http.StatusForbidden)
 		_, err := r.Cookie("__Host-once")
-		fmt.Fprintf(w, `<p id=been>%v</p><a id=away href=%q>Away</a><a id=plain href=http://app.example/back?x=1>Plain</a><a id=dead href=#>Nowhere</a><img src=https://elsewhere.example/spy.png><form action=https://evil.example/ method=post><button id=evil>Go</button></form>`, err == nil, callback)
+		fmt.Fprintf(w, `<p id=been>%v</p><a id=away href=%q>Away</a><a id=plain href=http://app.example/back?x=1>Plain</a><img src=https://elsewhere.example/spy.png><form action=https://evil.example/ method=post><button id=evil>Go</button></form>`, err == nil, callback)
+	})
+	// It asks for nothing more, not even for an icon, however late.
+	mux.HandleFunc("GET /dead", func(w http.ResponseWriter, _ *http.Request) {
+		w.Header().Set("Content-Type", "text/html")
+		fmt.Fprint(w, `<link rel=icon href=data:,><a id=dead href=#>Nowhere</a>`)
 	})
 	mux.HandleFunc("GET /json", func(w http.ResponseWriter, _ *http.Request) {
 		w.Header().Set("Content-Type", "application/json")

@@ -197,7 +197,7 @@ func testWhatLeadsAwayFromTheBank(t *testing.T, c *chromium.Chromium) {
 func testStepsThatLeadNowhere(t *testing.T, c *chromium.Chromium) {
 	bank := newScripted(t)
 	her := bank.person(t, c, func(cfg *chromium.Config) { cfg.Patience = 6 * time.Second })
-	at, err := her.Open(t.Context(), bank.URL+"/plain")
+	at, err := her.Open(t.Context(), bank.URL+"/dead")
 	if err != nil {
 		t.Fatal(err)
 	}
