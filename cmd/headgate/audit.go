@@ -47,17 +47,9 @@ func (c auditRetireCmd) run(ctx context.Context, in io.Reader, out io.Writer, no
 	if before.After(now.UTC().AddDate(-c.Years, 0, 0)) {
 		return fmt.Errorf("records are kept for %d years: %s is too late", c.Years, c.Before)
 	}
-	key, err := verifier(c.Key)
+	newest, err := newestCheckpoint(ctx, c.Key, c.Checkpoints)
 	if err != nil {
 		return err
-	}
-	note, err := ledger.Dir(c.Checkpoints).Newest(ctx)
-	if err != nil {
-		return err
-	}
-	newest, err := key.Open(note)
-	if err != nil {
-		return fmt.Errorf("the newest checkpoint in %s: %w", c.Checkpoints, err)
 	}
 	if !c.Yes {
 		fmt.Fprintf(out, "All records before %s will be deleted. Run 'headgate audit verify' first: nobody can afterwards.\nType the month to go on: ", c.Before)
@@ -91,6 +83,24 @@ func verifier(file string) (ledger.Verifier, error) {
 		return ledger.Verifier{}, fmt.Errorf("%s: %w", file, err)
 	}
 	return key, nil
+}
+
+// newestCheckpoint opens the newest checkpoint in the folder with the public
+// key in keyFile.
+func newestCheckpoint(ctx context.Context, keyFile, folder string) (ledger.Checkpoint, error) {
+	key, err := verifier(keyFile)
+	if err != nil {
+		return ledger.Checkpoint{}, err
+	}
+	note, err := ledger.Dir(folder).Newest(ctx)
+	if err != nil {
+		return ledger.Checkpoint{}, err
+	}
+	newest, err := key.Open(note)
+	if err != nil {
+		return ledger.Checkpoint{}, fmt.Errorf("the newest checkpoint in %s: %w", folder, err)
+	}
+	return newest, nil
 }
 
 type auditVerifyCmd struct {

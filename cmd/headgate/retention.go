@@ -10,7 +10,6 @@ import (
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/policy"
-	"github.com/headgate/headgate/internal/audit/ledger"
 )
 
 type retentionCmd struct {
@@ -41,17 +40,9 @@ func (c retentionRunCmd) run(ctx context.Context, out io.Writer, now time.Time) 
 	}
 	var covered int64
 	if c.Key != "" {
-		key, err := verifier(c.Key)
+		newest, err := newestCheckpoint(ctx, c.Key, c.Checkpoints)
 		if err != nil {
 			return err
-		}
-		note, err := ledger.Dir(c.Checkpoints).Newest(ctx)
-		if err != nil {
-			return err
-		}
-		newest, err := key.Open(note)
-		if err != nil {
-			return fmt.Errorf("the newest checkpoint in %s: %w", c.Checkpoints, err)
 		}
 		covered = newest.Size
 	}
