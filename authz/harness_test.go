@@ -198,6 +198,9 @@ func (s *stores) SharingOff(ctx context.Context, who consent.ConsumerID) (time.T
 func (s *stores) Grant(ctx context.Context, id consent.GrantID) (consent.Grant, error) {
 	return guarded(s, "Grant", func() (consent.Grant, error) { return s.Memory.Grant(ctx, id) })
 }
+func (s *stores) GrantOfRecipient(ctx context.Context, who consent.RecipientID, id consent.GrantID) (consent.Grant, error) {
+	return guarded(s, "Grant", func() (consent.Grant, error) { return s.Memory.GrantOfRecipient(ctx, who, id) })
+}
 func (s *stores) End(ctx context.Context, e consent.End) (consent.Grant, error) {
 	return guarded(s, "End", func() (consent.Grant, error) { return s.Memory.End(ctx, e) })
 }

@@ -89,8 +89,8 @@ func union(a, b []Resource) []Resource {
 // now. One that is unknown, another recipient's or over is ErrNotFound: the
 // three are never told apart.
 func (s *Service) Held(ctx context.Context, who RecipientID, id GrantID, now time.Time) (Grant, error) {
-	g, err := s.store.Grant(ctx, id)
-	if err == nil && (g.Recipient != who || g.StatusAt(now) != StatusActive) {
+	g, err := s.store.GrantOfRecipient(ctx, who, id)
+	if err == nil && g.StatusAt(now) != StatusActive {
 		err = ErrNotFound
 	}
 	if err != nil {

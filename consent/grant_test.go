@@ -192,6 +192,20 @@ func (e *ends) Grant(_ context.Context, id consent.GrantID) (consent.Grant, erro
 	return e.g, nil
 }
 
+func (e *ends) GrantOfRecipient(ctx context.Context, who consent.RecipientID, id consent.GrantID) (consent.Grant, error) {
+	if who != e.g.Recipient {
+		return consent.Grant{}, consent.ErrNotFound
+	}
+	return e.Grant(ctx, id)
+}
+
+func (e *ends) GrantOfConsumer(ctx context.Context, who consent.ConsumerID, id consent.GrantID) (consent.Grant, error) {
+	if who != e.g.Consumer {
+		return consent.Grant{}, consent.ErrNotFound
+	}
+	return e.Grant(ctx, id)
+}
+
 func (e *ends) End(_ context.Context, end consent.End) (consent.Grant, error) {
 	e.calls++
 	if e.err != nil {

@@ -99,7 +99,7 @@ type RestChange struct {
 // is given data; what StopByConsumer says about introspection and waiting
 // holds here, too. The pause ends by the passing of time.
 func (s *Service) PauseByConsumer(ctx context.Context, who ConsumerID, id GrantID, until time.Time) (Grant, error) {
-	g, err := s.own(ctx, who, id)
+	g, err := s.store.GrantOfConsumer(ctx, who, id)
 	if err != nil {
 		return Grant{}, fmt.Errorf("pause by consumer: %w", err)
 	}
@@ -114,7 +114,7 @@ func (s *Service) PauseByConsumer(ctx context.Context, who ConsumerID, id GrantI
 // ResumeByConsumer ends a pause; ErrConflict when there is none. Otherwise as
 // PauseByConsumer.
 func (s *Service) ResumeByConsumer(ctx context.Context, who ConsumerID, id GrantID) (Grant, error) {
-	if _, err := s.own(ctx, who, id); err != nil {
+	if _, err := s.store.GrantOfConsumer(ctx, who, id); err != nil {
 		return Grant{}, fmt.Errorf("resume by consumer: %w", err)
 	}
 	return s.rest(ctx, RestChange{Grant: id, Kind: EventResumed, Actor: ActorConsumer})
@@ -124,7 +124,7 @@ func (s *Service) ResumeByConsumer(ctx context.Context, who ConsumerID, id Grant
 // opens a case: the grant's Case. ErrConflict, with the grant and the case of
 // the first hold, when it is held already. Otherwise as PauseByConsumer.
 func (s *Service) HoldByConsumer(ctx context.Context, who ConsumerID, id GrantID) (Grant, error) {
-	if _, err := s.own(ctx, who, id); err != nil {
+	if _, err := s.store.GrantOfConsumer(ctx, who, id); err != nil {
 		return Grant{}, fmt.Errorf("hold by consumer: %w", err)
 	}
 	return s.rest(ctx, RestChange{Grant: id, Kind: EventHeld, Actor: ActorConsumer, Case: newCase()})
@@ -133,7 +133,7 @@ func (s *Service) HoldByConsumer(ctx context.Context, who ConsumerID, id GrantID
 // ReleaseByConsumer lifts a hold; ErrConflict when there is none. A pause
 // under it goes on. Otherwise as PauseByConsumer.
 func (s *Service) ReleaseByConsumer(ctx context.Context, who ConsumerID, id GrantID) (Grant, error) {
-	if _, err := s.own(ctx, who, id); err != nil {
+	if _, err := s.store.GrantOfConsumer(ctx, who, id); err != nil {
 		return Grant{}, fmt.Errorf("release by consumer: %w", err)
 	}
 	return s.rest(ctx, RestChange{Grant: id, Kind: EventReleased, Actor: ActorConsumer})

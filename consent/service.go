@@ -58,23 +58,11 @@ func NewService(c ServiceConfig) (*Service, error) {
 // active. It waits up to six seconds for that while the cache cannot be told;
 // ErrUnavailable when ctx ends first, though the grant is over already.
 func (s *Service) StopByConsumer(ctx context.Context, who ConsumerID, id GrantID) (Grant, error) {
-	g, err := s.own(ctx, who, id)
+	g, err := s.store.GrantOfConsumer(ctx, who, id)
 	if err != nil {
 		return Grant{}, fmt.Errorf("stop by consumer: %w", err)
 	}
 	return s.end(ctx, g, End{Grant: id, Status: StatusRevoked, Actor: ActorConsumer, Reason: ReasonUserAction})
-}
-
-// own returns a person's own grant; ErrNotFound for another's.
-func (s *Service) own(ctx context.Context, who ConsumerID, id GrantID) (Grant, error) {
-	g, err := s.store.Grant(ctx, id)
-	if err == nil && g.Consumer != who {
-		err = ErrNotFound
-	}
-	if err != nil {
-		return Grant{}, err
-	}
-	return g, nil
 }
 
 // StopByRecipient ends a grant on the wish of the recipient that holds it;
@@ -84,12 +72,9 @@ func (s *Service) StopByRecipient(ctx context.Context, who RecipientID, id Grant
 }
 
 func (s *Service) stopByRecipient(ctx context.Context, who RecipientID, e End) (Grant, error) {
-	g, err := s.store.Grant(ctx, e.Grant)
+	g, err := s.store.GrantOfRecipient(ctx, who, e.Grant)
 	if err != nil {
 		return Grant{}, fmt.Errorf("stop by recipient: %w", err)
-	}
-	if g.Recipient != who {
-		return Grant{}, fmt.Errorf("stop by recipient: %w", ErrNotFound)
 	}
 	e.Status, e.Actor = StatusRevoked, ActorRecipient
 	return s.end(ctx, g, e)

@@ -67,7 +67,7 @@ type Shrinking struct {
 // out; what StopByConsumer says about introspection and waiting holds here,
 // too.
 func (s *Service) ShrinkByConsumer(ctx context.Context, who ConsumerID, id GrantID, epoch int64, accounts []fdx.AccountID, clusters fdx.Clusters, shown Disclosure) (Grant, error) {
-	g, err := s.own(ctx, who, id)
+	g, err := s.store.GrantOfConsumer(ctx, who, id)
 	if err != nil {
 		return Grant{}, fmt.Errorf("shrink by consumer: %w", err)
 	}

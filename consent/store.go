@@ -16,6 +16,15 @@ type Store interface {
 	// Grant returns the present version or ErrNotFound.
 	Grant(ctx context.Context, id GrantID) (Grant, error)
 
+	// GrantOfRecipient is Grant for the recipient that holds it. Another's
+	// is ErrNotFound as one that there is not: the store looks for grant and
+	// recipient at once, so that the two neither differ nor take longer.
+	GrantOfRecipient(ctx context.Context, who RecipientID, id GrantID) (Grant, error)
+
+	// GrantOfConsumer is Grant for the person who gave it; otherwise as
+	// GrantOfRecipient.
+	GrantOfConsumer(ctx context.Context, who ConsumerID, id GrantID) (Grant, error)
+
 	// GrantsOf returns a consumer's grants in every state, newest first;
 	// nil when there are none.
 	GrantsOf(ctx context.Context, consumer ConsumerID) ([]Grant, error)

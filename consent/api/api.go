@@ -24,8 +24,8 @@ import (
 
 // Grants is the part of consent.Store that recipients read.
 type Grants interface {
-	// Grant is as in consent.Store.
-	Grant(ctx context.Context, id consent.GrantID) (consent.Grant, error)
+	// GrantOfRecipient is as in consent.Store.
+	GrantOfRecipient(ctx context.Context, who consent.RecipientID, id consent.GrantID) (consent.Grant, error)
 	// GrantsOfRecipient is as in consent.Store.
 	GrantsOfRecipient(ctx context.Context, who consent.RecipientID, f consent.Filter, after consent.Place, limit int) ([]consent.Grant, error)
 	// Events is as in consent.Store.

@@ -418,7 +418,7 @@ func serving(t *testing.T) *api.API {
 // broken is a store that cannot answer.
 type broken struct{ err error }
 
-func (b broken) Grant(context.Context, consent.GrantID) (consent.Grant, error) {
+func (b broken) GrantOfRecipient(context.Context, consent.RecipientID, consent.GrantID) (consent.Grant, error) {
 	return consent.Grant{}, b.err
 }
 func (b broken) Events(context.Context, consent.GrantID) ([]consent.Event, error) { return nil, b.err }

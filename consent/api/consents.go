@@ -20,10 +20,7 @@ func (a *API) held(ctx context.Context, c call) (consent.Grant, *fdxhttp.Refusal
 	if len(c.id) != 36 || uuid.Validate(c.id) != nil { // stores need not see anything else
 		return consent.Grant{}, failed(consent.ErrNotFound)
 	}
-	g, err := a.grants.Grant(ctx, consent.GrantID(c.id))
-	if err == nil && g.Recipient != c.who {
-		err = consent.ErrNotFound
-	}
+	g, err := a.grants.GrantOfRecipient(ctx, c.who, consent.GrantID(c.id))
 	if err != nil {
 		return consent.Grant{}, failed(err)
 	}

@@ -91,6 +91,24 @@ func (m *Memory) Grant(_ context.Context, id consent.GrantID) (consent.Grant, er
 	return cloneGrant(g), nil
 }
 
+// GrantOfRecipient implements consent.Store.
+func (m *Memory) GrantOfRecipient(ctx context.Context, who consent.RecipientID, id consent.GrantID) (consent.Grant, error) {
+	g, err := m.Grant(ctx, id)
+	if err == nil && g.Recipient != who {
+		return consent.Grant{}, consent.ErrNotFound
+	}
+	return g, err
+}
+
+// GrantOfConsumer implements consent.Store.
+func (m *Memory) GrantOfConsumer(ctx context.Context, who consent.ConsumerID, id consent.GrantID) (consent.Grant, error) {
+	g, err := m.Grant(ctx, id)
+	if err == nil && g.Consumer != who {
+		return consent.Grant{}, consent.ErrNotFound
+	}
+	return g, err
+}
+
 // GrantsOf implements consent.Store.
 func (m *Memory) GrantsOf(_ context.Context, consumer consent.ConsumerID) ([]consent.Grant, error) {
 	m.mu.Lock()

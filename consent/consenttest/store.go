@@ -21,6 +21,7 @@ func Store(t *testing.T, open func(*testing.T) consent.Store) {
 	cases := map[string]func(*testing.T, consent.Store){
 		"a grant comes back as it was given":          grantComesBack,
 		"an unknown grant is not found":               unknownGrant,
+		"another's grant is not found":                ofItsOwner,
 		"an id is given once":                         idOnce,
 		"a grant begins active in epoch 1":            beginsActive,
 		"a consumer's grants are listed newest first": grantsOf,
@@ -70,6 +71,33 @@ func grantComesBack(t *testing.T, s consent.Store) {
 func unknownGrant(t *testing.T, s consent.Store) {
 	if _, err := s.Grant(context.Background(), consent.NewGrantID()); !errors.Is(err, consent.ErrNotFound) {
 		t.Errorf("got %v, want ErrNotFound", err)
+	}
+}
+
+// Another's grant is as unknown as one that there is not.
+func ofItsOwner(t *testing.T, s consent.Store) {
+	ctx := context.Background()
+	g, other := create(t, s, NewGrant(newConsumer(), time.Now())), create(t, s, NewGrant(newConsumer(), time.Now()))
+	if got, err := s.GrantOfConsumer(ctx, g.Consumer, g.ID); err != nil || !reflect.DeepEqual(got, g) {
+		t.Errorf("the consumer's: %+v, %v", got, err)
+	}
+	if got, err := s.GrantOfRecipient(ctx, g.Recipient, g.ID); err != nil || !reflect.DeepEqual(got, g) {
+		t.Errorf("the recipient's: %+v, %v", got, err)
+	}
+	for _, who := range []consent.ConsumerID{other.Consumer, newConsumer(), ""} {
+		if got, err := s.GrantOfConsumer(ctx, who, g.ID); !errors.Is(err, consent.ErrNotFound) || got.ID != "" {
+			t.Errorf("consumer %q: got %+v, %v, want ErrNotFound", who, got, err)
+		}
+	}
+	for _, who := range []consent.RecipientID{OtherRecipient, "nobody", ""} {
+		if got, err := s.GrantOfRecipient(ctx, who, g.ID); !errors.Is(err, consent.ErrNotFound) || got.ID != "" {
+			t.Errorf("recipient %q: got %+v, %v, want ErrNotFound", who, got, err)
+		}
+	}
+	_, err := s.GrantOfConsumer(ctx, g.Consumer, consent.NewGrantID())
+	_, err2 := s.GrantOfRecipient(ctx, g.Recipient, consent.NewGrantID())
+	if !errors.Is(err, consent.ErrNotFound) || !errors.Is(err2, consent.ErrNotFound) {
+		t.Errorf("of no grant: %v, %v, want ErrNotFound", err, err2)
 	}
 }
 

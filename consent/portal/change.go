@@ -27,9 +27,9 @@ func (p *Portal) changed(j *journey) (consent.Grant, bool) {
 	if !c.Asked() {
 		return consent.Grant{}, true
 	}
-	g, err := p.c.Grants.Grant(j.Request.Context(), c.Grant)
+	g, err := p.c.Grants.GrantOfConsumer(j.Request.Context(), j.a.Consumer, c.Grant)
 	switch {
-	case errors.Is(err, consent.ErrNotFound), err == nil && (!c.Of(g, p.c.Now()) || g.Recipient != j.a.Recipient || g.Consumer != j.a.Consumer):
+	case errors.Is(err, consent.ErrNotFound), err == nil && (!c.Of(g, p.c.Now()) || g.Recipient != j.a.Recipient):
 		see(j.Context, j.dispatcher())
 		return consent.Grant{}, false
 	case err != nil:

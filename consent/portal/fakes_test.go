@@ -371,11 +371,11 @@ func (w *world) Choices(_ context.Context, who consent.ConsumerID) ([]consent.Ac
 	return slices.Clone(w.choices[who]), w.isDown("bank")
 }
 
-func (w *world) Grant(_ context.Context, id consent.GrantID) (consent.Grant, error) {
+func (w *world) GrantOfConsumer(_ context.Context, who consent.ConsumerID, id consent.GrantID) (consent.Grant, error) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
 	for _, g := range w.grants {
-		if g.ID == id {
+		if g.ID == id && g.Consumer == who {
 			return g, w.isDown("grants")
 		}
 	}

@@ -193,12 +193,12 @@ func (p *Portal) grant(v *visit) (consent.Grant, bool) {
 		p.failed(v.Writer, v.Request, notFound, nil)
 		return consent.Grant{}, false
 	}
-	g, err := p.c.Grants.Grant(v.Request.Context(), consent.GrantID(id))
+	g, err := p.c.Grants.GrantOfConsumer(v.Request.Context(), v.who, consent.GrantID(id))
 	switch {
 	case err != nil && !errors.Is(err, consent.ErrNotFound):
 		p.away(v, fmt.Errorf("load grant: %w", err))
 		return consent.Grant{}, false
-	case err != nil, g.Consumer != v.who, g.ID != consent.GrantID(id):
+	case err != nil:
 		p.failed(v.Writer, v.Request, notFound, nil)
 		return consent.Grant{}, false
 	}

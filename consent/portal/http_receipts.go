@@ -112,10 +112,7 @@ func (p *Portal) getReceipt(v *visit) {
 // that says so.
 func (p *Portal) noReceipt(v *visit, id receipt.ID) {
 	ctx := v.Request.Context()
-	g, err := p.c.Grants.Grant(ctx, id.Grant)
-	if err == nil && (g.Consumer != v.who || g.ID != id.Grant) {
-		err = consent.ErrNotFound
-	}
+	_, err := p.c.Grants.GrantOfConsumer(ctx, v.who, id.Grant)
 	var events []consent.Event
 	if err == nil {
 		events, err = p.c.Grants.Events(ctx, id.Grant)

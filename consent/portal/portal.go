@@ -89,8 +89,8 @@ type Authorizations interface {
 
 // Grants is the part of consent.Store that pages need.
 type Grants interface {
-	// Grant is as in consent.Store.
-	Grant(ctx context.Context, id consent.GrantID) (consent.Grant, error)
+	// GrantOfConsumer is as in consent.Store.
+	GrantOfConsumer(ctx context.Context, who consent.ConsumerID, id consent.GrantID) (consent.Grant, error)
 	// GrantsOf is as in consent.Store.
 	GrantsOf(ctx context.Context, consumer consent.ConsumerID) ([]consent.Grant, error)
 	// Events is as in consent.Store.

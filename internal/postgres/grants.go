@@ -60,6 +60,12 @@ SELECT subscription_id, sequence FROM sent ORDER BY sequence`
 const sqlGrant = `
 SELECT ` + grantColumns + ` FROM consent_grant WHERE grant_id = $1`
 
+const sqlGrantOfRecipient = sqlGrant + ` AND recipient_id = $2`
+
+const sqlGrantOfConsumer = `
+SELECT ` + grantColumns + ` FROM consent_grant
+WHERE grant_id = $2 AND consumer_id = ` + pseudonymOf1
+
 const sqlGrantsOf = `
 SELECT ` + grantColumns + ` FROM consent_grant WHERE consumer_id = ` + pseudonymOf1 + `
 ORDER BY created_at DESC, grant_id`
@@ -210,9 +216,23 @@ func queueEvent(b *pgx.Batch, e consent.Event) *told {
 
 // Grant implements consent.Store. One round trip.
 func (s Grants) Grant(ctx context.Context, id consent.GrantID) (consent.Grant, error) {
+	return s.find(ctx, sqlGrant, string(id))
+}
+
+// GrantOfRecipient implements consent.Store. One round trip.
+func (s Grants) GrantOfRecipient(ctx context.Context, who consent.RecipientID, id consent.GrantID) (consent.Grant, error) {
+	return s.find(ctx, sqlGrantOfRecipient, string(id), string(who))
+}
+
+// GrantOfConsumer implements consent.Store. One round trip.
+func (s Grants) GrantOfConsumer(ctx context.Context, who consent.ConsumerID, id consent.GrantID) (consent.Grant, error) {
+	return s.find(ctx, sqlGrantOfConsumer, string(who), string(id))
+}
+
+func (s Grants) find(ctx context.Context, sql string, args ...any) (consent.Grant, error) {
 	var r grantRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) (err error) {
-		r, err = one[grantRow](ctx, c, consent.ErrNotFound, sqlGrant, string(id))
+		r, err = one[grantRow](ctx, c, consent.ErrNotFound, sql, args...)
 		return err
 	})
 	if err != nil {

@@ -216,8 +216,8 @@ type endings struct {
 	w *world
 }
 
-func (e endings) Grant(_ context.Context, id consent.GrantID) (consent.Grant, error) {
-	return consent.Grant{ID: id, Consumer: "alice"}, nil
+func (e endings) GrantOfConsumer(_ context.Context, who consent.ConsumerID, id consent.GrantID) (consent.Grant, error) {
+	return consent.Grant{ID: id, Consumer: who}, nil
 }
 
 func (e endings) End(_ context.Context, end consent.End) (consent.Grant, error) {
