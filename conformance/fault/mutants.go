@@ -66,7 +66,9 @@ var theMutants = []mutant{
 	{on: "clock-skewed,gate-not-asked", probe: "C1", caught: []string{"C1"}},
 	{on: "clock-skewed,ends-by-own-clock", probe: "C1", caught: []string{"C1"}},
 	{on: "no-lame-duck", then: "drain", caught: []string{"D1"}},
-	{on: "restored-unseen", then: "restore", caught: []string{"B1"}}, // the last: the data is another afterwards
+	// The last: the data is another afterwards.
+	{on: "suspension-not-noted", then: "restore", caught: []string{"B1"}},
+	{on: "restored-unseen", then: "restore", caught: []string{"B1"}},
 }
 
 // mostTries is how often a mutant is exercised until it is noticed: a race that

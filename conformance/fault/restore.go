@@ -10,11 +10,12 @@ import (
 	"time"
 )
 
-// restore backs the database up, stops consents, brings the backup back and
-// sees that none of them lives again: B1. It ends the life of the stack's data,
-// so it comes last.
+// restore backs the database up, stops consents and suspends a recipient,
+// brings the backup back and sees that none of them lives again: B1. Another
+// recipient is suspended and allowed again. It ends the life of the stack's
+// data, so it comes last.
 func (d *driver) restore(ctx context.Context, stops int) (finding, error) {
-	f := finding{ID: "B1", What: "a restored backup brings no stopped consent back"}
+	f := finding{ID: "B1", What: "a restored backup brings no stopped consent and no suspended recipient back"}
 	s := d.stack
 	dump := filepath.Join(s.postgres.bin, "pg_dump")
 	load := filepath.Join(s.postgres.bin, "pg_restore")
@@ -50,6 +51,20 @@ func (d *driver) restore(ctx context.Context, stops int) (finding, error) {
 	if len(stopped) == 0 {
 		f.NotRun = "no consent is left to be stopped"
 		return f, nil
+	}
+	suspended, lifted, held := d.twoApps()
+	if lifted == nil {
+		f.NotRun = "no two recipients with consents are left"
+		return f, nil
+	}
+	for _, args := range [][]string{{"suspend", lifted.id}, {"suspend", suspended.id}, {"approve", lifted.id, "--yes"}} {
+		if _, err := s.headgate(append([]string{"recipient"}, args...)...); err != nil {
+			return f, err
+		}
+		// As two lines of the journal, not as the one that they come to.
+		if err := rest(ctx, 1500*time.Millisecond); err != nil {
+			return f, err
+		}
 	}
 	// The journal has them within its second.
 	if err := rest(ctx, 3*time.Second); err != nil {
@@ -109,15 +124,52 @@ func (d *driver) restore(ctx context.Context, stops int) (finding, error) {
 			f.bad("consent %s, stopped after the backup, gets a new token", g.id)
 		}
 	}
-	alive := 0
+	reads, given := 0, 0
+	for _, g := range held {
+		f.Trials++
+		for _, instance := range gateways {
+			reads++
+			if o := d.read(ctx, instance, g, true); o.Yes || o.good() {
+				given++
+				f.bad("consent %s of a recipient suspended after the backup is read on %s", g.id, instance)
+			}
+		}
+		if o := d.refresh(ctx, g); o.Yes {
+			f.bad("consent %s of a recipient suspended after the backup gets a new token", g.id)
+		}
+	}
+	f.note("%d of %d reads of a recipient that was suspended after the backup were given", given, reads)
+	alive, others := 0, 0
 	for _, g := range d.steady {
+		if g.app == suspended {
+			continue
+		}
+		others++
 		if o := d.read(ctx, gatewayA, g, true); o.good() {
 			alive++
 		}
 	}
-	f.note("%d of %d other consents live on", alive, len(d.steady))
-	if alive < len(d.steady) {
-		f.bad("%d consents that nobody stopped are over", len(d.steady)-alive)
+	f.note("%d of %d other consents live on, those of a recipient that was suspended and allowed again among them", alive, others)
+	if alive < others {
+		f.bad("%d consents that nobody stopped are over", others-alive)
 	}
-	return f, nil
+	if given == 0 {
+		// Its consents stayed: what comes after finds them as before.
+		_, err = s.headgate("recipient", "approve", suspended.id, "--yes")
+	}
+	return f, err
+}
+
+// twoApps returns two recipients whose consents are under load and what the
+// first of them holds of those; nil when there are no two.
+func (d *driver) twoApps() (first, second *app, held []*grant) {
+	for _, g := range d.steady {
+		switch {
+		case first == nil || g.app == first:
+			first, held = g.app, append(held, g)
+		case second == nil:
+			second = g.app
+		}
+	}
+	return first, second, held
 }

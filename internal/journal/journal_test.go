@@ -6,6 +6,7 @@ import (
 	"maps"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"testing"
 	"time"
@@ -17,12 +18,15 @@ import (
 type store struct {
 	grants map[consent.GrantID]consent.Grant
 	moved  map[consent.GrantID]int64
+	turns  map[string]consent.Turn // by what and id
+	due    int                     // erasures
 	within time.Duration
 	err    error
+	stuck  string // what cannot be turned
 }
 
 func newStore(ids ...consent.GrantID) *store {
-	s := &store{grants: map[consent.GrantID]consent.Grant{}, moved: map[consent.GrantID]int64{}}
+	s := &store{grants: map[consent.GrantID]consent.Grant{}, moved: map[consent.GrantID]int64{}, turns: map[string]consent.Turn{}}
 	for _, id := range ids {
 		s.grants[id] = consent.Grant{ID: id, Status: consent.StatusActive, Epoch: 1}
 	}
@@ -30,7 +34,49 @@ func newStore(ids ...consent.GrantID) *store {
 }
 
 func (s *store) backup() *store {
-	return &store{grants: maps.Clone(s.grants), moved: maps.Clone(s.moved)}
+	return &store{grants: maps.Clone(s.grants), moved: maps.Clone(s.moved), turns: maps.Clone(s.turns)}
+}
+
+func (s *store) Turned(context.Context, time.Duration) ([]consent.Turn, error) {
+	return slices.Collect(maps.Values(s.turns)), s.err
+}
+
+// Behind knows recipients and people that have a turn already.
+func (s *store) Behind(_ context.Context, turns []consent.Turn) ([]consent.Turn, error) {
+	var list []consent.Turn
+	for _, t := range turns {
+		if was, ok := s.turns[string(t.Of)+t.ID]; ok && t.Since.After(was.Since) {
+			list = append(list, t)
+		}
+	}
+	return list, s.err
+}
+
+var errStuck = errors.New("stuck")
+
+func (s *store) Turn(_ context.Context, t consent.Turn) error {
+	if t.ID == s.stuck {
+		return errStuck
+	}
+	s.turns[string(t.Of)+t.ID] = t
+	if t.Of == consent.TurnOfPerson {
+		s.due++
+	}
+	return nil
+}
+
+// EraseDue erases nobody while there is an active grant that moved on.
+func (s *store) EraseDue(context.Context, int) (int, error) {
+	n := s.due
+	s.due = 0
+	return n, nil
+}
+
+var noon = time.Date(2026, 1, 1, 12, 0, 0, 0, time.UTC)
+
+// turn gives something a state, so many hours after noon.
+func (s *store) turn(of consent.TurnOf, id string, state consent.TurnState, hours int) {
+	s.turns[string(of)+id] = consent.Turn{Of: of, ID: id, State: state, Since: noon.Add(time.Duration(hours) * time.Hour)}
 }
 
 func (s *store) Moved(_ context.Context, ages []consent.Span) ([]consent.Move, error) {
@@ -123,8 +169,8 @@ func TestRestoredDatabase(t *testing.T) {
 	if err := Await(ctx, dir, old); !errors.Is(err, ErrAhead) {
 		t.Errorf("the restored one: %v, want ErrAhead", err)
 	}
-	if n, err := c.Replay(ctx, old); n != 2 || err != nil {
-		t.Errorf("ended %d (%v), want 2", n, err)
+	if done, err := c.Replay(ctx, old); done.Ended != 2 || err != nil {
+		t.Errorf("did %+v (%v), want 2 ended", done, err)
 	}
 	for id, want := range map[consent.GrantID]consent.Status{
 		"stopped": consent.StatusRevoked, "changed": consent.StatusRevoked, "before": consent.StatusRevoked, "untouched": consent.StatusActive,
@@ -139,8 +185,93 @@ func TestRestoredDatabase(t *testing.T) {
 	if err := Await(ctx, dir, old); err != nil {
 		t.Errorf("after the replay: %v", err)
 	}
-	if n, err := c.Replay(ctx, old); n != 0 || err != nil {
-		t.Errorf("once more: ended %d (%v)", n, err)
+	if done, err := c.Replay(ctx, old); done.Ended != 0 || err != nil {
+		t.Errorf("once more: %+v (%v)", done, err)
+	}
+}
+
+// What recipients and people were last holds after the restoration, whoever
+// wrote it and in whatever order it is read.
+func TestRestoredTurns(t *testing.T) {
+	t.Parallel()
+	ctx, dir := t.Context(), t.TempDir()
+	s := newStore()
+	for _, id := range []string{"suspended", "lifted", "again", "untouched"} {
+		s.turn(consent.TurnOfRecipient, id, "active", 0)
+	}
+	s.turn(consent.TurnOfRecipient, "before", "suspended", 0)
+	s.turn(consent.TurnOfSharing, "p", consent.TurnOn, 0)
+	s.turn(consent.TurnOfPerson, "p", "", -1) // known, and not erased
+	old := s.backup()
+	late := writer(t, dir, nil) // knows nothing of what the next one writes
+	w := writer(t, dir, func() time.Time { return noon })
+	delete(s.turns, "personp")
+
+	s.turn(consent.TurnOfRecipient, "suspended", "suspended", 1)
+	s.turn(consent.TurnOfRecipient, "lifted", "suspended", 1)
+	s.turn(consent.TurnOfRecipient, "again", "suspended", 1)
+	s.turn(consent.TurnOfRecipient, "before", "active", 1)
+	s.turn(consent.TurnOfRecipient, "new", "suspended", 1)
+	s.turn(consent.TurnOfSharing, "p", consent.TurnOff, 1)
+	add(t, w, s)
+	s.turn(consent.TurnOfRecipient, "lifted", "active", 2)
+	s.turn(consent.TurnOfRecipient, "again", "suspended", 3)
+	s.turn(consent.TurnOfPerson, "p", consent.TurnErased, 2)
+	add(t, w, s)
+	s.turn(consent.TurnOfRecipient, "lifted", "suspended", 1) // older, read from another file
+	add(t, late, s)
+
+	c := read(t, dir)
+	if err := Await(ctx, dir, old); !errors.Is(err, ErrAhead) {
+		t.Errorf("the restored one: %v, want ErrAhead", err)
+	}
+	old.stuck = "before"
+	if _, err := c.Replay(ctx, old); !errors.Is(err, errStuck) {
+		t.Errorf("a store that fails: %v", err)
+	}
+	if err := c.Check(ctx, old); !errors.Is(err, ErrAhead) {
+		t.Errorf("after half a replay: %v, want ErrAhead", err)
+	}
+	old.stuck = ""
+	if done, err := c.Replay(ctx, old); err != nil || len(done.Turned) == 0 || done.Erased != 1 {
+		t.Errorf("did %+v (%v)", done, err)
+	}
+	for key, want := range map[string]consent.TurnState{
+		"recipientsuspended": "suspended", "recipientlifted": "active", "recipientagain": "suspended", "recipientbefore": "active",
+		"recipientuntouched": "active", "sharingp": consent.TurnOff, "personp": consent.TurnErased,
+	} {
+		if got := old.turns[key].State; got != want {
+			t.Errorf("%s: %s, want %s", key, got, want)
+		}
+	}
+	if _, ok := old.turns["recipientnew"]; ok {
+		t.Error("a recipient was made")
+	}
+	if err := Await(ctx, dir, old); err != nil {
+		t.Errorf("after the replay: %v", err)
+	}
+	if done, err := c.Replay(ctx, old); len(done.Turned) != 0 || done.Erased != 0 || err != nil {
+		t.Errorf("once more: %+v (%v)", done, err)
+	}
+}
+
+// The version before writes files of its own beside, about consents, and reads
+// none of ours.
+func TestFilesOfTheVersionBefore(t *testing.T) {
+	t.Parallel()
+	dir := t.TempDir()
+	if err := os.WriteFile(filepath.Join(dir, "old"+oldSuffix), []byte(line), 0o600); err != nil {
+		t.Fatal(err)
+	}
+	w := writer(t, dir, nil)
+	s := newStore()
+	s.turn(consent.TurnOfRecipient, "r", "suspended", 1)
+	add(t, w, s)
+	if c := read(t, dir); c.Epochs["g"] != 2 || c.Turns() != 1 {
+		t.Errorf("got %+v", c)
+	}
+	if old, _ := filepath.Glob(filepath.Join(dir, "*.journal")); len(old) != 1 {
+		t.Errorf("the version before reads %v", old)
 	}
 }
 
@@ -199,6 +330,8 @@ func TestWriterGoesOnWhereTheLastOneEnded(t *testing.T) {
 
 const line = `{"grant":"g","epoch":2,"at":"2026-01-01T00:00:00Z"}` + "\n"
 
+const turnLine = `{"of":"recipient","id":"r","state":"suspended","since":"2026-01-01T00:00:00Z","at":"2026-01-01T00:00:00Z"}` + "\n"
+
 func TestRead(t *testing.T) {
 	t.Parallel()
 	for name, c := range map[string]struct {
@@ -213,6 +346,15 @@ func TestRead(t *testing.T) {
 		"an unknown member":     {strings.Replace(line, "epoch", "epochs", 1), ErrMalformed},
 		"a grant without epoch": {`{"grant":"g","at":"2026-01-01T00:00:00Z"}` + "\n", ErrMalformed},
 		"no time":               {`{"grant":"g","epoch":2}` + "\n", ErrMalformed},
+		"a turn":                {turnLine, nil},
+		"an unknown thing":      {strings.Replace(turnLine, "recipient", "bank", 1), ErrMalformed},
+		"an unknown state":      {strings.Replace(turnLine, "suspended", "gone", 1), ErrMalformed},
+		"a state of another":    {strings.Replace(turnLine, "suspended", "erased", 1), ErrMalformed},
+		"a turn of nobody":      {strings.Replace(turnLine, `"r"`, `""`, 1), ErrMalformed},
+		"a turn at no time":     {strings.Replace(turnLine, `"since":"2026-01-01T00:00:00Z",`, "", 1), ErrMalformed},
+		"both":                  {strings.Replace(turnLine, "{", `{"grant":"g","epoch":2,`, 1), ErrMalformed},
+		"a turn with an epoch":  {strings.Replace(turnLine, "{", `{"epoch":2,`, 1), ErrMalformed},
+		"an id of nothing":      {`{"id":"r","at":"2026-01-01T00:00:00Z"}` + "\n", ErrMalformed},
 		"a long line":           {strings.Repeat("x", 2*maxLine) + "\n", ErrMalformed},
 	} {
 		dir := t.TempDir()
@@ -231,15 +373,21 @@ func TestRead(t *testing.T) {
 func FuzzRead(f *testing.F) {
 	f.Add(line)
 	f.Add(line[:20])
+	f.Add(turnLine)
 	f.Add("{}\n")
 	f.Fuzz(func(t *testing.T, text string) {
-		c := Contents{Epochs: map[consent.GrantID]int64{}}
+		c := newContents()
 		if c.read(strings.NewReader(text)) != nil {
 			return
 		}
 		for id, epoch := range c.Epochs {
 			if id == "" || epoch < 1 {
 				t.Errorf("%q: %d", id, epoch)
+			}
+		}
+		for key, turn := range c.turns {
+			if !turn.Known() || turn.ID == "" || turn.Since.IsZero() || key != (thing{turn.Of, turn.ID}) {
+				t.Errorf("%v: %v", key, turn)
 			}
 		}
 	})

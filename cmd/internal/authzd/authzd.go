@@ -114,7 +114,7 @@ type Config struct {
 	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most requests of clients at a time, and as many revocations; further ones are answered 503 at once; 0 has no bound"`
 	Instances       int           `json:"instances" default:"1" help:"how many authorization servers there are: each lets its part of a quota through"`
 	TrustedProxies  []string      `json:"trusted_proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
-	JournalDir      string        `json:"journal_dir" default:"" help:"folder, not on the machines of the database, in which every change of a consent is noted within a second, for a restored database (docs/operations.md); the process refuses to serve a database that is older; empty notes nothing"`
+	JournalDir      string        `json:"journal_dir" default:"" help:"folder, not on the machines of the database, in which every change of a consent, and of the state of a client or person, is noted within a second, for a restored database (docs/operations.md); the process refuses to serve a database that is older; empty notes nothing"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
 }
 
@@ -586,7 +586,7 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 	if p.mtls != nil {
 		listeners = append(listeners, web.Listener{Server: p.mtls, Socket: mtls})
 	}
-	if err := journal.Await(ctx, p.journalDir, p.db.Grants()); err != nil {
+	if err := journal.Await(ctx, p.journalDir, p.db.Journal()); err != nil {
 		return err
 	}
 	house, stop := context.WithCancel(ctx)
@@ -602,7 +602,7 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 	})
 	if p.journal != nil {
 		kept.Go(func() {
-			p.every(house, noteEvery, "journal", "journal", func(ctx context.Context) error { return p.journal.Add(ctx, p.db.Grants()) })
+			p.every(house, noteEvery, "journal", "journal", func(ctx context.Context) error { return p.journal.Add(ctx, p.db.Journal()) })
 		})
 	}
 	kept.Go(func() { p.keys.Run(house) })

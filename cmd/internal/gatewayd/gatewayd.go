@@ -69,7 +69,7 @@ type Config struct {
 	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most reads at a time, and as many requests about consents, and as many ends of consents; further ones are answered 503 at once; 0 has no bound"`
 	Instances       int           `json:"instances" default:"1" help:"how many gateways there are: without Redis each lets its part of a quota through"`
 	TrustedProxies  []string      `json:"trusted_proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
-	JournalDir      string        `json:"journal_dir" default:"" help:"folder in which authzd notes every change of a consent; the process refuses to serve a database that is older, and waits for it at the start; empty compares nothing"`
+	JournalDir      string        `json:"journal_dir" default:"" help:"folder in which authzd notes every change of a consent, and of the state of a client or person; the process refuses to serve a database that is older, and waits for it at the start; empty compares nothing"`
 	AuditPublicKey  string        `json:"audit_public_key_file" default:"" help:"file with the public half of authzd's audit_key_file; with audit_checkpoints_dir, the process refuses to serve a database whose records of reads are not those of the newest checkpoint there, and waits for the database at the start"`
 	AuditDir        string        `json:"audit_checkpoints_dir" default:"" help:"the folder that authzd copies checkpoints to; reading it is enough"`
 	LameDuck        time.Duration `json:"lame_duck" default:"8s" help:"how long to keep serving after the order to stop; four intervals of the load balancer's health check"`
@@ -120,7 +120,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	p.older = func(ctx context.Context) error {
-		if err := journal.Await(ctx, c.JournalDir, db.Grants()); err != nil {
+		if err := journal.Await(ctx, c.JournalDir, db.Journal()); err != nil {
 			return err
 		}
 		return tree(ctx)
