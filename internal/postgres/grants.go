@@ -19,12 +19,21 @@ var _ consent.Store = Grants{}
 // Grants returns the store of grants.
 func (db *DB) Grants() Grants { return Grants{db} }
 
-const grantColumns = `
-    grant_id, recipient_id, ` + consumerID + `, status, epoch, purpose,
+const (
+	grantColumns = `
+    grant_id, recipient_id, ` + consumerID + grantRest
+
+	// storedGrant are the same with the person's pseudonym, for statements that
+	// select grantColumns of it.
+	storedGrant = `
+    grant_id, recipient_id, consumer_id` + grantRest
+
+	grantRest = `, status, epoch, purpose,
     duration_type, duration_days, lookback_days, resources, parties,
     disclosure_version, disclosure_locale, disclosure_text,
     created_at, updated_at, expires_at, ended_at, ended_by, end_reason,
     paused_until, held_at, hold_case, holder`
+)
 
 // A person who shares anew keeps their record after all.
 const sqlInsertGrant = `
@@ -95,12 +104,19 @@ const sqlGrantsOfOne = grantsOfRecipient + `
 // A grant whose time is over has ended, written down or not: it cannot be
 // revoked any more.
 const sqlEndGrant = `
-UPDATE consent_grant
-SET status = $2, epoch = epoch + 1, ended_at = clock_timestamp(), updated_at = clock_timestamp(),
-    ended_by = $3, end_reason = $4
-WHERE grant_id = $1 AND status = 'ACTIVE'
-  AND ($2 = 'EXPIRED' OR expires_at > clock_timestamp())
-RETURNING ` + grantColumns
+WITH changed AS (
+    UPDATE consent_grant
+    SET status = $11, epoch = epoch + 1, ended_at = clock_timestamp(), updated_at = clock_timestamp(),
+        ended_by = $2, end_reason = $4
+    WHERE grant_id = $10 AND status = 'ACTIVE'
+      AND ($11 = 'EXPIRED' OR expires_at > clock_timestamp())
+    RETURNING ` + storedGrant + `),
+accesses AS (
+    UPDATE oauth_access t SET revoked_at = clock_timestamp()
+    FROM changed c WHERE t.grant_id = c.grant_id AND t.revoked_at IS NULL),
+refreshes AS (
+    UPDATE oauth_refresh t SET revoked_at = clock_timestamp()
+    FROM changed c WHERE t.grant_id = c.grant_id AND t.revoked_at IS NULL),` + thenEvent
 
 const sqlGrantExists = `
 SELECT grant_id FROM consent_grant WHERE grant_id = $1`
@@ -289,11 +305,8 @@ func grants(rows []grantRow) ([]consent.Grant, error) {
 	return all, nil
 }
 
-// End implements consent.Store. The update of the grant waits for tokens that
-// are being issued under it and keeps new ones out, so that the statements
-// after it see every token there will ever be. A revocation of a grant whose
-// time is over is ErrEnded. Four round trips, five when the recipient is to be
-// called about it.
+// End implements consent.Store. A revocation of a grant whose time is over is
+// ErrEnded. One round trip, four when the recipient is to be called about it.
 func (s Grants) End(ctx context.Context, e consent.End) (consent.Grant, error) {
 	kind := consent.EventRevoked
 	switch e.Status {
@@ -303,20 +316,20 @@ func (s Grants) End(ctx context.Context, e consent.End) (consent.Grant, error) {
 	default:
 		return consent.Grant{}, errors.New("postgres: a grant ends as REVOKED or EXPIRED")
 	}
-	var r grantRow
-	err := s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
-		r, err = one[grantRow](ctx, tx, consent.ErrEnded, sqlEndGrant, string(e.Grant), string(e.Status), string(e.Actor), string(e.Reason))
-		if errors.Is(err, consent.ErrEnded) {
-			return missingOr(ctx, tx, consent.ErrEnded, consent.ErrNotFound, sqlGrantExists, string(e.Grant))
-		}
-		if err != nil {
+	var r *changedRow
+	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		event := consent.Event{Kind: kind, Actor: e.Actor, Initiator: e.Initiator, Reason: e.Reason}
+		was, is, err := s.db.changeGrant(ctx, c, holdGrant(e.Grant), sqlEndGrant, event, string(e.Grant), string(e.Status))
+		switch {
+		case err != nil:
 			return err
+		case was == nil:
+			return consent.ErrNotFound
+		case is == nil:
+			return consent.ErrEnded
 		}
-		var b pgx.Batch
-		b.Queue(sqlRevokeAccessOfGrant, string(e.Grant))
-		b.Queue(sqlRevokeRefreshOfGrant, string(e.Grant))
-		t := queueEvent(&b, consent.Event{Grant: e.Grant, Epoch: r.Epoch, Kind: kind, Actor: e.Actor, Initiator: e.Initiator, Reason: e.Reason})
-		return s.db.sendTelling(ctx, tx, &b, t)
+		r = is
+		return nil
 	})
 	if err != nil {
 		return consent.Grant{}, fmt.Errorf("end grant: %w", err)

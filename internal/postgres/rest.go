@@ -15,61 +15,51 @@ import (
 // nobody has to write down that it is over.
 const notResting = `g.held_at IS NULL AND (g.paused_until IS NULL OR g.paused_until <= clock_timestamp())`
 
-// What the kinds of a rest change, and what has to be true for it. $2 is the
-// end of a pause and $3 the number of a hold, NULL for the other kinds.
+// What the kinds of a rest change, and what has to be true for it. Of the event,
+// $5 is the end of a pause and $6 the number of a hold.
 const restPrefix = `
-UPDATE consent_grant g
-SET epoch = g.epoch + 1, updated_at = clock_timestamp(), `
+    UPDATE consent_grant g
+    SET epoch = g.epoch + 1, updated_at = clock_timestamp(), `
+
+const restWhere = `
+    WHERE g.grant_id = $10 AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND `
 
 const restSuffix = `
-WHERE g.grant_id = $1 AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp() AND `
+    RETURNING ` + storedGrant + `),` + thenEvent
 
-const sqlPause = restPrefix + `paused_until = $2` + restSuffix + notResting + `
-RETURNING ` + grantColumns
+const sqlPause = `
+WITH changed AS (` + restPrefix + `paused_until = $5` + restWhere + notResting + restSuffix
 
-const sqlResume = restPrefix + `paused_until = NULL` + restSuffix + `g.paused_until > clock_timestamp()
-RETURNING ` + grantColumns
+const sqlResume = `
+WITH changed AS (` + restPrefix + `paused_until = NULL` + restWhere + `g.paused_until > clock_timestamp()` + restSuffix
 
-const sqlHold = restPrefix + `held_at = clock_timestamp(), hold_case = $2` + restSuffix + `g.held_at IS NULL
-RETURNING ` + grantColumns
+const sqlHold = `
+WITH changed AS (` + restPrefix + `held_at = clock_timestamp(), hold_case = $6` + restWhere + `g.held_at IS NULL` + restSuffix
 
-const sqlUnhold = restPrefix + `held_at = NULL, hold_case = ''` + restSuffix + `g.held_at IS NOT NULL
-RETURNING ` + grantColumns
+const sqlUnhold = `
+WITH changed AS (` + restPrefix + `held_at = NULL, hold_case = ''` + restWhere + `g.held_at IS NOT NULL` + restSuffix
 
 const sqlGrantActive = `
 SELECT grant_id FROM consent_grant WHERE grant_id = $1 AND status = 'ACTIVE' AND expires_at > clock_timestamp()`
 
-// Rest implements consent.Store. The update of the grant waits for tokens
-// that are being issued under it, as End does, and whoever issues later finds
-// the rest. Four round trips.
+// Rest implements consent.Store. One round trip, two or three more to explain
+// a refusal.
 func (s Grants) Rest(ctx context.Context, c consent.RestChange) (consent.Grant, error) {
-	args := []any{string(c.Grant)}
 	var sql string
+	event := consent.Event{Kind: c.Kind, Actor: c.Actor}
 	switch c.Kind {
 	case consent.EventPaused:
-		sql, args = sqlPause, append(args, c.Until)
+		sql, event.Until = sqlPause, c.Until
 	case consent.EventResumed:
 		sql = sqlResume
 	case consent.EventHeld:
-		sql, args = sqlHold, append(args, c.Case)
+		sql, event.Case = sqlHold, c.Case
 	case consent.EventReleased:
 		sql = sqlUnhold
 	default:
 		return consent.Grant{}, errors.New("postgres: a rest begins and ends by its own events")
 	}
-	var r grantRow
-	err := s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
-		r, err = one[grantRow](ctx, tx, consent.ErrConflict, sql, args...)
-		if errors.Is(err, consent.ErrConflict) {
-			return whyNoRest(ctx, tx, c.Grant)
-		}
-		if err != nil {
-			return err
-		}
-		var b pgx.Batch
-		queueEvent(&b, consent.Event{Grant: c.Grant, Epoch: r.Epoch, Kind: c.Kind, Actor: c.Actor, Until: c.Until, Case: c.Case})
-		return tx.SendBatch(ctx, &b).Close()
-	})
+	r, err := s.change(ctx, c.Grant, sql, event)
 	if violates(err, "consent_event_case") {
 		err = consent.ErrConflict
 	}
@@ -79,11 +69,28 @@ func (s Grants) Rest(ctx context.Context, c consent.RestChange) (consent.Grant, 
 	return r.grant()
 }
 
-// whyNoRest says why a change of a rest changed nothing.
-func whyNoRest(ctx context.Context, tx pgx.Tx, id consent.GrantID) error {
-	err := missingOr(ctx, tx, consent.ErrConflict, consent.ErrEnded, sqlGrantActive, string(id))
+// change changes a grant that is ACTIVE; consent.ErrConflict, ErrEnded or
+// ErrNotFound when sql changes nothing.
+func (s Grants) change(ctx context.Context, id consent.GrantID, sql string, e consent.Event, args ...any) (r changedRow, err error) {
+	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		_, is, err := s.db.changeGrant(ctx, c, holdGrant(id), sql, e, append([]any{string(id)}, args...)...)
+		if err != nil {
+			return err
+		}
+		if is == nil {
+			return whyNoRest(ctx, c, id)
+		}
+		r = *is
+		return nil
+	})
+	return r, err
+}
+
+// whyNoRest says why a change of an ACTIVE grant changed nothing.
+func whyNoRest(ctx context.Context, q querier, id consent.GrantID) error {
+	err := missingOr(ctx, q, consent.ErrConflict, consent.ErrEnded, sqlGrantActive, string(id))
 	if errors.Is(err, consent.ErrEnded) {
-		return missingOr(ctx, tx, consent.ErrEnded, consent.ErrNotFound, sqlGrantExists, string(id))
+		return missingOr(ctx, q, consent.ErrEnded, consent.ErrNotFound, sqlGrantExists, string(id))
 	}
 	return err
 }

@@ -2,47 +2,36 @@ package postgres
 
 import (
 	"context"
-	"errors"
 	"fmt"
 
 	"github.com/headgate/headgate/consent"
-	"github.com/jackc/pgx/v5"
 )
 
 const sqlShrink = `
-UPDATE consent_grant g
-SET epoch = g.epoch + 1, updated_at = clock_timestamp(), resources = $3,
-    disclosure_version = $4, disclosure_locale = $5, disclosure_text = $6
-WHERE g.grant_id = $1 AND g.epoch = $2 AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp()
-RETURNING ` + grantColumns
+WITH changed AS (
+    UPDATE consent_grant g
+    SET epoch = g.epoch + 1, updated_at = clock_timestamp(), resources = $12,
+        disclosure_version = $13, disclosure_locale = $14, disclosure_text = $15
+    WHERE g.grant_id = $10 AND g.epoch = $11 AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp()
+    RETURNING ` + storedGrant + `),` + thenEvent
 
 // Shrink implements consent.Store. Whoever issues tokens under the grant
-// meanwhile finds the new version or is found by it, as for End. Five round
-// trips, six when the recipient is to be called about it.
+// meanwhile finds the new version or is found by it, as for End. Two round
+// trips, five when the recipient is to be called about it, and two or three
+// more to explain a refusal.
 func (s Grants) Shrink(ctx context.Context, c consent.Shrinking) (consent.Grant, error) {
-	var r grantRow
-	err := s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) error {
-		// The person of the grant is who its own entry is about.
-		before, err := one[grantRow](ctx, tx, consent.ErrNotFound, sqlGrant, string(c.Grant))
-		if err != nil {
-			return err
-		}
-		resources, err := encode(nameless(c.Resources, consent.ConsumerID(before.ConsumerID)))
-		if err != nil {
-			return err
-		}
-		r, err = one[grantRow](ctx, tx, consent.ErrConflict, sqlShrink, string(c.Grant), c.Epoch, resources,
-			c.Disclosure.Version, c.Disclosure.Locale, c.Disclosure.Text)
-		if errors.Is(err, consent.ErrConflict) {
-			return whyNoRest(ctx, tx, c.Grant)
-		}
-		if err != nil {
-			return err
-		}
-		var b pgx.Batch
-		t := queueEvent(&b, consent.Event{Grant: c.Grant, Epoch: r.Epoch, Kind: consent.EventChanged, Actor: consent.ActorConsumer})
-		return s.db.sendTelling(ctx, tx, &b, t)
-	})
+	// The person of the grant, who is the same for ever, is who its own entry
+	// is about.
+	before, err := s.Grant(ctx, c.Grant)
+	if err != nil {
+		return consent.Grant{}, fmt.Errorf("shrink grant: %w", err)
+	}
+	resources, err := encode(nameless(c.Resources, before.Consumer))
+	if err != nil {
+		return consent.Grant{}, fmt.Errorf("shrink grant: %w", err)
+	}
+	r, err := s.change(ctx, c.Grant, sqlShrink, consent.Event{Kind: consent.EventChanged, Actor: consent.ActorConsumer},
+		c.Epoch, resources, c.Disclosure.Version, c.Disclosure.Locale, c.Disclosure.Text)
 	if err != nil {
 		return consent.Grant{}, fmt.Errorf("shrink grant: %w", err)
 	}

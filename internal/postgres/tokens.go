@@ -128,18 +128,29 @@ const sqlLockGrantOfRefresh = `
 SELECT g.grant_id, g.epoch FROM consent_grant g JOIN oauth_refresh t ON t.grant_id = g.grant_id
 WHERE t.refresh_hash = $1 AND t.recipient_id = $2 FOR NO KEY UPDATE OF g`
 
+// A token of a grant that has ended is dead already.
 const sqlRevokeAccess = `
-UPDATE oauth_access SET revoked_at = clock_timestamp()
-WHERE access_hash = $1 AND recipient_id = $2 AND revoked_at IS NULL AND expires_at > clock_timestamp()`
+WITH withdrawn AS (
+    UPDATE oauth_access t SET revoked_at = clock_timestamp() FROM consent_grant g
+    WHERE t.access_hash = $10 AND t.recipient_id = $11 AND t.revoked_at IS NULL AND t.expires_at > clock_timestamp()
+      AND g.grant_id = t.grant_id AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp()
+    RETURNING t.grant_id),` + raiseEpoch + thenEvent
 
 const sqlRevokeRefresh = `
-UPDATE oauth_refresh SET revoked_at = clock_timestamp()
-WHERE refresh_hash = $1 AND recipient_id = $2 AND revoked_at IS NULL AND expires_at > clock_timestamp()`
+WITH withdrawn AS (
+    UPDATE oauth_refresh t SET revoked_at = clock_timestamp() FROM consent_grant g
+    WHERE t.refresh_hash = $10 AND t.recipient_id = $11 AND t.revoked_at IS NULL AND t.expires_at > clock_timestamp()
+      AND g.grant_id = t.grant_id AND g.status = 'ACTIVE' AND g.expires_at > clock_timestamp()
+    RETURNING t.grant_id),
+accesses AS (
+    UPDATE oauth_access t SET revoked_at = clock_timestamp()
+    FROM withdrawn w WHERE t.grant_id = w.grant_id AND t.revoked_at IS NULL),` + raiseEpoch + thenEvent
 
-const sqlRaiseEpoch = `
-UPDATE consent_grant SET epoch = epoch + 1, updated_at = clock_timestamp()
-WHERE grant_id = $1 AND status = 'ACTIVE' AND expires_at > clock_timestamp()
-RETURNING epoch`
+const raiseEpoch = `
+changed AS (
+    UPDATE consent_grant SET epoch = epoch + 1, updated_at = clock_timestamp()
+    WHERE grant_id = (SELECT w.grant_id FROM withdrawn w)
+    RETURNING ` + storedGrant + `),`
 
 type codeRow struct {
 	GrantID       string     `db:"grant_id"`
@@ -353,64 +364,43 @@ func (s Tokens) Renew(ctx context.Context, refresh token.Hash, a token.Access, s
 	return g.grant()
 }
 
-// RevokeAccess implements token.Store. Six round trips.
+// RevokeAccess implements token.Store. One round trip.
 func (s Tokens) RevokeAccess(ctx context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
-	id, epoch, err := s.revoke(ctx, who, h, sqlLockGrantOfAccess, sqlRevokeAccess, "")
+	id, epoch, err := s.revoke(ctx, who, h, sqlLockGrantOfAccess, sqlRevokeAccess)
 	if err != nil {
 		err = fmt.Errorf("revoke access token: %w", err)
 	}
 	return id, epoch, err
 }
 
-// RevokeRefresh implements token.Store. Six round trips.
+// RevokeRefresh implements token.Store. One round trip.
 func (s Tokens) RevokeRefresh(ctx context.Context, who consent.RecipientID, h token.Hash) (consent.GrantID, int64, error) {
-	id, epoch, err := s.revoke(ctx, who, h, sqlLockGrantOfRefresh, sqlRevokeRefresh, sqlRevokeAccessOfGrant)
+	id, epoch, err := s.revoke(ctx, who, h, sqlLockGrantOfRefresh, sqlRevokeRefresh)
 	if err != nil {
 		err = fmt.Errorf("revoke refresh token: %w", err)
 	}
 	return id, epoch, err
 }
 
-// revoke withdraws one token, then runs also on its grant if it is not empty.
-func (s Tokens) revoke(ctx context.Context, who consent.RecipientID, h token.Hash, lock, withdraw, also string) (id consent.GrantID, epoch int64, err error) {
-	type lockRow struct {
-		GrantID string `db:"grant_id"`
-		Epoch   int64  `db:"epoch"`
-	}
-	type epochRow struct {
-		Epoch int64 `db:"epoch"`
-	}
-	var locked lockRow
-	err = s.db.tx(ctx, func(ctx context.Context, tx pgx.Tx) (err error) {
-		if locked, err = one[lockRow](ctx, tx, token.ErrNotFound, lock, h[:], string(who)); err != nil {
+// revoke withdraws one token, and with a refresh token those issued under it.
+func (s Tokens) revoke(ctx context.Context, who consent.RecipientID, h token.Hash, lock, withdraw string) (id consent.GrantID, epoch int64, err error) {
+	err = s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
+		event := consent.Event{Kind: consent.EventTokensRevoked, Actor: consent.ActorRecipient}
+		was, is, err := s.db.changeGrant(ctx, c, holding{lock, []any{h[:], string(who)}}, withdraw, event, h[:], string(who))
+		switch {
+		case err != nil:
 			return err
+		case is != nil:
+			id, epoch = consent.GrantID(is.GrantID), is.Epoch
+			return nil
+		case was == nil:
+			return token.ErrNotFound
 		}
-		tag, err := tx.Exec(ctx, withdraw, h[:], string(who))
-		if err != nil {
-			return err
-		}
-		if tag.RowsAffected() == 0 {
-			return token.ErrRevoked
-		}
-		// A grant that has ended makes its tokens dead: the rollback undoes
-		// the withdrawal.
-		raised, err := one[epochRow](ctx, tx, token.ErrRevoked, sqlRaiseEpoch, locked.GrantID)
-		if err != nil {
-			return err
-		}
-		id, epoch = consent.GrantID(locked.GrantID), raised.Epoch
-		var b pgx.Batch
-		if also != "" {
-			b.Queue(also, locked.GrantID)
-		}
-		queueEvent(&b, consent.Event{Grant: id, Epoch: epoch, Kind: consent.EventTokensRevoked, Actor: consent.ActorRecipient})
-		return tx.SendBatch(ctx, &b).Close()
+		id, epoch = consent.GrantID(was.GrantID), was.Epoch
+		return token.ErrRevoked
 	})
-	switch {
-	case errors.Is(err, token.ErrRevoked):
-		return consent.GrantID(locked.GrantID), locked.Epoch, err
-	case err != nil:
+	if err != nil && !errors.Is(err, token.ErrRevoked) {
 		return "", 0, err
 	}
-	return id, epoch, nil
+	return id, epoch, err
 }

@@ -104,7 +104,7 @@ func TestRun(t *testing.T) {
 		"as-par":                              {2, 0},
 		"as-code":                             {2, 0},
 		"as-refresh":                          {2, 0},
-		"as-revocation":                       {8, 1},
+		"as-revocation":                       {3, 1},
 		"as-introspection-redis":              {1, 1},
 		"as-introspection-certificate":        {0, 1},
 		"as-introspection-postgres":           {1, 0},
