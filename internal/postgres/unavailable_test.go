@@ -122,6 +122,11 @@ func calls(db *DB, gate *Gate) map[string]func(context.Context) error {
 		"IssueClient":  func(ctx context.Context) error { return db.Tokens().IssueClient(ctx, token.ClientAccess{}) },
 		"ClientAccess": func(ctx context.Context) error { _, err := db.Tokens().ClientAccess(ctx, token.Hash{}); return err },
 		"RevokeClient": func(ctx context.Context) error { return db.Tokens().RevokeClient(ctx, "r", token.Hash{}) },
+		"Turned":       func(ctx context.Context) error { _, err := db.Journal().Turned(ctx, time.Hour); return err },
+		"Behind":       func(ctx context.Context) error { _, err := db.Journal().Behind(ctx, nil); return err },
+		"Turn": func(ctx context.Context) error {
+			return db.Journal().Turn(ctx, consent.Turn{Of: consent.TurnOfPerson, ID: "p", State: consent.TurnErased, Since: time.Now()})
+		},
 		"RevokeAccess": func(ctx context.Context) error {
 			_, _, err := db.Tokens().RevokeAccess(ctx, "r", token.Hash{})
 			return err
@@ -401,9 +406,10 @@ func TestCancelledWaitForStandby(t *testing.T) {
 	exec(t, db, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
 	exec(t, db, "SELECT pg_reload_conf()")
 	for name, call := range map[string]func() error{
-		"batch":     func() error { return db.Grants().Create(ctx, consenttest.NewGrant("c", time.Now())) },
-		"statement": func() error { return db.Guard().Spend(ctx, *newProof()) },
-		"transaction": func() error {
+		"batch":       func() error { return db.Grants().Create(ctx, consenttest.NewGrant("c", time.Now())) },
+		"statement":   func() error { return db.Guard().Spend(ctx, *newProof()) },
+		"transaction": func() error { _, err := db.Registrations().Enrol(ctx, operators("enrolled")); return err },
+		"change of a grant": func() error {
 			id, err := localGrant(ctx, db)
 			if err != nil {
 				return err

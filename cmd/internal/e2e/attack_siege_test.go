@@ -13,10 +13,11 @@ import (
 	"encoding/json"
 	"encoding/pem"
 	"errors"
-
 	"maps"
 	"math/big"
 	"net/http"
+	"os"
+	"path/filepath"
 	"slices"
 	"strings"
 	"sync/atomic"
@@ -25,6 +26,8 @@ import (
 
 	"github.com/go-jose/go-jose/v4"
 
+	"github.com/headgate/headgate/cmd/internal/authzd"
+	"github.com/headgate/headgate/cmd/internal/gatewayd"
 	"github.com/headgate/headgate/conformance/browser"
 	"github.com/headgate/headgate/conformance/recipient"
 	"github.com/headgate/headgate/consent"
@@ -52,12 +55,22 @@ type siege struct {
 	mine *ecdsa.PrivateKey // that alpha's tokens are bound to
 	rsa  *rsa.PrivateKey   // nobody's
 
+	directory *ecdsa.PrivateKey // that signs software statements, and approves at once
+
 	token recipient.Token // alpha's, bound to mine
 }
 
 func besiege(t *testing.T) *siege {
 	t.Helper()
-	s := &siege{d: deploy(t), found: canaries{}, configs: map[string]recipient.Config{}}
+	s := &siege{found: canaries{}, configs: map[string]recipient.Config{}}
+	var err error
+	s.directory, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
+	must(t, err)
+	keys, err := json.Marshal(jose.JSONWebKeySet{Keys: []jose.JSONWebKey{{Key: s.directory.Public(), KeyID: "1"}}})
+	must(t, err)
+	file := filepath.Join(t.TempDir(), "directory.json")
+	must(t, os.WriteFile(file, keys, 0o600))
+	s.d = deployWith(t, func(ac *authzd.Config, _ *gatewayd.Config) { ac.Directories = []string{"+" + directory + "=" + file} })
 	d := s.d
 	s.alpha, s.beta = d.client(t, "alpha"), d.client(t, "beta")
 	d.adapt(t, "alpha", func(r *consent.Recipient) { r.Profile.GrantTypes = []string{"client_credentials"} })
@@ -83,7 +96,6 @@ func besiege(t *testing.T) *siege {
 	serve("bank", fdx.ScopesOf(fdx.NewClusters(fdx.AccountDetailed, fdx.Transactions)))
 	serve("other", fdx.ScopesOf(fdx.NewClusters(fdx.Rewards)))
 
-	var err error
 	s.key = d.apps["alpha"].Keys[0].Key.(*ecdsa.PrivateKey)
 	s.mine, err = ecdsa.GenerateKey(elliptic.P256(), rand.Reader)
 	must(t, err)

@@ -20,6 +20,8 @@ func TestAttacks(t *testing.T) {
 		{"refresh tokens", s.refreshTokens},
 		{"tokens of clients", s.clientTokens},
 		{"introspections", s.introspections},
+		{"grant management", s.grantManagement},
+		{"registrations", s.registrations},
 		{"certificates", s.certificates},
 		{"narrowed tokens", s.narrowed},
 		{"request URIs", s.frontChannel},

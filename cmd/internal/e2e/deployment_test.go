@@ -284,6 +284,8 @@ func send(ctx context.Context, c *http.Client, r *recipient.Request) (*recipient
 	var body io.Reader
 	if r.Form != nil {
 		body = strings.NewReader(r.Form.Encode())
+	} else if r.Body != nil {
+		body = bytes.NewReader(r.Body)
 	}
 	req, err := http.NewRequestWithContext(ctx, r.Method, r.URL, body)
 	if err != nil {
