@@ -213,14 +213,6 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	if err != nil {
 		return nil, err
 	}
-	stop, err := p.newStop(p.db, cache, log)
-	if err != nil {
-		return nil, err
-	}
-	receipts, err := receipt.New(receipt.Config{Store: p.db.Receipts(), Signer: p.keys, Issuer: c.Issuer})
-	if err != nil {
-		return nil, err
-	}
 	rules, err := policy.Load(cmp.Or(c.PolicyPack, "generic"))
 	if err != nil {
 		return nil, fmt.Errorf("policy_pack: %w", err)
@@ -235,7 +227,8 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	if err != nil {
 		return nil, fmt.Errorf("trusted_proxies: %w", err)
 	}
-	pages, sessions, err := p.newPortal(c, p.db, provider, stop, receipts, rules, addresses)
+	with := shared{cache: cache, bank: provider, rules: rules, addresses: addresses}
+	all, err := p.newSite(c, p.db, with)
 	if err != nil {
 		return nil, err
 	}
@@ -243,13 +236,9 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 		return nil, err
 	}
 	if c.Notify {
-		if err := p.carry(ctx, c, dsn, provider, pages, rules); err != nil {
+		if err := p.carry(ctx, c, dsn, provider, all.pages, rules); err != nil {
 			return nil, err
 		}
-	}
-	server, err := p.newServer(c, p.db, cache.recent, stop, pages, sessions, rules, addresses)
-	if err != nil {
-		return nil, err
 	}
 	tlsConfig, err := certs.ServerTLS(certs.Config{
 		CertFile: c.TLSCertFile, KeyFile: c.TLSKeyFile, ClientAuth: certs.NoClientCert,
@@ -258,11 +247,11 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	if err != nil {
 		return nil, err
 	}
-	lane, err := p.newStopLane(ctx, c, dsn, sealer, cache, provider, server, pages, rules, addresses)
+	lane, err := p.newStopLane(ctx, c, dsn, sealer, with, all)
 	if err != nil {
 		return nil, err
 	}
-	if err := p.routes(server, pages, lane, tlsConfig, log); err != nil {
+	if err := p.routes(all.server, all.pages, lane, tlsConfig, log); err != nil {
 		return nil, err
 	}
 	if c.MTLSBase == "" {
@@ -276,7 +265,7 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	if err != nil {
 		return nil, err
 	}
-	handler, err := server.MTLS()
+	handler, err := all.server.MTLS()
 	if err != nil {
 		return nil, err
 	}
@@ -284,13 +273,42 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 	return p, nil
 }
 
+// shared is what every site of the process has in common.
+type shared struct {
+	cache     cache
+	bank      *bank.Bank
+	rules     *policy.Book
+	addresses *web.Addresses
+}
+
+// site is the authorization server with its pages, over one set of connections.
+type site struct {
+	server *authz.Server
+	pages  *portal.Portal
+}
+
+// newSite wires a site over these connections. The files of the configuration
+// are read for each: there are two at most, and both are made at the start.
+func (p *Process) newSite(c Config, db *postgres.DB, with shared) (site, error) {
+	stop, err := p.newStop(db, with.cache)
+	if err != nil {
+		return site{}, err
+	}
+	pages, sessions, err := p.newPortal(c, db, with, stop)
+	if err != nil {
+		return site{}, err
+	}
+	server, err := p.newServer(c, db, with, stop, pages, sessions)
+	return site{server, pages}, err
+}
+
 // newStop returns what ends grants, on these connections.
-func (p *Process) newStop(db *postgres.DB, cache cache, log *slog.Logger) (*consent.Service, error) {
+func (p *Process) newStop(db *postgres.DB, cache cache) (*consent.Service, error) {
 	return consent.NewService(consent.ServiceConfig{
 		Store: db.Grants(), Cache: cache.told,
 		CacheFailed: func(err error) {
 			p.watch.Alarm("cache_not_told")
-			log.Warn("cache not told of a stop", slog.String("cause", err.Error()))
+			p.log.Warn("cache not told of a stop", slog.String("cause", err.Error()))
 		},
 	})
 }
@@ -301,8 +319,12 @@ type cache struct {
 	recent authz.Cache
 }
 
-func (p *Process) newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *consent.Service, receipts *receipt.Desk, rules *policy.Book, addresses *web.Addresses) (*portal.Portal, *web.Sessions, error) {
+func (p *Process) newPortal(c Config, db *postgres.DB, with shared, stop *consent.Service) (*portal.Portal, *web.Sessions, error) {
 	log := p.log
+	receipts, err := receipt.New(receipt.Config{Store: db.Receipts(), Signer: p.keys, Issuer: c.Issuer})
+	if err != nil {
+		return nil, nil, err
+	}
 	zone, err := time.LoadLocation(c.TimeZone)
 	if err != nil {
 		return nil, nil, fmt.Errorf("time_zone: %w", err)
@@ -333,7 +355,7 @@ func (p *Process) newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *conse
 	if err != nil {
 		return nil, nil, err
 	}
-	signIn, codes, err := p.newSignIn(c, db, b, func(m login.Message) (portal.Letter, error) { return pages.CodeLetter(m) })
+	signIn, codes, err := p.newSignIn(c, db, with.bank, func(m login.Message) (portal.Letter, error) { return pages.CodeLetter(m) })
 	if err != nil {
 		return nil, nil, err
 	}
@@ -347,9 +369,9 @@ func (p *Process) newPortal(c Config, db *postgres.DB, b *bank.Bank, stop *conse
 	}
 	pages, err = portal.New(portal.Config{
 		UI: look, Sessions: sessions, Login: signIn, Bank: elsewhere, Authorizations: db.Authorizations(), Recipients: db.Recipients(),
-		Accounts: b.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: p.watch.Watch(),
-		Rules: pageRules{rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Teller: db.Inbox(), Exports: db.Exports(), Erasures: db.Erasures(), Switch: db.Switch(), Shrinker: stop, Base: c.BrowserBase, MailLanguage: c.MailLanguage,
-		Codes: codes, Passkeys: passkeys, Devices: db.Sessions(), SignIns: db.SignIns(), Addresses: addresses,
+		Accounts: with.bank.Accounts, Grants: db.Grants(), Stopper: stop, Reads: db.Reads(), Receipts: receipts, Log: log, Zone: zone, Watch: p.watch.Watch(),
+		Rules: pageRules{with.rules}, Told: told{db.Notices()}, Rests: stop, Answers: db.Answers(), Uses: db.Reads(), Inbox: db.Inbox(), Teller: db.Inbox(), Exports: db.Exports(), Erasures: db.Erasures(), Switch: db.Switch(), Shrinker: stop, Base: c.BrowserBase, MailLanguage: c.MailLanguage,
+		Codes: codes, Passkeys: passkeys, Devices: db.Sessions(), SignIns: db.SignIns(), Addresses: with.addresses,
 	})
 	return pages, sessions, err
 }
@@ -362,7 +384,7 @@ func optional(name string) ([]byte, error) {
 	return os.ReadFile(name)
 }
 
-func (p *Process) newServer(c Config, db *postgres.DB, cache authz.Cache, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions, rules *policy.Book, addresses *web.Addresses) (*authz.Server, error) {
+func (p *Process) newServer(c Config, db *postgres.DB, with shared, stop *consent.Service, pages *portal.Portal, sessions *web.Sessions) (*authz.Server, error) {
 	hasher, err := config.Hasher(c.HashKeysFile)
 	if err != nil {
 		return nil, fmt.Errorf("hash_keys_file: %w", err)
@@ -397,9 +419,9 @@ func (p *Process) newServer(c Config, db *postgres.DB, cache authz.Cache, stop *
 	return authz.New(authz.Config{
 		Limits: authz.Limits{
 			Strangers: c.StrangerQuota, Clients: c.ClientQuota, Introspections: c.IntrospectQuota, Stops: c.StopQuota,
-			InFlight: c.MaxInFlight, Instances: c.Instances, Address: addresses.Of,
+			InFlight: c.MaxInFlight, Instances: c.Instances, Address: with.addresses.Of,
 		},
-		Policy:        rules,
+		Policy:        with.rules,
 		Registrations: db.Registrations(), Directories: directories,
 		Issuer: c.Issuer, BrowserBase: c.BrowserBase, MTLSBase: c.MTLSBase,
 		Certificates: certificates, KeySets: keySets, Nonces: nonces,
@@ -407,7 +429,7 @@ func (p *Process) newServer(c Config, db *postgres.DB, cache authz.Cache, stop *
 		Requests: db.Requests(), Tokens: db.Tokens(), Guard: db.Guard(),
 		Hasher: hasher, Stop: stop, DPoP: proofs, Keys: p.keys, Subjects: subjects,
 		Provider: c.provider(),
-		Browsers: sessions, Pages: journeyPages{pages}, Cache: cache,
+		Browsers: sessions, Pages: journeyPages{pages}, Cache: with.cache.recent,
 		Log: p.log, Now: time.Now, Watch: p.watch.Watch(),
 	})
 }

@@ -5,23 +5,17 @@ import (
 	"net/http"
 	"strings"
 
-	"github.com/headgate/headgate/authz"
 	"github.com/headgate/headgate/certs"
-	"github.com/headgate/headgate/cmd/internal/bank"
-	"github.com/headgate/headgate/consent/policy"
-	"github.com/headgate/headgate/consent/portal"
-	"github.com/headgate/headgate/consent/receipt"
 	"github.com/headgate/headgate/internal/postgres"
-	"github.com/headgate/headgate/internal/web"
 )
 
 // stopLane serves what ends sharing, on connections to PostgreSQL of its own:
 // however busy everything else is, a stop finds one.
 type stopLane struct{ protocol, mtls, consumer http.Handler }
 
-// newStopLane wires the lane a second time over connections of its own; server
-// and pages serve it when it has none.
-func (p *Process) newStopLane(ctx context.Context, c Config, dsn string, sealer *certs.Sealer, cache cache, provider *bank.Bank, server *authz.Server, pages *portal.Portal, rules *policy.Book, addresses *web.Addresses) (lane stopLane, err error) {
+// newStopLane wires another site over connections of its own; without any, the
+// lane is served by the one that serves everything else.
+func (p *Process) newStopLane(ctx context.Context, c Config, dsn string, sealer *certs.Sealer, with shared, all site) (lane stopLane, err error) {
 	if c.StopConns > 0 {
 		db, err := postgres.Open(ctx, postgres.Config{DSN: dsn, MaxConns: c.StopConns, Sealer: sealer, Name: "authzd stops", Traces: p.watch.Traces()})
 		if err != nil {
@@ -29,30 +23,17 @@ func (p *Process) newStopLane(ctx context.Context, c Config, dsn string, sealer 
 		}
 		p.closers = append(p.closers, db.Close)
 		p.watch.Stops(db)
-		stop, err := p.newStop(db, cache, p.log)
-		if err != nil {
-			return stopLane{}, err
-		}
-		receipts, err := receipt.New(receipt.Config{Store: db.Receipts(), Signer: p.keys, Issuer: c.Issuer})
-		if err != nil {
-			return stopLane{}, err
-		}
-		own, sessions, err := p.newPortal(c, db, provider, stop, receipts, rules, addresses)
-		if err != nil {
-			return stopLane{}, err
-		}
-		pages = own
-		if server, err = p.newServer(c, db, cache.recent, stop, pages, sessions, rules, addresses); err != nil {
+		if all, err = p.newSite(c, db, with); err != nil {
 			return stopLane{}, err
 		}
 	}
-	if lane.protocol, err = server.Protocol(); err != nil {
+	if lane.protocol, err = all.server.Protocol(); err != nil {
 		return stopLane{}, err
 	}
-	if lane.mtls, err = server.MTLS(); err != nil {
+	if lane.mtls, err = all.server.MTLS(); err != nil {
 		return stopLane{}, err
 	}
-	lane.consumer, err = pages.Handler()
+	lane.consumer, err = all.pages.Handler()
 	return lane, err
 }
 
