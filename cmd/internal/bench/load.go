@@ -83,7 +83,7 @@ func prepare(ctx context.Context, j job) (_ *load, err error) {
 		}
 		l.signers = append(l.signers, s)
 	}
-	if err := l.connect(ctx); err != nil {
+	if err := l.connect(ctx, l.first); err != nil {
 		return nil, fmt.Errorf("connect: %w", err)
 	}
 	enough := j.Callers + int(warmRate*j.Warm.Seconds())
@@ -98,19 +98,44 @@ func prepare(ctx context.Context, j job) (_ *load, err error) {
 	return l, l.sign(j.Callers + int(ahead*rate*j.Measure.Seconds()))
 }
 
-func (l *load) connect(ctx context.Context) error {
+// connect opens the callers' connections and uses each at once, because a
+// server waits longer for a further request than for the first: on a busy
+// machine it would give up the first connections before the last one is open.
+func (l *load) connect(ctx context.Context, use func(n int, c *caller) error) error {
 	config, err := clientTLS(l.job)
 	if err != nil {
 		return err
 	}
-	for range l.job.Callers {
+	for n := range l.job.Callers {
 		c := &caller{request: request{path: l.job.Path, interaction: uuid.NewString(), scheme: l.job.Scheme, form: l.job.Form}}
 		if err := c.connect(ctx, config, l.job.Address); err != nil {
 			return err
 		}
 		l.callers = append(l.callers, c)
+		if err := use(n, c); err != nil {
+			return err
+		}
 	}
 	return nil
+}
+
+// first makes the first read of a connection.
+func (l *load) first(n int, c *caller) error {
+	var token string
+	if len(l.job.Tokens) > 0 {
+		token = l.job.Tokens[n%len(l.job.Tokens)]
+	}
+	var proof []byte
+	if l.signers != nil {
+		var err error
+		if proof, err = l.signers[n%len(l.signers)].sign(time.Now()); err != nil {
+			return err
+		}
+	}
+	if err := c.conn.SetDeadline(time.Now().Add(patience)); err != nil {
+		return err
+	}
+	return c.ask(token, proof, l.job.Bytes)
 }
 
 // clientTLS is what the connections of a job are made with.
@@ -240,7 +265,7 @@ func once(ctx context.Context, j job) ([]byte, error) {
 	j.Callers = 1
 	l := &load{job: j}
 	defer l.close()
-	if err := l.connect(ctx); err != nil {
+	if err := l.connect(ctx, func(int, *caller) error { return nil }); err != nil {
 		return nil, err
 	}
 	c := l.callers[0]

@@ -6,6 +6,7 @@ import (
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
+	"crypto/tls"
 	"crypto/x509"
 	"encoding/json"
 	"io"
@@ -26,6 +27,12 @@ import (
 // serveHandler returns a job that asks h.
 func serveHandler(t *testing.T, h http.HandlerFunc) job {
 	t.Helper()
+	return serve(t, h, func(*http.Server) {})
+}
+
+// serve is serveHandler by a server that was changed.
+func serve(t *testing.T, h http.HandlerFunc, change func(*http.Server)) job {
+	t.Helper()
 	ca, err := devca.Open(devca.Config{Dir: t.TempDir()})
 	if err != nil {
 		t.Fatal(err)
@@ -43,6 +50,7 @@ func serveHandler(t *testing.T, h http.HandlerFunc) job {
 		t.Fatal(err)
 	}
 	server := web.NewServer(h, config, slog.New(slog.DiscardHandler))
+	change(server)
 	var serving sync.WaitGroup
 	serving.Go(func() { _ = server.ServeTLS(socket, "", "") }) // it says that it was closed
 	t.Cleanup(func() { server.Close(); serving.Wait() })
@@ -207,5 +215,29 @@ func TestTalkThatIsNoneEndsTheGenerator(t *testing.T) {
 	var a answer
 	if err := json.Unmarshal(out.Bytes(), &a); err != nil || a.Error == "" {
 		t.Errorf("%s, %v", out.String(), err)
+	}
+}
+
+// Opening all connections may take longer than a server waits for the first
+// request of one, as it does on a busy machine.
+func TestConnectionsAreUsedAtOnce(t *testing.T) {
+	t.Parallel()
+	const patience, handshake, callers = 500 * time.Millisecond, 100 * time.Millisecond, 8
+	j := serve(t, func(w http.ResponseWriter, _ *http.Request) { _, _ = io.WriteString(w, "page") }, func(s *http.Server) {
+		s.ReadHeaderTimeout, s.ReadTimeout = patience, 0
+		s.TLSConfig.GetConfigForClient = func(*tls.ClientHelloInfo) (*tls.Config, error) {
+			time.Sleep(handshake)
+			return nil, nil
+		}
+	})
+	j.Callers = callers
+	l, err := prepare(t.Context(), j)
+	if err != nil {
+		t.Fatal(err)
+	}
+	l.close()
+	reads := rateJob{Address: j.Address, CAFile: j.CAFile, Scheme: "Bearer", Callers: callers, Rate: 10, Measure: time.Second, Reads: []rateRead{{Path: j.Path}}}
+	if a, err := reads.run(t.Context()); err != nil || len(a.Faults) > 0 || a.Warm != callers {
+		t.Errorf("%+v, %v", a, err)
 	}
 }

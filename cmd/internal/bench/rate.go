@@ -26,7 +26,8 @@ type rateJob struct {
 	Callers                   int // connections
 	Rate                      int // reads a second
 	Measure                   time.Duration
-	// Reads are made in turn, and once each before the clock starts.
+	// Reads are made in turn. Before the clock starts each is made once, and
+	// each connection makes one.
 	Reads []rateRead
 }
 
@@ -94,6 +95,15 @@ func (j rateJob) run(ctx context.Context) (rateAnswer, error) {
 		}
 	}
 	asking := make([]*rateCaller, j.Callers)
+	first := func(n int) error { // before the clock starts
+		i := n % len(j.Reads)
+		err := asking[n%len(asking)].try(i, func() {})
+		if err == nil || partial(err) {
+			return nil
+		}
+		path, _, _ := strings.Cut(j.Reads[i].Path, "?")
+		return fmt.Errorf("before the clock starts, GET %s: %w", path, err)
+	}
 	for i := range asking {
 		c := &rateCaller{job: j, signers: signers, config: config, faults: map[string]int{}}
 		c.request = request{interaction: uuid.NewString(), scheme: cmp.Or(j.Scheme, "DPoP")}
@@ -102,11 +112,14 @@ func (j rateJob) run(ctx context.Context) (rateAnswer, error) {
 		}
 		defer func() { _ = c.conn.Close() }() // nothing is under way any more
 		asking[i] = c
+		if err := first(i); err != nil { // at once: see load.connect
+			return rateAnswer{}, err
+		}
 	}
-	for i, r := range j.Reads {
-		if err := asking[i%len(asking)].try(i, func() {}); err != nil && !partial(err) {
-			path, _, _ := strings.Cut(r.Path, "?")
-			return rateAnswer{}, fmt.Errorf("before the clock starts, GET %s: %w", path, err)
+	made := max(len(asking), len(j.Reads))
+	for n := len(asking); n < made; n++ {
+		if err := first(n); err != nil {
+			return rateAnswer{}, err
 		}
 	}
 
@@ -122,7 +135,7 @@ func (j rateJob) run(ctx context.Context) (rateAnswer, error) {
 		})
 	}
 	wait.Wait()
-	a := rateAnswer{Warm: len(j.Reads), Elapsed: time.Since(start), Faults: map[string]int{}}
+	a := rateAnswer{Warm: made, Elapsed: time.Since(start), Faults: map[string]int{}}
 	var times histogram
 	for _, c := range asking {
 		times.merge(&c.times)
