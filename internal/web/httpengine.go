@@ -77,13 +77,13 @@ func Param(g *gin.Context, name string) (string, bool) {
 // handlers, contains a panic and writes the log line.
 func (c Config) around(g *gin.Context) {
 	start := c.Now()
-	r := newRecord()
 	route := g.FullPath()
 	if route == "" {
 		route = Unmatched
 	}
 	ctx, traced := c.Watch.request(g.Request, route)
-	g.Request = g.Request.WithContext(r.in(ctx))
+	r := newRecord(ctx)
+	g.Request = g.Request.WithContext(r)
 	r.mark(g.Writer.Header())
 
 	var broken *panicked
@@ -160,7 +160,9 @@ func (c Config) line(g *gin.Context, r *record, broken *panicked, o Observation)
 		level = slog.LevelError
 		attrs = append(attrs, slog.String("panic", broken.what), slog.String("stack", broken.stack))
 	}
-	c.Log.LogAttrs(g.Request.Context(), level, "request", attrs...)
+	// A group without a name is as good as its members, and no further memory
+	// is needed for one attribute.
+	c.Log.LogAttrs(g.Request.Context(), level, "request", slog.Attr{Value: slog.GroupValue(attrs...)})
 }
 
 // knownMethod keeps a made-up method, which is free text, out of the log.
