@@ -41,7 +41,7 @@ func (g *Gateway) present(r *http.Request, kinds ...token.Kind) (bearer.Presente
 	return p, nil
 }
 
-// authenticate answers who is asking. One round trip to the cache in the
+// authenticate answers who is asking; ctx is for asking the truth. One round trip to the cache in the
 // usual case; the truth when the cache does not know or cannot be asked. The
 // proof is spent in the cache together with the look-up, and for good at the
 // gate.
@@ -72,7 +72,7 @@ func (g *Gateway) find(ctx context.Context, r *http.Request, c *Caller) (counted
 	var lease Lease
 	if g.cache != nil {
 		// A cache that cannot be asked is the same as one that does not know.
-		cached, err := g.cache.Look(ctx, Lookup{Hash: c.Hash, Proof: c.Proof, Bound: c.Bound, Quotas: g.limits.Quotas})
+		cached, err := g.cache.Look(r.Context(), Lookup{Hash: c.Hash, Proof: c.Proof, Bound: c.Bound, Quotas: g.limits.Quotas})
 		switch {
 		case err != nil:
 		case cached.Replayed:
@@ -91,7 +91,7 @@ func (g *Gateway) find(ctx context.Context, r *http.Request, c *Caller) (counted
 	c.live = live
 	if lease != "" && live.Active(live.At) {
 		// It only makes the next read faster.
-		_ = g.cache.Fill(ctx, lease, live)
+		_ = g.cache.Fill(r.Context(), lease, live)
 	}
 	return false, nil
 }

@@ -9,7 +9,9 @@ import (
 // Cache remembers access tokens with the share that they open, in front of
 // the truth. It may forget anything at any time, fail, or be emptied: a read
 // then costs a look at the truth and is otherwise the same. What it
-// remembers may be out of date; the Gate is what makes that harmless.
+// remembers may be out of date; the Gate is what makes that harmless. Calls
+// end by themselves within a fraction of a second: their ctx ends when the
+// client hangs up, and has no deadline.
 // Implementations are safe for concurrent use and shared by all instances.
 // The executable contract is resourcetest.Cache.
 type Cache interface {

@@ -49,8 +49,8 @@ func newPageKeys(secrets [][]byte, now func() time.Time) (*pageKeys, error) {
 	return &pageKeys{keys}, err
 }
 
-// seal returns the page key of a place.
-func (k *pageKeys) seal(b binding, p place) string {
+// seal appends the page key of a place.
+func (k *pageKeys) seal(to []byte, b binding, p place) []byte {
 	plain := make([]byte, 0, 64)
 	if p.window == (fdx.Window{}) {
 		plain = append(plain, 0)
@@ -59,7 +59,7 @@ func (k *pageKeys) seal(b binding, p place) string {
 		plain = append(plain, p.window.Start.String()...)
 		plain = append(plain, p.window.End.String()...)
 	}
-	return k.keys.Seal(b.parts(), append(plain, p.after...))
+	return k.keys.AppendSeal(to, b.parts(), append(plain, p.after...))
 }
 
 // open returns the place in a page key; false for one that was made for

@@ -9,6 +9,7 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
+	"strings"
 	"sync"
 	"time"
 
@@ -138,15 +139,20 @@ const effectiveStart = "x-fdx-effective-start"
 // read answers one data request: authenticate, allow, fetch, filter, record
 // and release, answer. There is no other way to data.
 func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Request, t target) {
-	ctx, cancel := context.WithTimeout(r.Context(), deadline)
-	defer cancel()
-	x := exchange[T]{gateway: g, op: op, request: r, target: t}
+	now := time.Now()
+	ctx := r.Context()
+	x := &exchange[T]{gateway: g, op: op, request: r, target: t}
+	x.whole.Context, x.whole.at = ctx, now.Add(deadline)
+	x.bank.Context, x.bank.at = ctx, now.Add(bankDeadline)
+	defer x.whole.cancel()
+	defer x.bank.cancel()
 	x.interaction, x.interactionOK = fdxhttp.Interaction(r.Header)
-	w.Header().Set(fdxhttp.InteractionHeader, x.interaction)
+	x.values[0] = x.interaction
+	w.Header()[fdxhttp.InteractionHeader] = x.values[:1:1]
 	log := web.Fields(ctx)
 	log.Interaction = x.interaction
 
-	a, refused := x.run(ctx)
+	a, refused := x.run()
 	log.Client, log.Grant = string(x.record.Recipient), string(x.record.Grant)
 	g.limits.tell(w.Header(), x.caller.live.Quota, x.caller.levels)
 	if x.caller.Nonce != "" {
@@ -162,12 +168,17 @@ func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Re
 	if x.record.Outcome == audit.Clipped {
 		w.Header().Set(effectiveStart, x.record.Window.Start.String())
 	}
-	fdxhttp.Write(w, a.status, a.form, a.bytes)
+	fdxhttp.WriteIn(w, a.status, a.form, a.bytes, (*[2]string)(x.values[1:]))
 	g.buffers.give(a)
 }
 
-// exchange is one read on its way.
+// exchange is one read on its way. All that it needs room for is in this one
+// piece of memory.
 type exchange[T any] struct {
+	// The contexts of the whole read, and of what the bank is asked. They are
+	// kept here because they are made of this memory.
+	whole, bank until
+
 	gateway       *Gateway
 	op            *operation[T]
 	request       *http.Request
@@ -177,6 +188,10 @@ type exchange[T any] struct {
 
 	caller Caller
 	record audit.Record // grows with every step
+
+	values  [3]string        // of headers: interaction, type and length
+	account [1]fdx.AccountID // room for the one of the record
+	query   [8]string        // room for the values of the query
 }
 
 // body is an answer with data.
@@ -210,12 +225,12 @@ func (p *buffers) give(b body) {
 }
 
 // run takes the steps and returns what may leave.
-func (x *exchange[T]) run(ctx context.Context) (body, *fdxhttp.Refusal) {
+func (x *exchange[T]) run() (body, *fdxhttp.Refusal) {
 	var refused *fdxhttp.Refusal
-	if x.caller, refused = x.gateway.authenticate(ctx, x.request); refused != nil {
+	if x.caller, refused = x.gateway.authenticate(&x.whole, x.request); refused != nil {
 		return body{}, refused
 	}
-	x.open(ctx)
+	x.open()
 	integer := x.caller.live.IntegerCodes
 	if refused = x.gateway.limits.refuse(x.caller.levels); refused != nil {
 		// Not recorded: it says nothing about the consent, and a record for
@@ -224,19 +239,19 @@ func (x *exchange[T]) run(ctx context.Context) (body, *fdxhttp.Refusal) {
 		refused.Integer = integer
 		return body{}, refused
 	}
-	b, refused := x.answer(ctx)
+	b, refused := x.answer()
 	if refused != nil {
 		refused.Integer = integer
-		x.refused(ctx, refused)
+		x.refused(refused)
 		return body{}, refused
 	}
 	return b, nil
 }
 
 // open starts the record of an authenticated read.
-func (x *exchange[T]) open(ctx context.Context) {
+func (x *exchange[T]) open() {
 	x.record = audit.Record{
-		RequestID:   web.RequestID(ctx),
+		RequestID:   web.RequestID(x.request.Context()),
 		Operation:   string(x.op.id),
 		Interaction: x.interaction,
 		Instance:    x.gateway.instance,
@@ -254,20 +269,18 @@ func (x *exchange[T]) under() {
 // answer decides, fetches, and has the gate record and release. When the gate
 // withholds, the snapshot may have been out of date: the truth is asked once
 // and everything is decided anew.
-func (x *exchange[T]) answer(ctx context.Context) (body, *fdxhttp.Refusal) {
+func (x *exchange[T]) answer() (body, *fdxhttp.Refusal) {
 	g := x.gateway
 	q, refused := x.question()
 	if refused != nil {
 		return body{}, refused
 	}
-	bank, cancel := context.WithTimeout(ctx, bankDeadline)
-	defer cancel()
 	for again := false; ; again = true {
-		b, refused := x.prepare(bank, q)
+		b, refused := x.prepare(q)
 		if refused != nil {
 			return body{}, refused
 		}
-		waiting, done := g.watch.Begin(ctx, "gate")
+		waiting, done := g.watch.Begin(&x.whole, "gate")
 		verdict, err := g.gate.Release(waiting, Release{
 			Record: x.record, TokenExpires: x.caller.live.Access.ExpiresAt, Proof: x.caller.Proof,
 		})
@@ -286,7 +299,7 @@ func (x *exchange[T]) answer(ctx context.Context) (body, *fdxhttp.Refusal) {
 		case again:
 			return body{}, fdxhttp.InvalidToken(x.caller.Scheme, "withheld")
 		}
-		if x.caller.live, refused = g.truth(ctx, x.caller.live.Access.Hash, x.caller.Scheme); refused == nil {
+		if x.caller.live, refused = g.truth(&x.whole, x.caller.live.Access.Hash, x.caller.Scheme); refused == nil {
 			refused = g.check(x.caller)
 		}
 		if refused != nil {
@@ -311,7 +324,7 @@ func (x *exchange[T]) question() (question, *fdxhttp.Refusal) {
 	if refused != nil {
 		return question{}, refused
 	}
-	v, err := url.ParseQuery(r.URL.RawQuery)
+	v, err := parseQuery(r.URL.RawQuery, x.query[:0])
 	if err != nil {
 		return question{}, fdxhttp.Malformed("the query is malformed")
 	}
@@ -334,6 +347,28 @@ func (x *exchange[T]) question() (question, *fdxhttp.Refusal) {
 	return q, nil
 }
 
+// parseQuery is url.ParseQuery. The values of a short query without escapes
+// are kept in the room behind values.
+func parseQuery(raw string, values []string) (url.Values, error) {
+	if strings.Count(raw, "&") >= cap(values)-len(values) || strings.ContainsAny(raw, "%+;") {
+		return url.ParseQuery(raw)
+	}
+	v := make(url.Values, 1)
+	for pair := range strings.SplitSeq(raw, "&") {
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		if _, repeated := v[name]; repeated {
+			return url.ParseQuery(raw)
+		}
+		n := len(values)
+		values = append(values, value)
+		v[name] = values[n : n+1 : n+1]
+	}
+	return v, nil
+}
+
 // negotiate returns the forms of a document that the client takes, nothing for
 // an operation that answers JSON.
 func (op *operation[T]) negotiate(h http.Header) ([]fdx.ContentType, *fdxhttp.Refusal) {
@@ -353,7 +388,7 @@ func (x *exchange[T]) binding(q question) binding {
 
 // prepare decides, fetches and encodes, and fills in the record. A page that
 // is too large is asked for again with a lower limit.
-func (x *exchange[T]) prepare(ctx context.Context, q question) (body, *fdxhttp.Refusal) {
+func (x *exchange[T]) prepare(q question) (body, *fdxhttp.Refusal) {
 	live := &x.caller.live
 	access, denial := Allow(live.Share, live.Access.Scopes, q.need, live.At)
 	if denial != nil {
@@ -363,7 +398,7 @@ func (x *exchange[T]) prepare(ctx context.Context, q question) (body, *fdxhttp.R
 		if limit == 0 {
 			return body{}, fromProvider(errTooLarge, nil)
 		}
-		page, err := x.fetch(ctx, access, ask{page: PageRequest{After: q.after, Limit: limit}, id: x.target.id, forms: q.forms})
+		page, err := x.fetch(access, ask{page: PageRequest{After: q.after, Limit: limit}, id: x.target.id, forms: q.forms})
 		if err != nil {
 			return body{}, x.op.failed(err)
 		}
@@ -411,13 +446,13 @@ func (p *buffers) encode(answer any, forms []fdx.ContentType) (body, int, error)
 // fetch asks the bank for one page and lets through what may leave. A bank
 // that answers with anything outside the access is broken, and then nothing
 // of its answer is trusted.
-func (x *exchange[T]) fetch(ctx context.Context, a Access, q ask) (Page[T], error) {
-	asking, done := x.gateway.watch.Begin(ctx, "bank")
+func (x *exchange[T]) fetch(a Access, q ask) (Page[T], error) {
+	asking, done := x.gateway.watch.Begin(&x.bank, "bank")
 	page, err := x.op.fetch(asking, x.gateway.provider, a, q)
 	done()
 	if err != nil {
-		if ctx.Err() != nil {
-			err = errors.Join(err, ctx.Err())
+		if over := x.bank.Err(); over != nil {
+			err = errors.Join(err, over)
 		}
 		return Page[T]{}, err
 	}
@@ -443,23 +478,24 @@ func (x *exchange[T]) next(q question, after string) (fdx.PageMetadata, fdx.Link
 	if after == "" {
 		return fdx.PageMetadata{}, fdx.Links{}
 	}
-	key := x.gateway.keys.seal(x.binding(q), place{after: after, window: q.need.Window})
-	path := x.request.URL.EscapedPath()
-	href := make([]byte, 0, len(x.gateway.public)+len(path)+len(x.request.URL.RawQuery)+len("&pageKey=")+len(key))
-	href = append(append(append(href, x.gateway.public...), path...), '?')
+	var space [1024]byte
+	href := append(append(append(space[:0], x.gateway.public...), x.request.URL.EscapedPath()...), '?')
 	for _, name := range q.kept {
 		if value, ok := q.query[name]; ok {
 			href = append(append(append(append(href, name...), '='), url.QueryEscape(value[0])...), '&')
 		}
 	}
-	href = append(append(href, "pageKey="...), key...) // which needs no escapes
-	return fdx.PageMetadata{NextPageKey: key}, fdx.Links{Next: fdx.Link{Href: string(href)}}
+	href = append(href, "pageKey="...)
+	start := len(href)
+	href = x.gateway.keys.seal(href, x.binding(q), place{after: after, window: q.need.Window}) // which needs no escapes
+	text := string(href)
+	return fdx.PageMetadata{NextPageKey: text[start:]}, fdx.Links{Next: fdx.Link{Href: text}}
 }
 
 // describe fills in the record of an answer.
 func (x *exchange[T]) describe(a Access, q question, items []T, body []byte) {
 	r := &x.record
-	r.Accounts, r.Clusters = nil, 0
+	r.Accounts, r.Clusters = x.account[:0], 0
 	add := func(id fdx.AccountID) {
 		if n := len(r.Accounts); n == 0 || r.Accounts[n-1] != id && !slices.Contains(r.Accounts, id) {
 			r.Accounts = append(r.Accounts, id)
@@ -491,7 +527,7 @@ func (x *exchange[T]) describe(a Access, q question, items []T, body []byte) {
 
 // refused records that nothing was given, so that the consumer sees the
 // attempt. It is best effort: a refusal that cannot be recorded is still one.
-func (x *exchange[T]) refused(ctx context.Context, why *fdxhttp.Refusal) {
+func (x *exchange[T]) refused(why *fdxhttp.Refusal) {
 	x.record = audit.Record{
 		RequestID: x.record.RequestID, Operation: x.record.Operation,
 		Recipient: x.record.Recipient, Consumer: x.record.Consumer,
@@ -508,7 +544,7 @@ func (x *exchange[T]) refused(ctx context.Context, why *fdxhttp.Refusal) {
 		return
 	}
 	// Detached: also for a client that has hung up meanwhile.
-	ctx, cancel := context.WithTimeout(context.WithoutCancel(ctx), recordDeadline)
+	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.request.Context()), recordDeadline)
 	defer cancel()
 	_, _ = x.gateway.gate.Release(ctx, Release{Record: x.record})
 }

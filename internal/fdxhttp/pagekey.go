@@ -60,6 +60,11 @@ func appendParts(out []byte, parts []string) []byte {
 // Seal returns the page key of a place. parts are what it goes with: whose it
 // is, of which operation, and what else chooses records.
 func (k *PageKeys) Seal(parts []string, place []byte) string {
+	return string(k.AppendSeal(nil, parts, place))
+}
+
+// AppendSeal appends what Seal returns.
+func (k *PageKeys) AppendSeal(to []byte, parts []string, place []byte) []byte {
 	const nonceSize = chacha20poly1305.NonceSizeX
 	sealed := nonceSize + 8 + len(place) + chacha20poly1305.Overhead
 	memory := make([]byte, sealed+256) // of the key and, behind it, of what it goes with
@@ -70,8 +75,7 @@ func (k *PageKeys) Seal(parts []string, place []byte) string {
 	b = append(b, place...)
 	nonce, plain := b[:nonceSize], b[nonceSize:]
 	b = k.seals[0].Seal(nonce, nonce, plain, with) // in place
-	var text [512]byte
-	return string(base64.RawURLEncoding.AppendEncode(text[:0], b))
+	return base64.RawURLEncoding.AppendEncode(to, b)
 }
 
 // Open returns the place in a page key; false for one that was made for

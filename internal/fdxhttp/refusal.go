@@ -157,8 +157,14 @@ func WriteJSON(w http.ResponseWriter, status int, body []byte) { Write(w, status
 
 // Write writes exactly these bytes.
 func Write(w http.ResponseWriter, status int, form fdx.ContentType, body []byte) {
+	WriteIn(w, status, form, body, new([2]string))
+}
+
+// WriteIn is Write for who has memory for the values of two headers, which is
+// no longer theirs.
+func WriteIn(w http.ResponseWriter, status int, form fdx.ContentType, body []byte, values *[2]string) {
 	h := w.Header()
-	values := [...]string{string(form), strconv.Itoa(len(body))} // one memory for both
+	values[0], values[1] = string(form), strconv.Itoa(len(body))
 	h["Content-Type"], h["Content-Length"] = values[:1:1], values[1:]
 	w.WriteHeader(status)
 	_, _ = w.Write(body) // a client that hung up cannot be told
