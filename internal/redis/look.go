@@ -65,7 +65,7 @@ func (c *Cache) look(ctx context.Context, q resource.Lookup, age time.Duration) 
 	err := c.ask(ctx, func(ctx context.Context) (err error) {
 		cmd := k.ask(ctx, q, age)
 		_ = c.client.Process(ctx, cmd) // Result returns the error
-		if text, err = cmd.Result(); !goredis.HasErrorPrefix(err, "NOSCRIPT") {
+		if text, err = cmd.Result(); err == nil || !goredis.HasErrorPrefix(err, "NOSCRIPT") {
 			return err
 		}
 		// A Redis that was restarted does not have the script yet.
