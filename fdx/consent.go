@@ -2,7 +2,6 @@ package fdx
 
 import (
 	"encoding/json"
-	"net/url"
 	"slices"
 )
 
@@ -202,7 +201,7 @@ type ConsentsQuery struct {
 // ParseConsentsQuery reads the parameters of listConsentGrants. Unknown
 // parameters are ignored; a known one that is repeated, empty or malformed is
 // ErrInvalidInput. The limits are those of ParsePageQuery.
-func ParseConsentsQuery(v url.Values) (ConsentsQuery, *Error) {
+func ParseConsentsQuery(v Query) (ConsentsQuery, *Error) {
 	var q ConsentsQuery
 	customer, given, err := single(v, "customerId")
 	if err != nil {

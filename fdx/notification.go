@@ -199,7 +199,7 @@ type NotificationsQuery struct {
 // parameters are ignored; a known one that is repeated, empty or malformed is
 // ErrInvalidInput. dataRecipientId has at most MaxIDLength characters; the
 // other limits are those of ParsePageQuery.
-func ParseNotificationsQuery(v url.Values) (NotificationsQuery, *Error) {
+func ParseNotificationsQuery(v Query) (NotificationsQuery, *Error) {
 	var q NotificationsQuery
 	recipient, given, err := single(v, "dataRecipientId")
 	if err != nil {

@@ -1,7 +1,5 @@
 package fdx
 
-import "net/url"
-
 // OperationID names an operation of the FDX API. The list is open: FDX adds
 // names with every release.
 type OperationID string
@@ -67,7 +65,7 @@ const maxNameLength = 64
 // operationId is of ASCII letters, an fdxVersion of ASCII letters, digits and
 // points, each of at most 64 bytes; whether there is such an operation or
 // release is not checked, because both lists are open.
-func ParseOperationsQuery(v url.Values) (OperationsQuery, *Error) {
+func ParseOperationsQuery(v Query) (OperationsQuery, *Error) {
 	var q OperationsQuery
 	id, given, err := single(v, "operationId")
 	if err != nil {

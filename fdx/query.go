@@ -1,6 +1,7 @@
 package fdx
 
 import (
+	"errors"
 	"net/url"
 	"slices"
 	"strconv"
@@ -24,6 +25,50 @@ const (
 	// today included.
 	DefaultDays = 7
 )
+
+// Query holds the parameters of a request, in the order in which they were
+// sent; nil is none.
+type Query []Parameter
+
+// Parameter is one of them, without its escapes.
+type Parameter struct{ Name, Value string }
+
+// ErrQuery: escapes of a query are broken, or it holds a semicolon, which some
+// readers take for the end of a parameter.
+var ErrQuery = errors.New("fdx: malformed query")
+
+// Parse appends the parameters of a query to q, as url.ParseQuery reads
+// them. Its error is ErrQuery.
+func (q Query) Parse(raw string) (Query, error) {
+	for raw != "" {
+		var pair string
+		pair, raw, _ = strings.Cut(raw, "&")
+		if strings.Contains(pair, ";") {
+			return nil, ErrQuery
+		}
+		if pair == "" {
+			continue
+		}
+		name, value, _ := strings.Cut(pair, "=")
+		name, err1 := url.QueryUnescape(name)
+		value, err2 := url.QueryUnescape(value)
+		if err1 != nil || err2 != nil {
+			return nil, ErrQuery
+		}
+		q = append(q, Parameter{name, value})
+	}
+	return q, nil
+}
+
+// Get returns the first value of a parameter and whether it is given at all.
+func (q Query) Get(name string) (value string, given bool) {
+	for _, p := range q {
+		if p.Name == name {
+			return p.Value, true
+		}
+	}
+	return "", false
+}
 
 // ResultType tells how much of each account an account list holds, and of
 // each operation a capability.
@@ -64,7 +109,7 @@ type TransactionsQuery struct {
 // ParseAccountsQuery reads the parameters of searchForAccounts. Unknown
 // parameters are ignored; a known one that is repeated, empty or malformed
 // is ErrInvalidInput and never replaced by a default.
-func ParseAccountsQuery(v url.Values) (AccountsQuery, *Error) {
+func ParseAccountsQuery(v Query) (AccountsQuery, *Error) {
 	var q AccountsQuery
 	var err *Error
 	if q.ResultType, err = parseResultType(v); err != nil {
@@ -91,7 +136,7 @@ func ParseAccountsQuery(v url.Values) (AccountsQuery, *Error) {
 // is none is ErrInvalidDate. One date without the other, a start after the
 // end or after today, or a start more than HistoryMonths before today is
 // ErrInvalidDateRange.
-func ParseTransactionsQuery(v url.Values, now time.Time) (TransactionsQuery, *Error) {
+func ParseTransactionsQuery(v Query, now time.Time) (TransactionsQuery, *Error) {
 	var q TransactionsQuery
 	var err *Error
 	if q.Window, err = parseWindow(v, DateOf(now)); err != nil {
@@ -110,7 +155,7 @@ type StatementsQuery = TransactionsQuery
 // ParseStatementsQuery reads the parameters of searchForAccountStatements,
 // which are those of searchForAccountTransactions with the same limits: see
 // ParseTransactionsQuery.
-func ParseStatementsQuery(v url.Values, now time.Time) (StatementsQuery, *Error) {
+func ParseStatementsQuery(v Query, now time.Time) (StatementsQuery, *Error) {
 	return ParseTransactionsQuery(v, now)
 }
 
@@ -129,7 +174,7 @@ type PageQuery struct {
 // request names none, and pageKey or the older offset, of at most
 // MaxPageKeyLength bytes. Unknown parameters are ignored; a known one that is
 // repeated, empty or malformed is ErrInvalidInput.
-func ParsePageQuery(v url.Values) (PageQuery, *Error) {
+func ParsePageQuery(v Query) (PageQuery, *Error) {
 	limit, pageKey, err := parsePage(v)
 	if err != nil {
 		return PageQuery{}, err
@@ -140,18 +185,20 @@ func ParsePageQuery(v url.Values) (PageQuery, *Error) {
 // single returns the one value of a parameter and whether it is given at
 // all. Two values are refused: picking one would let two readers of the same
 // request see different things.
-func single(v url.Values, name string) (value string, given bool, err *Error) {
-	switch values := v[name]; len(values) {
-	case 0:
-		return "", false, nil
-	case 1:
-		return values[0], true, nil
-	default:
-		return "", false, ErrInvalidInput.WithDebug(name + " is repeated")
+func single(v Query, name string) (value string, given bool, err *Error) {
+	for _, p := range v {
+		if p.Name != name {
+			continue
+		}
+		if given {
+			return "", false, ErrInvalidInput.WithDebug(name + " is repeated")
+		}
+		value, given = p.Value, true
 	}
+	return value, given, nil
 }
 
-func parseResultType(v url.Values) (ResultType, *Error) {
+func parseResultType(v Query) (ResultType, *Error) {
 	text, given, err := single(v, "resultType")
 	if err != nil || !given {
 		return Lightweight, err
@@ -162,7 +209,7 @@ func parseResultType(v url.Values) (ResultType, *Error) {
 	return "", ErrInvalidInput.WithDebug("resultType is neither lightweight nor details")
 }
 
-func parsePage(v url.Values) (limit int, pageKey string, err *Error) {
+func parsePage(v Query) (limit int, pageKey string, err *Error) {
 	limit = DefaultLimit
 	text, given, err := single(v, "limit")
 	if err != nil {
@@ -197,7 +244,7 @@ func parsePage(v url.Values) (limit int, pageKey string, err *Error) {
 	return limit, key, nil
 }
 
-func parseAccountIDs(v url.Values) ([]AccountID, *Error) {
+func parseAccountIDs(v Query) ([]AccountID, *Error) {
 	text, given, err := single(v, "accountIds")
 	if err != nil || !given {
 		return nil, err
@@ -220,7 +267,7 @@ func parseAccountIDs(v url.Values) ([]AccountID, *Error) {
 	return ids, nil
 }
 
-func parseWindow(v url.Values, today Date) (Window, *Error) {
+func parseWindow(v Query, today Date) (Window, *Error) {
 	var text [4]string
 	var given [4]bool
 	for i, name := range [4]string{"startDate", "endDate", "startTime", "endTime"} {

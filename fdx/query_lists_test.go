@@ -3,7 +3,6 @@ package fdx_test
 import (
 	"encoding/json"
 	"errors"
-	"net/url"
 	"strings"
 	"testing"
 
@@ -128,7 +127,7 @@ func TestListQueryErrorsDoNotRepeatTheRequest(t *testing.T) {
 	t.Parallel()
 	const secret = "4111111111111111"
 	for _, name := range []string{"customerId", "status", "dataRecipientId", "operationId", "fdxVersion", "resultType", "limit", "pageKey"} {
-		for _, v := range []url.Values{{name: {secret + "\n", secret}}, {name: {secret + "\n"}}} {
+		for _, v := range []fdx.Query{{{Name: name, Value: secret + "\n"}, {Name: name, Value: secret}}, {{Name: name, Value: secret + "\n"}}} {
 			_, consents := fdx.ParseConsentsQuery(v)
 			_, notifications := fdx.ParseNotificationsQuery(v)
 			_, operations := fdx.ParseOperationsQuery(v)
@@ -149,7 +148,7 @@ func FuzzListQueries(f *testing.F) {
 		f.Add(seed)
 	}
 	f.Fuzz(func(t *testing.T, query string) {
-		v, err := url.ParseQuery(query)
+		v, err := fdx.Query(nil).Parse(query)
 		if err != nil {
 			return
 		}

@@ -4,6 +4,7 @@ import (
 	"encoding/json"
 	"errors"
 	"net/url"
+	"reflect"
 	"slices"
 	"strconv"
 	"strings"
@@ -15,9 +16,9 @@ import (
 
 var now = time.Date(2024, 5, 14, 23, 59, 59, 0, time.UTC)
 
-func values(t testing.TB, query string) url.Values {
+func values(t testing.TB, query string) fdx.Query {
 	t.Helper()
-	v, err := url.ParseQuery(query)
+	v, err := fdx.Query(nil).Parse(query)
 	if err != nil {
 		t.Fatalf("%s: %v", query, err)
 	}
@@ -212,12 +213,12 @@ func TestQueryErrorsDoNotRepeatTheRequest(t *testing.T) {
 	t.Parallel()
 	const secret = "4111111111111111"
 	for _, name := range []string{"limit", "pageKey", "offset", "startDate", "endDate", "startTime", "endTime", "resultType", "accountIds"} {
-		v := url.Values{name: {secret + "\n", secret}}
-		one := url.Values{name: {secret + "\n"}}
+		v := fdx.Query{{Name: name, Value: secret + "\n"}, {Name: name, Value: secret}}
+		one := fdx.Query{{Name: name, Value: secret + "\n"}}
 		if name == "startDate" || name == "endDate" {
-			one["startDate"], one["endDate"] = []string{secret}, []string{secret}
+			one = fdx.Query{{Name: "startDate", Value: secret}, {Name: "endDate", Value: secret}}
 		}
-		for _, v := range []url.Values{v, one} {
+		for _, v := range []fdx.Query{v, one} {
 			_, accountsErr := fdx.ParseAccountsQuery(v)
 			_, err := fdx.ParseTransactionsQuery(v, now)
 			body, marshalErr := json.Marshal([]*fdx.Error{accountsErr, err})
@@ -239,7 +240,7 @@ func FuzzParseTransactionsQuery(f *testing.F) {
 	}
 	today := fdx.DateOf(now)
 	f.Fuzz(func(t *testing.T, query string) {
-		v, err := url.ParseQuery(query)
+		v, err := fdx.Query(nil).Parse(query)
 		if err != nil {
 			return
 		}
@@ -257,6 +258,38 @@ func FuzzParseTransactionsQuery(f *testing.F) {
 		a, refused := fdx.ParseAccountsQuery(v)
 		if refused == nil && (a.Limit < 1 || a.Limit > fdx.MaxLimit || len(a.AccountIDs) > fdx.MaxAccountIDs) {
 			t.Fatalf("out of bounds: %v", a)
+		}
+	})
+}
+
+// A query is read as by url.ParseQuery, and memory that is lent holds no more
+// than it has room for.
+func FuzzQuery(f *testing.F) {
+	for _, raw := range []string{"", "a=1&b=2&c", "a=1&a=2", "a=%31", "a;b", "&&=&=x", "a=1=2", "a=b+c", "1&2&3&4&5&6&7&8&9&10", "%", "a&a"} {
+		f.Add(raw)
+	}
+	f.Fuzz(func(t *testing.T, raw string) {
+		if strings.Count(raw, "&") > 1000 {
+			return // more than url.ParseQuery takes
+		}
+		var room [3]fdx.Parameter
+		got, err := fdx.Query(room[:0]).Parse(raw)
+		want, wantErr := url.ParseQuery(raw)
+		if (err != nil) != (wantErr != nil) {
+			t.Fatalf("%q: %v, want %v", raw, err, wantErr)
+		}
+		if err != nil {
+			return
+		}
+		values := url.Values{}
+		for _, p := range got {
+			values.Add(p.Name, p.Value)
+			if value, given := got.Get(p.Name); !given || value != want.Get(p.Name) {
+				t.Fatalf("%q: %s is %q", raw, p.Name, value)
+			}
+		}
+		if !reflect.DeepEqual(values, want) {
+			t.Fatalf("%q: %v, want %v", raw, values, want)
 		}
 	})
 }

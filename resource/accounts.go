@@ -2,7 +2,6 @@ package resource
 
 import (
 	"context"
-	"net/url"
 	"strings"
 	"time"
 
@@ -38,7 +37,7 @@ var searchForAccounts = operation[fdx.Account]{
 	none: fdx.ErrDataNotFound,
 }
 
-func parseAccounts(_ target, v url.Values, _ time.Time) (question, *fdx.Error) {
+func parseAccounts(_ target, v fdx.Query, _ time.Time) (question, *fdx.Error) {
 	asked, err := fdx.ParseAccountsQuery(v)
 	if err != nil {
 		return question{}, err
@@ -56,7 +55,7 @@ func parseAccounts(_ target, v url.Values, _ time.Time) (question, *fdx.Error) {
 	for i, id := range asked.AccountIDs {
 		ids[i] = string(id)
 	}
-	q.filter = string(asked.ResultType) + "\n" + strings.Join(ids, ",")
+	q.filter = filter{string(asked.ResultType), "\n", strings.Join(ids, ",")}
 	return q, nil
 }
 
@@ -78,7 +77,7 @@ var getAccount = operation[fdx.Account]{
 }
 
 // parseAccount reads a request for one thing that belongs to an account.
-func parseAccount(t target, _ url.Values, _ time.Time) (question, *fdx.Error) {
+func parseAccount(t target, _ fdx.Query, _ time.Time) (question, *fdx.Error) {
 	id, err := fdx.ParseAccountID(t.account)
 	if err != nil {
 		return question{}, fdx.ErrAccountNotFound // as for any id that is not there

@@ -113,7 +113,7 @@ func hotRead(t testing.TB) func() {
 // gateway alone; network and Redis add theirs (docs/performance.md). Not parallel:
 // allocations are those of the whole process.
 func TestAReadAllocatesLittle(t *testing.T) {
-	const most = 18
+	const most = 15
 	if n := testing.AllocsPerRun(200, hotRead(t)); n > most {
 		t.Errorf("a read makes %.0f allocations, more than %d", n, most)
 	}

@@ -2,7 +2,6 @@ package resource
 
 import (
 	"context"
-	"net/url"
 	"slices"
 	"time"
 
@@ -82,7 +81,7 @@ var getTermsAndConditions = operation[Document]{
 }
 
 // parseDated reads a request for one thing of an account that has a day.
-func parseDated(t target, v url.Values, now time.Time) (question, *fdx.Error) {
+func parseDated(t target, v fdx.Query, now time.Time) (question, *fdx.Error) {
 	q, invalid := parseAccount(t, v, now)
 	q.need.Lookback = true
 	return q, invalid

@@ -107,14 +107,14 @@ func (s strangers) unknown() {
 }
 
 // tell puts the levels of a known caller, which may have a quota of its own,
-// into the headers of its answer.
-func (l *limits) tell(h http.Header, own int, v Levels) {
+// into the headers of its answer. There is room for one value, or for none.
+func (l *limits) tell(h http.Header, own int, v Levels, room []string) {
 	if v.Recipient.Quota > 0 || v.Consent.Quota > 0 {
 		headers := l.headers
 		if own > 0 {
 			headers = headersOf(l.Quotas.Of(own))
 		}
-		headers.Set(h, v.Recipient, v.Consent)
+		headers.SetIn(h, room, v.Recipient, v.Consent)
 	}
 }
 

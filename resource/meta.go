@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/json"
 	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 
@@ -86,7 +85,7 @@ func (d *description) serve(g *Gateway, w http.ResponseWriter, r *http.Request, 
 	log.Interaction = id
 
 	who, refused := g.anybody(ctx, r, log)
-	g.limits.tell(w.Header(), who.own, who.levels)
+	g.limits.tell(w.Header(), who.own, who.levels, nil)
 	if who.Nonce != "" {
 		w.Header().Set("DPoP-Nonce", who.Nonce)
 	}
@@ -165,7 +164,7 @@ func (d *description) describe(ctx context.Context, g *Gateway, r *http.Request,
 	if refused := fdxhttp.AcceptsJSON(r.Header); refused != nil {
 		return nil, refused
 	}
-	v, err := url.ParseQuery(r.URL.RawQuery)
+	v, err := fdx.Query(nil).Parse(r.URL.RawQuery)
 	if err != nil {
 		return nil, fdxhttp.Malformed("the query is malformed")
 	}

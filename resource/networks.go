@@ -2,7 +2,6 @@ package resource
 
 import (
 	"context"
-	"net/url"
 	"slices"
 	"time"
 
@@ -52,7 +51,7 @@ var getAccountAssetTransferNetworks = operation[fdx.AssetTransferNetwork]{
 }
 
 // parseAccountPage reads a request for a page of what an account has.
-func parseAccountPage(t target, v url.Values, now time.Time) (question, *fdx.Error) {
+func parseAccountPage(t target, v fdx.Query, now time.Time) (question, *fdx.Error) {
 	q, invalid := parsePage(t, v, now)
 	if invalid != nil {
 		return question{}, invalid
@@ -66,10 +65,10 @@ func parseAccountPage(t target, v url.Values, now time.Time) (question, *fdx.Err
 }
 
 // parsePage reads a request for a page that has no parameters besides.
-func parsePage(t target, v url.Values, _ time.Time) (question, *fdx.Error) {
+func parsePage(t target, v fdx.Query, _ time.Time) (question, *fdx.Error) {
 	asked, invalid := fdx.ParsePageQuery(v)
 	if invalid != nil {
 		return question{}, invalid
 	}
-	return question{limit: asked.Limit, pageKey: asked.PageKey, filter: t.id, query: v, kept: []string{"limit"}}, nil
+	return question{limit: asked.Limit, pageKey: asked.PageKey, filter: filter{t.id}, query: v, kept: []string{"limit"}}, nil
 }

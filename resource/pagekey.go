@@ -24,12 +24,11 @@ type binding struct {
 	account   fdx.AccountID
 	// filter is the canonical form of the parameters that choose records,
 	// as the client wrote them.
-	filter string
+	filter filter
 }
 
-func (b binding) parts() []string {
-	return []string{string(b.grant), b.operation, string(b.account), b.filter}
-}
+// filter is a text in pieces, which are put together when a key needs it.
+type filter [3]string
 
 // place is what a page key holds.
 type place struct {
@@ -51,7 +50,7 @@ func newPageKeys(secrets [][]byte, now func() time.Time) (*pageKeys, error) {
 
 // seal appends the page key of a place.
 func (k *pageKeys) seal(to []byte, b binding, p place) []byte {
-	plain := make([]byte, 0, 64)
+	f, plain := b.filter, make([]byte, 0, 64)
 	if p.window == (fdx.Window{}) {
 		plain = append(plain, 0)
 	} else {
@@ -59,14 +58,15 @@ func (k *pageKeys) seal(to []byte, b binding, p place) []byte {
 		plain = append(plain, p.window.Start.String()...)
 		plain = append(plain, p.window.End.String()...)
 	}
-	return k.keys.AppendSeal(to, b.parts(), append(plain, p.after...))
+	return k.keys.AppendSeal(to, []string{string(b.grant), b.operation, string(b.account), f[0] + f[1] + f[2]}, append(plain, p.after...))
 }
 
 // open returns the place in a page key; false for one that was made for
 // something else, is damaged or is too old. The caller cannot tell which.
 func (k *pageKeys) open(b binding, key string) (place, bool) {
 	const date = len(time.DateOnly)
-	plain, ok := k.keys.Open(b.parts(), key)
+	f := b.filter
+	plain, ok := k.keys.Open([]string{string(b.grant), b.operation, string(b.account), f[0] + f[1] + f[2]}, key)
 	if !ok || len(plain) < 1 {
 		return place{}, false
 	}

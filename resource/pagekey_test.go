@@ -26,15 +26,15 @@ func TestPageKeyPartsDoNotRunTogether(t *testing.T) {
 	t.Parallel()
 	now := time.Date(2026, 11, 21, 12, 0, 0, 0, time.UTC)
 	k := keysAt(t, func() time.Time { return now })
-	one := binding{grant: "ab", operation: "c", account: "d", filter: "e"}
+	one := binding{grant: "ab", operation: "c", account: "d", filter: filter{"e"}}
 	key := string(k.seal(nil, one, place{after: "here"}))
 	for _, other := range []binding{
-		{grant: "a", operation: "c", account: "d", filter: "e"},
-		{grant: "ab", operation: "x", account: "d", filter: "e"},
-		{grant: "a", operation: "bc", account: "d", filter: "e"},
-		{grant: "ab", operation: "cd", account: "", filter: "e"},
-		{grant: "ab", operation: "c", account: "de", filter: ""},
-		{grant: "ab", operation: "c", account: "e", filter: "d"},
+		{grant: "a", operation: "c", account: "d", filter: filter{"e"}},
+		{grant: "ab", operation: "x", account: "d", filter: filter{"e"}},
+		{grant: "a", operation: "bc", account: "d", filter: filter{"e"}},
+		{grant: "ab", operation: "cd", account: "", filter: filter{"e"}},
+		{grant: "ab", operation: "c", account: "de", filter: filter{""}},
+		{grant: "ab", operation: "c", account: "e", filter: filter{"d"}},
 		{},
 	} {
 		if _, ok := k.open(other, key); ok {
@@ -70,15 +70,15 @@ func FuzzPageKey(f *testing.F) {
 	if err != nil {
 		f.Fatal(err)
 	}
-	good := string(k.seal(nil, binding{filter: "f"}, place{after: "here"}))
+	good := string(k.seal(nil, binding{filter: filter{"f"}}, place{after: "here"}))
 	f.Add("f", good)
 	f.Add("", good)
 	f.Add("f", good[1:])
 	f.Add("f", "")
 	f.Add("f", base64.RawURLEncoding.EncodeToString(make([]byte, 40)))
-	f.Fuzz(func(t *testing.T, filter, key string) {
-		p, ok := k.open(binding{filter: filter}, key)
-		if ok != (key == good && filter == "f") {
+	f.Fuzz(func(t *testing.T, chosen, key string) {
+		p, ok := k.open(binding{filter: filter{chosen}}, key)
+		if ok != (key == good && chosen == "f") {
 			t.Errorf("opened a key that we did not make: %+v", p)
 		}
 	})

@@ -9,7 +9,6 @@ import (
 	"net/http"
 	"net/url"
 	"slices"
-	"strings"
 	"sync"
 	"time"
 
@@ -64,7 +63,7 @@ type operation[T any] struct {
 	more []*fdx.Error
 	// parse reads path and query; it leaves Any and, unless the query narrows
 	// it, Through to its caller.
-	parse func(t target, v url.Values, now time.Time) (question, *fdx.Error)
+	parse func(t target, v fdx.Query, now time.Time) (question, *fdx.Error)
 	// forms are the content types of a document, the preferred one first;
 	// nil means JSON.
 	forms []fdx.ContentType
@@ -101,10 +100,10 @@ type question struct {
 	// pageKey is as it was sent; after is the place that it stands for.
 	pageKey, after string
 	// filter is the canonical form of the parameters that choose records.
-	filter string
+	filter filter
 	// query holds the parameters, and kept names those that the link to the
 	// next page repeats, in order.
-	query url.Values
+	query fdx.Query
 	kept  []string
 	// forms are the content types that the client takes, the one it likes
 	// most first; empty for JSON.
@@ -154,7 +153,7 @@ func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Re
 
 	a, refused := x.run()
 	log.Client, log.Grant = string(x.record.Recipient), string(x.record.Grant)
-	g.limits.tell(w.Header(), x.caller.live.Quota, x.caller.levels)
+	g.limits.tell(w.Header(), x.caller.live.Quota, x.caller.levels, x.values[3:])
 	if x.caller.Nonce != "" {
 		w.Header().Set("DPoP-Nonce", x.caller.Nonce)
 	}
@@ -168,7 +167,7 @@ func read[T any](g *Gateway, op *operation[T], w http.ResponseWriter, r *http.Re
 	if x.record.Outcome == audit.Clipped {
 		w.Header().Set(effectiveStart, x.record.Window.Start.String())
 	}
-	fdxhttp.WriteIn(w, a.status, a.form, a.bytes, (*[2]string)(x.values[1:]))
+	fdxhttp.WriteIn(w, a.status, a.form, a.bytes, (*[2]string)(x.values[1:3]))
 	g.buffers.give(a)
 }
 
@@ -189,9 +188,9 @@ type exchange[T any] struct {
 	caller Caller
 	record audit.Record // grows with every step
 
-	values  [3]string        // of headers: interaction, type and length
+	values  [4]string        // of headers: interaction, type, length and levels
 	account [1]fdx.AccountID // room for the one of the record
-	query   [8]string        // room for the values of the query
+	query   [8]fdx.Parameter // room for those of most queries
 }
 
 // body is an answer with data.
@@ -324,7 +323,7 @@ func (x *exchange[T]) question() (question, *fdxhttp.Refusal) {
 	if refused != nil {
 		return question{}, refused
 	}
-	v, err := parseQuery(r.URL.RawQuery, x.query[:0])
+	v, err := fdx.Query(x.query[:0]).Parse(r.URL.RawQuery)
 	if err != nil {
 		return question{}, fdxhttp.Malformed("the query is malformed")
 	}
@@ -345,28 +344,6 @@ func (x *exchange[T]) question() (question, *fdxhttp.Refusal) {
 		q.after, q.need.Window = p.after, p.window
 	}
 	return q, nil
-}
-
-// parseQuery is url.ParseQuery. The values of a short query without escapes
-// are kept in the room behind values.
-func parseQuery(raw string, values []string) (url.Values, error) {
-	if strings.Count(raw, "&") >= cap(values)-len(values) || strings.ContainsAny(raw, "%+;") {
-		return url.ParseQuery(raw)
-	}
-	v := make(url.Values, 1)
-	for pair := range strings.SplitSeq(raw, "&") {
-		if pair == "" {
-			continue
-		}
-		name, value, _ := strings.Cut(pair, "=")
-		if _, repeated := v[name]; repeated {
-			return url.ParseQuery(raw)
-		}
-		n := len(values)
-		values = append(values, value)
-		v[name] = values[n : n+1 : n+1]
-	}
-	return v, nil
 }
 
 // negotiate returns the forms of a document that the client takes, nothing for
@@ -481,8 +458,8 @@ func (x *exchange[T]) next(q question, after string) (fdx.PageMetadata, fdx.Link
 	var space [1024]byte
 	href := append(append(append(space[:0], x.gateway.public...), x.request.URL.EscapedPath()...), '?')
 	for _, name := range q.kept {
-		if value, ok := q.query[name]; ok {
-			href = append(append(append(append(href, name...), '='), url.QueryEscape(value[0])...), '&')
+		if value, ok := q.query.Get(name); ok {
+			href = append(append(append(append(href, name...), '='), url.QueryEscape(value)...), '&')
 		}
 	}
 	href = append(href, "pageKey="...)

@@ -2,7 +2,6 @@ package resource
 
 import (
 	"context"
-	"net/url"
 	"time"
 
 	"github.com/headgate/headgate/fdx"
@@ -137,6 +136,6 @@ func accountsOfProgram(item *fdx.RewardProgram) []fdx.AccountID {
 }
 
 // parseNothing reads a request for one thing that belongs to no account.
-func parseNothing(target, url.Values, time.Time) (question, *fdx.Error) {
+func parseNothing(target, fdx.Query, time.Time) (question, *fdx.Error) {
 	return question{limit: 1}, nil
 }

@@ -1,9 +1,7 @@
 package resource
 
 import (
-	"cmp"
 	"context"
-	"net/url"
 	"slices"
 	"time"
 
@@ -40,7 +38,7 @@ var windowKept = []string{"endDate", "endTime", "limit", "startDate", "startTime
 
 // parseWindow reads a request for what an account has in a window of days.
 // Transactions and statements have the same parameters.
-func parseWindow(t target, v url.Values, now time.Time) (question, *fdx.Error) {
+func parseWindow(t target, v fdx.Query, now time.Time) (question, *fdx.Error) {
 	asked, invalid := fdx.ParseTransactionsQuery(v, now)
 	if invalid != nil {
 		return question{}, invalid
@@ -54,9 +52,18 @@ func parseWindow(t target, v url.Values, now time.Time) (question, *fdx.Error) {
 		limit: asked.Limit, pageKey: asked.PageKey,
 		// As written and not as understood: "until today" means another day
 		// tomorrow, and the key holds the days that the first page meant.
-		filter: cmp.Or(v.Get("startDate"), v.Get("startTime")) + "/" + cmp.Or(v.Get("endDate"), v.Get("endTime")),
+		filter: filter{either(v, "startDate", "startTime"), "/", either(v, "endDate", "endTime")},
 		query:  v, kept: windowKept,
 	}, nil
+}
+
+// either returns the value of a parameter under the one or the other name.
+func either(v fdx.Query, one, other string) string {
+	value, _ := v.Get(one)
+	if value == "" {
+		value, _ = v.Get(other)
+	}
+	return value
 }
 
 // filterTransaction lets through what the access holds of a transaction that

@@ -3,8 +3,6 @@ package resource
 import (
 	"context"
 	"errors"
-	"net/url"
-	"reflect"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -63,23 +61,4 @@ func TestUntil(t *testing.T) {
 			})
 		})
 	}
-}
-
-func FuzzParseQuery(f *testing.F) {
-	for _, raw := range []string{"", "a=1&b=2&c", "a=1&a=2", "a=%31", "a;b", "&&=&=x", "a=1=2", "a=b+c", "1&2&3&4&5&6&7&8&9&10", "%", "a&a"} {
-		f.Add(raw)
-	}
-	f.Fuzz(func(t *testing.T, raw string) {
-		var room [8]string
-		got, err := parseQuery(raw, room[:0])
-		want, wantErr := url.ParseQuery(raw)
-		if (err != nil) != (wantErr != nil) || err == nil && !reflect.DeepEqual(got, want) {
-			t.Fatalf("%q: %v %v, want %v %v", raw, got, err, want, wantErr)
-		}
-		for name, values := range got {
-			if _ = append(values, "another"); !reflect.DeepEqual(got[name], want[name]) {
-				t.Fatalf("%q: values share room", raw)
-			}
-		}
-	})
 }

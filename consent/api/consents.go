@@ -46,8 +46,8 @@ func listConsents(ctx context.Context, a *API, c call) (answer, *fdxhttp.Refusal
 	}
 	kept := url.Values{} // the parameters that the link to the next page repeats
 	for _, name := range []string{"customerId", "status"} {
-		if c.query.Has(name) {
-			kept.Set(name, c.query.Get(name))
+		if value, given := c.query.Get(name); given {
+			kept.Set(name, value)
 		}
 	}
 	goesWith := []string{string(c.who), string(fdx.ListConsentGrants), kept.Encode()}
@@ -71,8 +71,8 @@ func listConsents(ctx context.Context, a *API, c call) (answer, *fdxhttp.Refusal
 		last := grants[q.Limit-1]
 		out.Page.NextPageKey = a.keys.Seal(goesWith, writePlace(consent.Place{CreatedAt: last.CreatedAt, Grant: last.ID}))
 		kept.Set("pageKey", out.Page.NextPageKey)
-		if c.query.Has("limit") {
-			kept.Set("limit", c.query.Get("limit"))
+		if value, given := c.query.Get("limit"); given {
+			kept.Set("limit", value)
 		}
 		out.Links.Next.Href = a.public + c.path + "?" + kept.Encode()
 	}

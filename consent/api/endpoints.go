@@ -3,7 +3,6 @@ package api
 import (
 	"context"
 	"net/http"
-	"net/url"
 	"reflect"
 	"slices"
 	"time"
@@ -85,7 +84,7 @@ type call struct {
 	// id is what the path names, unescaped and unchecked.
 	id    string
 	path  string // as it was sent
-	query url.Values
+	query fdx.Query
 	body  []byte // at most one byte more than fdx.MaxBodyLength
 }
 

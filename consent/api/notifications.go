@@ -137,8 +137,8 @@ func getNotifications(ctx context.Context, a *API, c call) (answer, *fdxhttp.Ref
 		out.Page.NextPageKey = string(feed[q.Limit-1].ID)
 		next := url.Values{"pageKey": {out.Page.NextPageKey}}
 		for _, name := range []string{"dataRecipientId", "limit"} {
-			if c.query.Has(name) {
-				next.Set(name, c.query.Get(name))
+			if value, given := c.query.Get(name); given {
+				next.Set(name, value)
 			}
 		}
 		out.Links.Next.Href = a.public + c.path + "?" + next.Encode()

@@ -7,7 +7,6 @@ import (
 	"io"
 	"mime"
 	"net/http"
-	"net/url"
 	"strings"
 
 	"github.com/headgate/headgate/consent"
@@ -95,7 +94,7 @@ func (a *API) known(ctx context.Context, r *http.Request, e endpoint, c call, in
 		return answer{}, refused
 	}
 	var err error
-	if c.query, err = url.ParseQuery(r.URL.RawQuery); err != nil {
+	if c.query, err = fdx.Query(nil).Parse(r.URL.RawQuery); err != nil {
 		return answer{}, fdxhttp.Malformed("the query is malformed")
 	}
 	if e.body != nil {

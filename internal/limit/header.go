@@ -47,7 +47,11 @@ func NewHeaders(policies ...Policy) Headers {
 
 // Set tells of the policies, and of the levels if there are any. Levels
 // without a quota are left out.
-func (h Headers) Set(to http.Header, levels ...Level) {
+func (h Headers) Set(to http.Header, levels ...Level) { h.SetIn(to, nil, levels...) }
+
+// SetIn is Set with room for the value of a header, which is then no longer the
+// caller's; without room it makes some.
+func (h Headers) SetIn(to http.Header, room []string, levels ...Level) {
 	if h.policy == nil {
 		return
 	}
@@ -63,7 +67,7 @@ func (h Headers) Set(to http.Header, levels ...Level) {
 		field = strconv.AppendInt(append(field, ";t="...), Seconds(l.Whole), 10)
 	}
 	if len(field) > 0 {
-		to[levelHeader] = []string{string(field)}
+		to[levelHeader] = append(room[:0:min(1, len(room))], string(field))
 	}
 }
 
