@@ -2,14 +2,11 @@ package web
 
 import (
 	"context"
-	"crypto/rand"
-	"encoding/binary"
 	"fmt"
 	"log/slog"
 	"net/http"
 	"runtime"
 	"runtime/debug"
-	"time"
 
 	"github.com/google/uuid"
 )
@@ -49,22 +46,11 @@ type record struct {
 type recordKey struct{}
 
 func newRecord(ctx context.Context) *record {
-	r := &record{Context: ctx}
-	r.number(time.Now())
+	// Must: the system's randomness does not fail in Go 1.24 and later.
+	r := &record{Context: ctx, id: uuid.Must(uuid.NewV7())}
 	r.text = r.id.String()
 	r.headers = [...]string{r.text, "no-store", "nosniff"}
 	return r
-}
-
-// number gives the record an id of version 7 (RFC 9562 section 5.7, with
-// method 3 of section 6.2): milliseconds since 1970 and 1/4096 parts of one, so
-// that ids are sorted by time as far as clocks are exact, and 62 random bits.
-func (r *record) number(now time.Time) {
-	_, _ = rand.Read(r.id[8:]) // crypto/rand.Read never fails; it ends the process instead
-	ms := uint64(now.UnixMilli())
-	part := uint64(now.Nanosecond()%int(time.Millisecond)) << 12 / uint64(time.Millisecond)
-	binary.BigEndian.PutUint64(r.id[:8], ms<<16|0x7000|part)
-	r.id[8] = r.id[8]&0x3f | 0x80
 }
 
 // mark sets the headers of every answer: its id, that it is not to be stored
