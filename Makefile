@@ -17,7 +17,7 @@ GOTEST = $(GO) test $(TAGS) -count=1 -timeout 20m
 HEADGATE = .cache/bin/headgate
 BUILD_HEADGATE = $(GO) build $(TAGS) -o $(HEADGATE) ./cmd/headgate
 
-.PHONY: help demo dev test race integration fuzz bench load fault interop pages conformance broken lint vuln generate verify build services cover clean
+.PHONY: help demo dev test race integration fuzz bench load fault interop pages conformance broken lint vuln generate verify build reproduce services cover clean
 
 help: ## list the targets
 	@echo 'usage: make TARGET [PKGS=./authz/...] [ARGS="--home DIR"] [FUZZTIME=10s] [VULNDB=file:///DIR]'
@@ -114,7 +114,10 @@ verify: ## check modules, import rules and that generated files are up to date
 	@deploy/verify-generated.sh
 
 build: ## build the three programs into bin/, static and without paths of this machine
-	CGO_ENABLED=0 $(GO) build $(TAGS) -trimpath -o bin/ ./cmd/...
+	CGO_ENABLED=0 $(GO) build $(TAGS) -trimpath -o bin/ ./cmd/authzd ./cmd/gatewayd ./cmd/headgate
+
+reproduce: ## build the newest commit twice, apart from each other, and see that the programs are the same
+	@GO='$(GO)' deploy/reproduce.sh
 
 services: ## find PostgreSQL and Redis, or install them
 	@deploy/services.sh postgres redis
