@@ -1,6 +1,8 @@
 package main
 
 import (
+	"encoding/base64"
+	"encoding/hex"
 	"errors"
 	"os"
 	"path/filepath"
@@ -275,6 +277,38 @@ func TestLeaks(t *testing.T) {
 	}
 	if len(list.find("log", []byte("se+cret?2"))) != 0 {
 		t.Error("found what is not there")
+	}
+	token, jwt := "hgat_k1"+strings.Repeat("Ab3", 20), "eyJhbGciOiJFUzI1NiJ9.eyJqdGkiOiIxIn0.c2lnbmF0dXJlLXRoYXQtaXMtc2VjcmV0"
+	list = newNeedles([]secret{{"a token", token}, {"a proof", jwt}})
+	for name, text := range map[string]string{
+		"a cut token":             token[:40],
+		"the beginning, as bytea": hex.EncodeToString([]byte(token[:32])),
+		"a whole one in base64":   base64.StdEncoding.EncodeToString([]byte(token)),
+		"the end of a proof":      jwt[len(jwt)-50:],
+		"a whole one in hex":      hex.EncodeToString([]byte(jwt)),
+	} {
+		if len(list.find("log", []byte(text))) != 1 {
+			t.Errorf("%s: not found", name)
+		}
+	}
+	if got := list.find("log", []byte("hgat_k1 eyJhbGciOiJFUzI1NiJ9.eyJqdGkiOiIyIn0")); len(got) != 0 {
+		t.Errorf("found what is not there: %v", got)
+	}
+}
+
+// What nobody here knows is found by how it looks.
+func TestSecretForm(t *testing.T) {
+	t.Parallel()
+	for text, want := range map[string]bool{
+		"token hgat_k1AAAAAAAAAAAAAAAAAAAAAAAA refused":       true,
+		"request_uri:hg_k1AAAAAAAAAAAAAAAAAAAAAAAA":           true,
+		"DPoP eyJhbGciOiJFUzI1NiJ9.eyJqdGkiOiIxIn0.x":         true,
+		"-----BEGIN PRIVATE KEY-----":                         true,
+		"a token begins with hgat_, a header with eyJhbGciOi": false,
+	} {
+		if secretForm.MatchString(text) != want {
+			t.Errorf("%q: want %v", text, want)
+		}
 	}
 }
 

@@ -46,6 +46,9 @@ type driver struct {
 	free   []pair   // who may make a new consent; guarded by mu
 	keep   int      // spare grants for what comes last
 	lost   int      // operations that the driver itself did not get to
+
+	sentMu sync.Mutex
+	sent   map[string][]string // secrets by what they are, for K2; guarded by sentMu
 }
 
 type clientKey struct {
@@ -86,6 +89,9 @@ func (d *driver) forget() {
 		return true
 	})
 	d.history = newHistory()
+	d.sentMu.Lock()
+	d.sent = map[string][]string{}
+	d.sentMu.Unlock()
 	d.stack.sink.begin(d.history.began)
 }
 
@@ -103,6 +109,7 @@ var emptyBody = []string{"identity"}
 
 // send sends a request once and completes o.
 func (d *driver) send(ctx context.Context, o *op, a *app, r *recipient.Request) []byte {
+	d.carried(r)
 	ctx, cancel := context.WithTimeout(ctx, patience)
 	defer cancel()
 	var body io.Reader = once{}

@@ -392,7 +392,7 @@ func order(all []fault, c config) []fault {
 }
 
 func newDriver(ctx context.Context, s *stack, c config) (*driver, error) {
-	d := &driver{stack: s, history: newHistory(), keep: c.stops}
+	d := &driver{stack: s, history: newHistory(), keep: c.stops, sent: map[string][]string{}}
 	s.sink.begin(d.history.began)
 	var err error
 	if d.apps, err = s.register(ctx, c.apps); err != nil {

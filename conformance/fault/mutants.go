@@ -2,7 +2,11 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
+	"io/fs"
+	"os"
+	"path/filepath"
 	"regexp"
 	"slices"
 	"strings"
@@ -32,6 +36,7 @@ var sound = []mutant{
 	{happen: "^redis killed$|^gateway-a killed$", use: "proof"},
 	{probe: "L1"}, {probe: "T1"}, {probe: "X1"}, {probe: "V3", at: bankFrozen}, {probe: "A2", at: "^attended|^leaves|^record"},
 	{probe: "C1", on: "clock-skewed"},
+	{probe: "K2"},
 }
 
 // theMutants are what the checks are tried on.
@@ -65,6 +70,10 @@ var theMutants = []mutant{
 	{on: "sequencer-not-compared", pause: "sequencer-not-compared=900ms", probe: "A2", at: "^two keepers", caught: []string{"A2"}},
 	{on: "clock-skewed,gate-not-asked", probe: "C1", caught: []string{"C1"}},
 	{on: "clock-skewed,ends-by-own-clock", probe: "C1", caught: []string{"C1"}},
+	{on: "headers-in-log", probe: "K2", caught: []string{"K2"}},
+	{on: "proof-in-log", probe: "K2", caught: []string{"K2"}},
+	{on: "password-in-log", probe: "K2", caught: []string{"K2"}},
+	{on: "token-unhashed", probe: "K2", caught: []string{"K2"}},
 	{on: "no-lame-duck", then: "drain", caught: []string{"D1"}},
 	// The last: the data is another afterwards.
 	{on: "suspension-not-noted", then: "restore", caught: []string{"B1"}},
@@ -86,7 +95,7 @@ func (d *driver) mutants(ctx context.Context, c config, say func(string, ...any)
 		if m.caught == nil {
 			f.ID, f.What = "(sound "+m.probe+")", "nobody"
 		}
-		if !c.only.MatchString(f.ID) {
+		if !c.only.MatchString(f.ID) && !slices.ContainsFunc(m.caught, c.only.MatchString) {
 			continue
 		}
 		tries := 0
@@ -176,6 +185,11 @@ func (d *driver) broken(ctx context.Context, c config, m mutant) ([]finding, err
 			return nil, err
 		}
 	}
+	if m.probe == "K2" {
+		if err := s.blank(); err != nil {
+			return nil, err
+		}
+	}
 	if err := s.again("HEADGATE_BROKEN="+m.on, "HEADGATE_PAUSE="+m.pause); err != nil {
 		return nil, err
 	}
@@ -229,6 +243,8 @@ func (d *driver) probed(ctx context.Context, m mutant) ([]finding, error) {
 		f, err = d.expire(ctx, 12)
 	case "C1":
 		f, err = d.clocks(ctx, m.on, 12)
+	case "K2":
+		f, err = d.hush(ctx)
 	case "V3":
 		f, err = d.banks(ctx, []string{m.at}, 2*time.Second)
 	case "A2":
@@ -249,6 +265,19 @@ func (d *driver) probed(ctx context.Context, m mutant) ([]finding, error) {
 		err = fmt.Errorf("there is no probe %q", m.probe)
 	}
 	return []finding{f}, err
+}
+
+// blank empties the logs and Redis: what one mutant has left there is none of
+// the next one's.
+func (s *stack) blank() error {
+	faults := []error{s.redis.do("FLUSHALL")}
+	for name := range s.procs {
+		s.procs[name].kill()
+		if err := os.Remove(filepath.Join(s.dir, name+".log")); !errors.Is(err, fs.ErrNotExist) {
+			faults = append(faults, err)
+		}
+	}
+	return errors.Join(faults...)
 }
 
 // again starts the product's processes anew with another environment, and with
