@@ -36,7 +36,7 @@ type KeyWrapper interface {
 }
 
 // Sealer encrypts what has to be stored and read again: pushed request
-// parameters, login hints, webhook secrets. Each value has a data key of its
+// parameters, login hints. Each value has a data key of its
 // own (AES-256-GCM), which is stored with it, wrapped: keys are replaced by
 // wrapping anew, never by encrypting all values again. Safe for concurrent use.
 type Sealer struct {

@@ -24,8 +24,10 @@ const maxSealKeys = 20
 // 2^32 times (NIST SP 800-38D section 8.3).
 //
 // To replace a key, add the new one as second, start every process anew, make
-// it first, start every process anew, Rewrap what is stored, and remove the old
-// one. Then no process ever meets a value under a key it does not have.
+// it first, start every process anew, and remove the old one when what is sealed
+// under it is gone. Then no process ever meets a value under a key it does not
+// have. What is stored for long has to go through Rewrap first; today nothing
+// is (docs/operations.md).
 type SealKeyFile struct {
 	newest string
 	keys   map[string]cipher.AEAD

@@ -74,9 +74,38 @@ func (b *balancer) watch(ctx context.Context, d *driver) {
 // requests have been.
 func (d *driver) drain(ctx context.Context, id string, restarts, requests int) (finding, error) {
 	f := finding{ID: id, What: "no request fails while instances are restarted in turn"}
+	done, slowest := 0, time.Duration(0)
+	err := d.rolling(ctx, &f, "drain", func(restart func(string) (time.Duration, error), sent func() int) error {
+		for ; (done < restarts || sent() < requests) && ctx.Err() == nil; done++ {
+			took, err := restart(inTurn[done%len(inTurn)])
+			if err != nil {
+				return err
+			}
+			slowest = max(slowest, took)
+		}
+		return nil
+	})
+	if err != nil {
+		return f, err
+	}
+	f.note("%d requests over %d restarts of two gateways and two authorization servers; slowest exit %v with a lame duck of %v", f.Trials, done, slowest.Round(time.Millisecond), d.stack.lameDuck)
+	if id == "D1" && f.Trials < 10_000 {
+		f.note("fewer than the 10,000 of the promise: FAULT=nightly has them")
+	}
+	return f, nil
+}
+
+// inTurn is the order in which instances are restarted.
+var inTurn = []string{gatewayA, authzd, gatewayB, authzdB}
+
+// rolling has a second authorization server beside the first one and callers go
+// through balancers, as long as during takes. Each request that is not served is
+// put down in f, and so is each restart that is not in order. restart returns how
+// long an instance took to end; sent is how many requests there were until now.
+func (d *driver) rolling(ctx context.Context, f *finding, phase string, during func(restart func(string) (time.Duration, error), sent func() int) error) error {
 	s := d.stack
 	if err := s.bring(authzdB); err != nil {
-		return f, err
+		return err
 	}
 	data, protocol := newBalancer(gatewayA, gatewayB), newBalancer(authzd, authzdB)
 	var wg sync.WaitGroup
@@ -86,12 +115,7 @@ func (d *driver) drain(ctx context.Context, id string, restarts, requests int) (
 	wg.Go(func() { data.watch(watched, d) })
 	wg.Go(func() { protocol.watch(watched, d) })
 	var sent atomic.Int64
-	var mu sync.Mutex
-	bad := func(o op) {
-		mu.Lock()
-		defer mu.Unlock()
-		f.unserved(o, "%s on %s was answered %d %s after %v", o.Kind, o.Instance, o.Status, o.Err, o.took())
-	}
+	var mu sync.Mutex // guards f
 	var users sync.WaitGroup
 	for i := range 8 {
 		users.Go(func() {
@@ -115,38 +139,35 @@ func (d *driver) drain(ctx context.Context, id string, restarts, requests int) (
 				default:
 					o = d.read(context.WithoutCancel(ctx), data.choose(), g, n%2 == 0)
 				}
-				o.Phase = "drain"
+				o.Phase = phase
 				d.history.add(o)
 				sent.Add(1)
 				if !o.good() {
-					bad(o)
+					mu.Lock()
+					f.unserved(o, "%s on %s was answered %d %s after %v", o.Kind, o.Instance, o.Status, o.Err, o.took())
+					mu.Unlock()
 				}
 			}
 		})
 	}
-	done, slowest := 0, time.Duration(0)
-	turn := []string{gatewayA, authzd, gatewayB, authzdB}
-	for ; (done < restarts || int(sent.Load()) < requests) && ctx.Err() == nil; done++ {
-		name := turn[done%len(turn)]
+	restart := func(name string) (time.Duration, error) {
 		begin := time.Now()
-		if err := s.procs[name].end(syscall.SIGTERM, s.lameDuck+10*time.Second); err != nil {
-			mu.Lock()
+		err := s.procs[name].end(syscall.SIGTERM, s.lameDuck+10*time.Second)
+		took := time.Since(begin)
+		mu.Lock()
+		if err != nil {
 			f.bad("%v", err)
-			mu.Unlock()
 		}
-		slowest = max(slowest, time.Since(begin))
 		if code := s.procs[name].exit(); code != 0 {
-			mu.Lock()
 			f.bad("%s ended with exit code %d", name, code)
-			mu.Unlock()
 		}
+		mu.Unlock()
 		if err := s.bring(name); err != nil {
-			return f, err
+			return took, err
 		}
-		if err := rest(ctx, 4*healthEvery); err != nil {
-			return f, err
-		}
+		return took, rest(ctx, 4*healthEvery)
 	}
+	err := during(restart, func() int { return int(sent.Load()) })
 	endLoad()
 	users.Wait()
 	// Without warning, so it is a fault: what it was about to tell is told when
@@ -154,12 +175,8 @@ func (d *driver) drain(ctx context.Context, id string, restarts, requests int) (
 	d.history.mark(authzdB+" ended", starting)
 	s.procs[authzdB].kill()
 	d.history.mark(authzdB+" ended", healed)
-	f.Trials = int(sent.Load())
-	f.note("%d requests over %d restarts of two gateways and two authorization servers; slowest exit %v with a lame duck of %v", f.Trials, done, slowest.Round(time.Millisecond), s.lameDuck)
-	if id == "D1" && f.Trials < 10_000 {
-		f.note("fewer than the 10,000 of the promise: FAULT=nightly has them")
-	}
-	return f, nil
+	f.Trials += int(sent.Load())
+	return err
 }
 
 // sideBySide restarts everything in turn once more, with an older version of

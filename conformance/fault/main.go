@@ -213,6 +213,13 @@ func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) 
 	if err != nil {
 		return nil, err
 	}
+	replaced := finding{ID: "K1", What: everyKey, NotRun: "it takes a minute: not in the short form"}
+	if !c.short {
+		say("replacing every key")
+		if replaced, err = d.replace(ctx); err != nil {
+			return nil, fmt.Errorf("replacing every key: %w", err)
+		}
+	}
 	beside, err := d.sideBySide(ctx, c.old)
 	if err != nil {
 		return nil, err
@@ -231,7 +238,7 @@ func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) 
 	if err != nil {
 		return nil, err
 	}
-	list = append(append(list, drained, beside, suspended), probes...)
+	list = append(append(list, drained, replaced, beside, suspended), probes...)
 	say("changing records behind the product's back")
 	tree, err := d.tamper(ctx, c.tampers())
 	if err != nil {

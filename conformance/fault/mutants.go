@@ -36,7 +36,7 @@ var sound = []mutant{
 	{happen: "^redis killed$|^gateway-a killed$", use: "proof"},
 	{probe: "L1"}, {probe: "T1"}, {probe: "X1"}, {probe: "V3", at: bankFrozen}, {probe: "A2", at: "^attended|^leaves|^record"},
 	{probe: "C1", on: "clock-skewed"},
-	{probe: "K2"},
+	{probe: "K1"}, {probe: "K2"},
 }
 
 // theMutants are what the checks are tried on.
@@ -70,6 +70,14 @@ var theMutants = []mutant{
 	{on: "sequencer-not-compared", pause: "sequencer-not-compared=900ms", probe: "A2", at: "^two keepers", caught: []string{"A2"}},
 	{on: "clock-skewed,gate-not-asked", probe: "C1", caught: []string{"C1"}},
 	{on: "clock-skewed,ends-by-own-clock", probe: "C1", caught: []string{"C1"}},
+	{on: "hash-keys-newest-only", probe: "K1", caught: []string{"K1"}},
+	{on: "seal-keys-newest-only", probe: "K1", caught: []string{"K1"}},
+	{on: "page-keys-newest-only", probe: "K1", caught: []string{"K1"}},
+	{on: "client-authority-first-only", probe: "K1", caught: []string{"K1"}},
+	{on: "certificate-read-once", probe: "K1", caught: []string{"K1"}},
+	{on: "key-signs-unpublished", probe: "K1", caught: []string{"K1"}},
+	{on: "key-retired-at-once", probe: "K1", caught: []string{"K1"}},
+	{on: "key-never-retired", probe: "K1", caught: []string{"K1"}},
 	{on: "headers-in-log", probe: "K2", caught: []string{"K2"}},
 	{on: "proof-in-log", probe: "K2", caught: []string{"K2"}},
 	{on: "password-in-log", probe: "K2", caught: []string{"K2"}},
@@ -243,6 +251,8 @@ func (d *driver) probed(ctx context.Context, m mutant) ([]finding, error) {
 		f, err = d.expire(ctx, 12)
 	case "C1":
 		f, err = d.clocks(ctx, m.on, 12)
+	case "K1":
+		f, err = d.replace(ctx)
 	case "K2":
 		f, err = d.hush(ctx)
 	case "V3":

@@ -221,6 +221,9 @@ func (s *stack) register(ctx context.Context, n int) ([]*app, error) {
 	return list, nil
 }
 
+// ownScope is what a recipient asks for itself.
+const ownScope = "grant_management_query grant_management_revoke fdx:notifications:subscribe"
+
 // identify gets the recipient a token of its own. Nobody else uses it then, or
 // mu is held.
 func (a *app) identify(ctx context.Context) error {
@@ -228,7 +231,7 @@ func (a *app) identify(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	own, err := a.client.ClientCredentials(ctx, "grant_management_query grant_management_revoke fdx:notifications:subscribe", key)
+	own, err := a.client.ClientCredentials(ctx, ownScope, key)
 	if err == nil {
 		a.own, a.since = own, time.Now()
 	}

@@ -131,6 +131,9 @@ func (s *stack) certificate() (cert, key string) {
 	return filepath.Join(s.home, "ca", "server.pem"), filepath.Join(s.home, "ca", "server-key.pem")
 }
 
+// clientCAs is the file of the authorities that may issue certificates of clients.
+func (s *stack) clientCAs() string { return filepath.Join(s.dir, "client-ca.pem") }
+
 // journal is the folder in which changes of consents are noted.
 func (s *stack) journal() string { return filepath.Join(s.dir, "journal") }
 
@@ -139,7 +142,8 @@ func (s *stack) configure() error {
 	keys := func(name string) string { return filepath.Join(s.home, "keys", name) }
 	cert, key := s.certificate()
 	bank := filepath.Join(s.dir, "bank.dsn")
-	faults := []error{os.MkdirAll(s.journal(), 0o700), os.WriteFile(bank, []byte(s.postgres.dsn("")), 0o600)}
+	authorities, err := os.ReadFile(s.dev.CAFile)
+	faults := []error{err, os.WriteFile(s.clientCAs(), authorities, 0o600), os.MkdirAll(s.journal(), 0o700), os.WriteFile(bank, []byte(s.postgres.dsn("")), 0o600)}
 	listen := func(name string) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.ports[name])) }
 	shared := func(name string) map[string]any {
 		dsn, url := filepath.Join(s.dir, name+".dsn"), filepath.Join(s.dir, name+".redis")
@@ -147,7 +151,7 @@ func (s *stack) configure() error {
 			os.WriteFile(dsn, []byte(s.postgres.dsn(s.toPostgres[name].address())), 0o600),
 			os.WriteFile(url, []byte("redis://"+s.toRedis[name].address()), 0o600))
 		return map[string]any{
-			"tls_cert_file": cert, "tls_key_file": key, "client_ca_file": s.dev.CAFile, "postgres_dsn_file": dsn, "postgres_conns": 12,
+			"tls_cert_file": cert, "tls_key_file": key, "client_ca_file": s.clientCAs(), "postgres_dsn_file": dsn, "postgres_conns": 12,
 			"redis_url_file": url, "hash_keys_file": keys("hash-keys.json"), "bank_dsn_file": bank, "bank_name": "Meadow Bank",
 			"stranger_quota": 0, // all comes from one address here
 			"lame_duck":      s.lameDuck.String(), "issuer": s.issuer, "journal_dir": s.journal(),
