@@ -36,14 +36,15 @@ done
 if [ "$(ls "$first/bin")" != "$(ls "$second/bin")" ] || [ -z "$(ls "$first/bin")" ]; then
 	fault "the two builds have other programs"
 fi
-for program in $(ls "$first/bin"); do
+for path in "$first"/bin/*; do # expanded before there are other files
+	program=${path##*/}
 	for folder in "$first" "$second"; do
 		(cd "$folder/bin" && { sha256sum "$program" 2>/dev/null || shasum -a 256 "$program"; })
 	done
-	cmp "$first/bin/$program" "$second/bin/$program" >&2 || fault "$program is not the same"
+	cmp "$path" "$second/bin/$program" >&2 || fault "$program is not the same"
 	# Lines of three fields behind "dep": module, version, hash of its content.
-	modules=$first/bin/$program.modules
-	$GO version -m "$first/bin/$program" | awk '$1 == "dep" || $1 == "=>" { print $1, $2, $3, $4 }' >"$modules"
+	modules=$path.modules
+	$GO version -m "$path" | awk '$1 == "dep" || $1 == "=>" { print $1, $2, $3, $4 }' >"$modules"
 	[ -s "$modules" ] || fault "$program does not say what it was built from"
 	while read -r kind module version sum; do
 		if [ "$kind" = '=>' ]; then
