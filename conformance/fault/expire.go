@@ -93,11 +93,16 @@ const whateverTheClock = "whatever the clock of a gateway says, tokens and conse
 const skew = 5 * time.Minute
 
 // clocks has both gateways live in another time, uses what ends, and stops
-// consents: C1. Only programs with the faults of package broken can be told.
+// consents: C1. Each of them has to say so, once. Only programs with the faults of package broken can be told.
 func (d *driver) clocks(ctx context.Context, on string, n int) (finding, error) {
+	told := map[string]int{} // lines before
 	for name, by := range map[string]time.Duration{gatewayA: skew, gatewayB: -skew} {
 		p := d.stack.procs[name]
 		p.kill()
+		var err error
+		if told[name], err = d.stack.logged(name, clockLine); err != nil {
+			return finding{}, err
+		}
 		p.env = []string{"HEADGATE_BROKEN=" + on, "HEADGATE_PAUSE=clock-skewed=" + by.String()}
 		if err := d.stack.bring(name); err != nil {
 			return finding{}, err
@@ -114,8 +119,20 @@ func (d *driver) clocks(ctx context.Context, on string, n int) (finding, error) 
 		}
 	}
 	ops, _ := d.history.all()
-	return checkClocks(list, checkRevoke(ops, nil)), nil
+	f := checkClocks(list, checkRevoke(ops, nil))
+	for name, before := range told {
+		f.Trials++
+		if n, err := d.stack.logged(name, clockLine); err != nil {
+			return f, err
+		} else if n-before != 1 {
+			f.bad("%s has said %d times that its clock is not that of the database, not once", name, n-before)
+		}
+	}
+	return f, nil
 }
+
+// clockLine is how a process says that its clock is not that of the database.
+const clockLine = `"msg":"clock"`
 
 // checkClocks is C1: by whatever clock a gateway lives, tokens and consents are
 // good until their end and not from then on, and nothing is given of a consent

@@ -82,6 +82,7 @@ var theMutants = []mutant{
 	{on: "proof-in-log", probe: "K2", caught: []string{"K2"}},
 	{on: "password-in-log", probe: "K2", caught: []string{"K2"}},
 	{on: "token-unhashed", probe: "K2", caught: []string{"K2"}},
+	{on: "clock-skewed,clock-not-compared", probe: "C1", caught: []string{"C1"}},
 	{on: "no-lame-duck", then: "drain", caught: []string{"D1"}},
 	// The last: the data is another afterwards.
 	{on: "suspension-not-noted", then: "restore", caught: []string{"B1"}},

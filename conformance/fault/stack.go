@@ -10,6 +10,7 @@ import (
 	"os"
 	"path/filepath"
 	"strconv"
+	"strings"
 	"syscall"
 	"time"
 
@@ -209,6 +210,12 @@ func (s *stack) bring(name string) error {
 		err = fmt.Errorf("%s ended at once: see %s.log in %s", name, name, s.dir)
 	}
 	return err
+}
+
+// logged counts how often a process has written a text into its log.
+func (s *stack) logged(name, text string) (int, error) {
+	log, err := os.ReadFile(filepath.Join(s.dir, name+".log"))
+	return strings.Count(string(log), text), err
 }
 
 // headgate runs the operator's tool to its end.

@@ -33,6 +33,7 @@ type Metrics struct {
 	waited   prometheus.Histogram
 	alarms   *prometheus.CounterVec
 	retained *prometheus.CounterVec
+	ahead    *prometheus.GaugeVec // without labels: there is none until it is known
 }
 
 // New returns Metrics with a registry of their own.
@@ -54,8 +55,10 @@ func New() *Metrics {
 		waited:   prometheus.NewHistogram(histogram("gate_wait_seconds", "How long the first release of a statement waited for a lane.", .0001, .0005, .001, .005, .01, .025, .05, .1, .25, .5, 1)),
 		alarms:   counter("alarms_total", "Things that an operator should look at, by name.", "alarm"),
 		retained: counter("retention_deleted_total", "What was deleted because its time was over: consents, and records of reads.", "what"),
+		ahead: prometheus.NewGaugeVec(prometheus.GaugeOpts{Namespace: namespace, Name: "clock_ahead_seconds",
+			Help: "By how much the clock of this machine is ahead of that of PostgreSQL, at least; negative is behind."}, nil),
 	}
-	m.registry.MustRegister(m.requests, m.duration, m.errors, m.bank, m.gate, m.waited, m.alarms, m.retained,
+	m.registry.MustRegister(m.requests, m.duration, m.errors, m.bank, m.gate, m.waited, m.alarms, m.retained, m.ahead,
 		collectors.NewGoCollector(), collectors.NewProcessCollector(collectors.ProcessCollectorOpts{}))
 	return m
 }
@@ -91,6 +94,10 @@ func (m *Metrics) Gate(releases int, waited time.Duration) {
 // Alarm counts something that an operator should look at. name is a fixed
 // word.
 func (m *Metrics) Alarm(name string) { m.alarms.WithLabelValues(name).Inc() }
+
+// ClockAhead tells by how much the clock of this machine is ahead of that of
+// the database.
+func (m *Metrics) ClockAhead(by time.Duration) { m.ahead.WithLabelValues().Set(by.Seconds()) }
 
 // Retained counts what was deleted because its time was over.
 func (m *Metrics) Retained(consents, reads int64) {

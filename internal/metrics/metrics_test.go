@@ -28,6 +28,10 @@ func TestWhatIsCounted(t *testing.T) {
 	m.Observe(web.Observation{Route: web.Unmatched, Method: "other", Status: 404, Code: "1107", Reason: ""})
 	m.Gate(3, 2*time.Millisecond)
 	m.Alarm("sweep")
+	if _, text := scrape(t, m, "GET", "/metrics"); strings.Contains(text, "headgate_clock_ahead_seconds") {
+		t.Error("tells of a clock that nobody has looked at")
+	}
+	m.ClockAhead(-1500 * time.Millisecond)
 	pool := metrics.Pool{Max: 16, Open: 4, Idle: 3, Waited: 2, GivenUp: 1}
 	m.Watch("postgres", func() metrics.Pool { return pool })
 	m.Watch("redis", func() metrics.Pool { return metrics.Pool{} })
@@ -47,7 +51,7 @@ func TestWhatIsCounted(t *testing.T) {
 		`headgate_http_request_duration_seconds_count{method="GET",route="/a/:id"} 3`,
 		`headgate_fdx_errors_total{code="501",reason="bank_timeout"} 1`,
 		`headgate_provider_errors_total{kind="timeout"} 1`,
-		`headgate_gate_batch_releases_sum 3`, `headgate_gate_wait_seconds_count 1`, `headgate_alarms_total{alarm="sweep"} 1`,
+		`headgate_gate_batch_releases_sum 3`, `headgate_gate_wait_seconds_count 1`, `headgate_alarms_total{alarm="sweep"} 1`, `headgate_clock_ahead_seconds -1.5`,
 		`headgate_pool_connections_max{pool="postgres"} 16`, `headgate_pool_connections_open{pool="postgres"} 5`,
 		`headgate_pool_connections_idle{pool="postgres"} 3`, `headgate_pool_waits_total{pool="postgres"} 2`,
 		`headgate_pool_given_up_total{pool="postgres"} 1`, `headgate_pool_connections_max{pool="redis"} 0`,

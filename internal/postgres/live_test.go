@@ -90,3 +90,17 @@ func TestLookupsShareStatements(t *testing.T) {
 		t.Errorf("closed: %v", err)
 	}
 }
+
+// The clock of the database runs; who compares it with another one needs no
+// more.
+func TestClock(t *testing.T) {
+	t.Parallel()
+	db := openDB(t)
+	first, err := db.Clock(t.Context())
+	if err != nil || first.IsZero() || first.Location() != time.UTC {
+		t.Fatalf("got %v (%v), want a time in UTC", first, err)
+	}
+	if second, err := db.Clock(t.Context()); err != nil || !second.After(first) {
+		t.Errorf("got %v (%v) after %v", second, err, first)
+	}
+}

@@ -628,6 +628,7 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 		})
 	}
 	kept.Go(func() { p.keys.Run(house) })
+	kept.Go(func() { p.watch.Clock(house, p.db) })
 	if p.repeater != nil {
 		kept.Go(func() { p.every(house, repeatEvery, "repeat", "", p.repeater.Round) })
 	}

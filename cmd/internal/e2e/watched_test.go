@@ -116,6 +116,10 @@ func TestWatchersSeeNobody(t *testing.T) {
 		got, err := receive(http.DefaultClient.Do(req))
 		must(t, err)
 		metrics.Write(got.Body)
+		// Each process compares its clock with the database's, at the start.
+		if !strings.Contains(string(got.Body), "\nheadgate_clock_ahead_seconds 0\n") {
+			t.Errorf("%s: the clock of the process was not compared, or is off", address)
+		}
 	}
 	for _, want := range []string{
 		`headgate_http_requests_total{method="GET",route="/fdx/v6/accounts",status="2xx"} 1`,

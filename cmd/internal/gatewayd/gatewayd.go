@@ -81,6 +81,7 @@ type Process struct {
 	server   *http.Server
 	gateway  *resource.Gateway
 	watch    *telemetry.Telemetry
+	db       *postgres.DB
 	health   *web.Health
 	lameDuck time.Duration
 	// older returns an error when the database is older than the journal or
@@ -115,6 +116,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 		return nil, err
 	}
 	p.closers = append(p.closers, db.Close)
+	p.db = db
 	tree, err := checkpoints(c, db.Ledger())
 	if err != nil {
 		return nil, err
@@ -279,6 +281,7 @@ func (p *Process) Run(ctx context.Context, socket net.Listener) error {
 	house, stop := context.WithCancel(context.WithoutCancel(ctx))
 	var kept sync.WaitGroup
 	kept.Go(func() { p.gateway.Run(house) })
+	kept.Go(func() { p.watch.Clock(house, p.db) })
 	listeners := append(p.watch.Listeners(), web.Listener{Server: p.server, Socket: socket})
 	err := web.Serve(ctx, web.Drain{Health: p.health, LameDuck: p.lameDuck}, listeners...)
 	stop() // after the last request, so that it is counted
