@@ -4,12 +4,16 @@
 --
 -- Nothing is copied and nothing is locked for long, however many records there
 -- are: the long steps run beside reads and writes, and the table that was there
--- becomes the first partition. Every step but the last may be repeated.
+-- becomes the first partition. Every step but the last may be repeated; that
+-- one writes down itself that this has been done, so that who is killed after it
+-- does not begin again.
 
 -- +goose NO TRANSACTION
 -- +goose Up
 
-CREATE INDEX CONCURRENTLY IF NOT EXISTS access_record_sequence ON access_record (transaction_id, request_id);
+-- What was broken off leaves an index that is of no use.
+DROP INDEX CONCURRENTLY IF EXISTS access_record_sequence;
+CREATE INDEX CONCURRENTLY access_record_sequence ON access_record (transaction_id, request_id);
 
 -- +goose StatementBegin
 DO $$
@@ -99,6 +103,7 @@ BEGIN
         END LOOP;
     END;
     PERFORM access_months(3);
+    INSERT INTO goose_db_version (version_id, is_applied) VALUES (20, true);
 END
 $$;
 -- +goose StatementEnd

@@ -2,15 +2,17 @@
 -- that is kept of grants that are over for long enough, and nothing else can.
 --
 -- No transaction: the indexes are built beside writers. Every step may be
--- repeated.
+-- repeated; a build that was broken off leaves an index that is of no use.
 
 -- +goose NO TRANSACTION
 -- +goose Up
 
-CREATE INDEX CONCURRENTLY IF NOT EXISTS consent_grant_ended ON consent_grant (ended_at) WHERE ended_at IS NOT NULL;
+DROP INDEX CONCURRENTLY IF EXISTS consent_grant_ended;
+CREATE INDEX CONCURRENTLY consent_grant_ended ON consent_grant (ended_at) WHERE ended_at IS NOT NULL;
 
 -- What the foreign key asks for when a grant goes.
-CREATE INDEX CONCURRENTLY IF NOT EXISTS notification_grant ON notification (grant_id) WHERE grant_id IS NOT NULL;
+DROP INDEX CONCURRENTLY IF EXISTS notification_grant;
+CREATE INDEX CONCURRENTLY notification_grant ON notification (grant_id) WHERE grant_id IS NOT NULL;
 
 -- Records that stay whatever their age, because a court or an authority has
 -- said so.
