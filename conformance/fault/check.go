@@ -554,10 +554,10 @@ func beingStopped(ops []op, o op) bool {
 	return slices.ContainsFunc(ops, func(r op) bool { return r.Kind == opRevoke && r.Consent == o.Consent && r.Start <= o.End })
 }
 
-// checkOverload is V4, as far as this bench reaches: what is not served is
-// refused with 429 or 503 and Retry-After, in time, and stops go on.
+// checkOverload is V4 in the midst of all others: a crowd that asks as fast as
+// it is answered.
 func checkOverload(ops []op, windows []span) finding {
-	f := finding{ID: "V4", What: "under overload what is not served is refused in order, and stops go on"}
+	f := finding{ID: "V4", What: underOverload}
 	for _, w := range windows {
 		served, refused := 0, 0
 		var took, stops []time.Duration
@@ -567,35 +567,39 @@ func checkOverload(ops []op, windows []span) finding {
 			}
 			if o.Kind == opRevoke && o.How != byPortal && o.How != byBank {
 				stops = append(stops, o.took())
-				if !o.good() && o.Status != 409 {
-					f.unserved(o, "%s: a stop was answered %d %s", w.fault, o.Status, o.Err)
-				}
+				f.stopped(w.fault, o)
 			}
 			if o.Kind != opRead || o.Status == 401 {
 				continue
 			}
 			f.Trials++
 			took = append(took, o.took())
-			switch {
-			case o.good():
+			if f.inOrder(w.fault, o) {
 				served++
-			case (o.Status == 429 || o.Status == 503) && o.Retry && o.Shaped:
+			} else {
 				refused++
-			default:
-				f.bad("%s: a read was answered %d %s after %v", w.fault, o.Status, o.Err, o.took())
-			}
-			if o.took() > 3500*time.Millisecond+500*time.Millisecond {
-				f.late("%s: an answer took %v", w.fault, o.took())
 			}
 		}
-		f.note("%d reads served and %d refused in %v: %.0f/s; p50 %v, p99 %v", served, refused, (w.end - w.begin).Round(time.Millisecond),
-			float64(served)/(w.end-w.begin).Seconds(), quantile(took, 0.5), quantile(took, 0.99))
-		if len(stops) > 0 {
-			f.note("stops meanwhile: slowest %v of %d", quantile(stops, 1), len(stops))
-			if s := quantile(stops, 1); s > 3500*time.Millisecond {
-				f.late("%s: a stop took %v", w.fault, s)
-			}
-		}
+		f.note("%d more callers: %d reads served and %d refused in %v: %.0f/s; p50 %v, p99 %v; %d stops, the slowest %v", crowd, served, refused,
+			(w.end - w.begin).Round(time.Millisecond), float64(served)/(w.end-w.begin).Seconds(), quantile(took, 0.5), quantile(took, 0.99),
+			len(stops), quantile(stops, 1))
 	}
 	return f
+}
+
+// together makes one finding of those about the same promise.
+func together(list []finding) []finding {
+	var all []finding
+	for _, f := range list {
+		i := slices.IndexFunc(all, func(g finding) bool { return g.ID == f.ID })
+		if i < 0 {
+			all = append(all, f)
+			continue
+		}
+		g := &all[i]
+		g.Trials += f.Trials
+		g.Bad, g.Notes = append(g.Bad, f.Bad...), append(g.Notes, f.Notes...)
+		g.Late, g.Void = append(g.Late, f.Late...), append(g.Void, f.Void...)
+	}
+	return all
 }

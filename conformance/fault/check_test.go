@@ -267,6 +267,96 @@ func TestCheckOverload(t *testing.T) {
 	}
 }
 
+// Each step of V4 is shown as it should be, and then what breaks it.
+func TestCheckRushes(t *testing.T) {
+	t.Parallel()
+	many := func(n int, o op) (list []op) {
+		for i := range n {
+			o.Instance = gateways[i%2]
+			list = append(list, o)
+		}
+		return list
+	}
+	good := op{Kind: opRead, Start: 10 * ms, End: 20 * ms, Status: 200, Yes: true, Told: true}
+	full := op{Kind: opRead, Start: 10 * ms, End: 20 * ms, Status: 503, Retry: true, Shaped: true, Why: noPlace}
+	beyond := op{Kind: opRead, Start: 10 * ms, End: 20 * ms, Status: 429, Retry: true, Shaped: true, Told: true}
+	away := full
+	away.Why = "try again later"
+	stop := op{Kind: opRevoke, Start: 10 * ms, End: 20 * ms, Status: 204}
+	well := func(name string) rush {
+		r := rush{name: name, took: time.Second, stops: many(2, stop)}
+		switch name {
+		case thrice:
+			r.fits, r.reads, r.capacity, r.goodput = many(100, good), append(many(90, good), many(50, full)...), 100, 80
+		case placesHeld:
+			r.reads = append(many(2*places, away), many(4*places, full)...)
+		case greedy:
+			r.reads, r.beside, r.stops = append(many(20, good), many(500, beyond)...), many(9, good), nil
+		case handshakes:
+			r.beside, r.dialled = many(9, good), 100
+		}
+		return r
+	}
+	var all []rush
+	for _, name := range overloads {
+		all = append(all, well(name))
+	}
+	if f := checkRushes(all, nil, map[string]int64{gatewayA: 100 << 20}); !f.ok() || f.ID != "V4" {
+		t.Fatalf("all is well: %+v", f)
+	}
+	if f := checkRushes(all, nil, map[string]int64{gatewayB: 300 << 20}); len(f.Bad) != 1 {
+		t.Errorf("300 MiB: got %v", f.Bad)
+	}
+	for name, c := range map[string]struct {
+		step   string
+		change func(r *rush)
+		void   bool // it proves nothing, instead of being bad
+	}{
+		"less is served than can be":     {thrice, func(r *rush) { r.goodput = 79 }, false},
+		"refused without Retry-After":    {thrice, func(r *rush) { r.reads[130].Retry = false }, false},
+		"refused without a body":         {thrice, func(r *rush) { r.reads[130].Shaped = false }, false},
+		"no answer":                      {thrice, func(r *rush) { r.reads[0].Status = 0 }, false},
+		"an answer is late":              {thrice, func(r *rush) { r.reads[0].End = 5 * time.Second }, false},
+		"a stop is refused":              {thrice, func(r *rush) { r.stops[0] = full }, false},
+		"a stop is late":                 {thrice, func(r *rush) { r.stops[0].End = 4 * time.Second }, false},
+		"nothing was stopped":            {thrice, func(r *rush) { r.stops = nil }, true},
+		"nothing was served before":      {thrice, func(r *rush) { r.capacity = 0 }, true},
+		"all are taken on":               {placesHeld, func(r *rush) { r.reads = many(6*places, away) }, false},
+		"a stop finds no place":          {placesHeld, func(r *rush) { r.stops[1].Status = 503 }, false},
+		"all is given":                   {greedy, func(r *rush) { r.reads = many(600, good) }, false},
+		"it is not told where it stands": {greedy, func(r *rush) { r.reads[30].Told = false }, false},
+		"it is put off":                  {greedy, func(r *rush) { r.reads[30] = full }, false},
+		"it is given nothing":            {greedy, func(r *rush) { r.reads = many(600, beyond) }, true},
+		"another one is refused too":     {greedy, func(r *rush) { r.beside[0] = beyond }, false},
+		"nobody else asks":               {greedy, func(r *rush) { r.beside = nil }, true},
+		"a read is lost":                 {handshakes, func(r *rush) { r.beside[0].Status = 0 }, false},
+		"a read is refused":              {handshakes, func(r *rush) { r.beside[0] = full }, false},
+		"a read is slow":                 {handshakes, func(r *rush) { r.beside[0].End = 5 * time.Second }, false},
+		"a stop fails under it":          {handshakes, func(r *rush) { r.stops[0].Status = 500 }, false},
+		"there was no handshake":         {handshakes, func(r *rush) { r.dialled = 0 }, true},
+	} {
+		r := well(c.step)
+		c.change(&r)
+		f := checkRushes([]rush{r}, nil, nil).settle(false)
+		if c.void != (len(f.Bad) == 0) || f.ok() {
+			t.Errorf("%s: %v, void: %v", name, f.Bad, f.Void)
+		}
+	}
+	if checkRushes(nil, nil, nil).ok() {
+		t.Error("nothing was tried, and that passes")
+	}
+}
+
+func TestTogether(t *testing.T) {
+	t.Parallel()
+	one := finding{ID: "V4", Trials: 2, Notes: []string{"a"}}
+	two := finding{ID: "V4", Trials: 3, Bad: []string{"b"}, Late: []string{"c"}, Void: []string{"d"}}
+	all := together([]finding{one, {ID: "R1", Trials: 1}, two})
+	if len(all) != 2 || all[0].Trials != 5 || len(all[0].Notes) != 1 || len(all[0].Bad) != 1 || len(all[0].Late) != 1 || len(all[0].Void) != 1 || all[1].ID != "R1" {
+		t.Errorf("got %+v", all)
+	}
+}
+
 func TestLeaks(t *testing.T) {
 	t.Parallel()
 	list := newNeedles([]secret{{"a token", "se+cret?1"}})

@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"net/http"
 	"os"
@@ -181,28 +182,67 @@ func (d *driver) rolling(ctx context.Context, f *finding, phase string, during f
 
 // sideBySide restarts everything in turn once more, with an older version of
 // the second gateway and the second authorization server beside the new ones: M1.
-func (d *driver) sideBySide(ctx context.Context, old string) (finding, error) {
-	f := finding{ID: "M1", What: "an older version runs beside this one on the migrated schema"}
+// old is the folder with the older programs. Afterwards all are new again.
+func (d *driver) sideBySide(ctx context.Context, old string) (f finding, err error) {
+	const what = "an older version runs beside this one on the migrated schema"
+	f = finding{ID: "M1", What: what}
 	if old == "" {
 		f.NotRun = "no older programs were named: OLD=REF"
 		return f, nil
 	}
 	s := d.stack
-	s.procs[gatewayB].kill()
-	for name, program := range map[string]string{gatewayB: "gatewayd", authzdB: "authzd"} {
+	type program struct {
+		path string
+		args []string
+		env  []string
+	}
+	was := map[string]program{}
+	defer func() {
+		for name, w := range was {
+			p := s.procs[name]
+			p.kill()
+			p.path, p.args, p.env = w.path, w.args, w.env
+		}
+		if back := s.bring(gatewayB); err == nil {
+			err = back
+		}
+	}()
+	for name, file := range map[string]string{gatewayB: "gatewayd", authzdB: "authzd"} {
 		p := s.procs[name]
-		was, path := p.args[0], filepath.Join(s.dir, name+"-old.json")
-		if err := withoutNews(was, path, filepath.Join(old, program), s.dir); err != nil {
+		p.kill()
+		was[name] = program{p.path, p.args, p.env}
+		path := filepath.Join(s.dir, name+"-old.json")
+		if err := withoutNews(p.args[0], path, filepath.Join(old, file), s.dir); err != nil {
 			return f, err
 		}
-		p.path, p.args = filepath.Join(old, program), []string{path}
+		// Without a fault, which is the new version's.
+		p.path, p.args, p.env = filepath.Join(old, file), []string{path}, nil
 	}
 	if err := s.bring(gatewayB); err != nil {
 		return f, err
 	}
-	f, err := d.drain(ctx, "M1", 4, 0)
-	f.What = "an older version runs beside this one on the migrated schema"
+	f, err = d.drain(ctx, "M1", 4, 0)
+	f.What = what
 	return f, err
+}
+
+// upgrade has the product migrate the schema and then run beside itself as it is
+// without a fault, as the version before would.
+func (d *driver) upgrade(ctx context.Context, mend string) (f finding, err error) {
+	s := d.stack
+	defer func() {
+		if mend != "" {
+			err = errors.Join(err, s.postgres.exec(context.WithoutCancel(ctx), "headgate", mend))
+		}
+	}()
+	tool := server{
+		name: "migrate", path: filepath.Join(s.bin, "headgate"), dir: s.dir, env: s.env,
+		args: []string{"migrate", "--postgres-dsn-file", filepath.Join(s.dir, "bank.dsn")},
+	}
+	if _, err := tool.run(); err != nil {
+		return f, err
+	}
+	return d.sideBySide(ctx, s.bin)
 }
 
 // withoutNews copies a configuration without the settings that a program does

@@ -161,13 +161,16 @@ func (d *driver) send(ctx context.Context, o *op, a *app, r *recipient.Request) 
 	o.Status = resp.StatusCode
 	o.RequestID = resp.Header.Get(requestID)
 	o.Retry = resp.Header.Get("Retry-After") != ""
+	o.Told = resp.Header.Get("RateLimit") != ""
 	if o.Status >= 400 {
 		var refusal struct {
 			Code    any    `json:"code"`
 			Message string `json:"message"`
+			Debug   string `json:"debugMessage"`
 			Error   string `json:"error"`
 		}
 		o.Shaped = json.Unmarshal(text, &refusal) == nil && (refusal.Code != nil && refusal.Message != "" || refusal.Error != "")
+		o.Why = refusal.Debug
 		if o.How == "" {
 			o.How = refusal.Error
 		}

@@ -47,6 +47,8 @@ type op struct {
 	Yes         bool   `json:"yes,omitempty"`
 	Retry       bool   `json:"retry,omitempty"` // Retry-After was there
 	Shaped      bool   `json:"shaped,omitempty"`
+	Told        bool   `json:"told,omitempty"` // RateLimit was there
+	Why         string `json:"why,omitempty"`  // what a refusal by FDX says of its reason
 	RequestID   string `json:"request_id,omitempty"`
 	Interaction string `json:"interaction,omitempty"`
 

@@ -83,7 +83,7 @@ func run() error {
 	flag.DurationVar(&c.hold, "hold", 3*time.Second, "how long each fault lasts")
 	flag.DurationVar(&c.gap, "gap", 1700*time.Millisecond, "how long to wait after each")
 	flag.IntVar(&c.rounds, "rounds", 1, "how often each fault happens")
-	flag.StringVar(&only, "only", "", "regular expression: only faults whose name it matches")
+	flag.StringVar(&only, "only", "", "regular expression: only faults whose name it matches; with -mutants also the checks that must notice")
 	flag.IntVar(&c.apps, "apps", 10, "recipients")
 	flag.IntVar(&c.people, "people", 24, "customers")
 	flag.IntVar(&c.steady, "steady", 60, "consents under load; the others are stopped in races")
@@ -229,7 +229,7 @@ func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) 
 		return nil, err
 	}
 	say("suspending a recipient")
-	suspended, err := d.suspend(ctx)
+	suspended, err := d.suspend(ctx, d.busiest())
 	if err != nil {
 		return nil, err
 	}
@@ -238,7 +238,7 @@ func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) 
 	if err != nil {
 		return nil, err
 	}
-	list = append(append(list, drained, replaced, beside, suspended), probes...)
+	list = together(append(append(list, drained, replaced, beside, suspended), probes...))
 	say("changing records behind the product's back")
 	tree, err := d.tamper(ctx, c.tampers())
 	if err != nil {
@@ -263,12 +263,12 @@ func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) 
 	return list, err
 }
 
-// probes makes the checks that need no plan of faults: L1, T1, X1, V3. C1 needs
+// probes makes the checks that need no plan of faults: L1, T1, X1, V3, V4. C1 needs
 // programs whose clock can be set.
 func (d *driver) probes(ctx context.Context, c config, say func(string, ...any)) ([]finding, error) {
-	asks, troubles := 250, bankTroubles
+	asks, troubles, hold := 250, bankTroubles, 3*time.Second
 	if c.short {
-		asks, troubles = 40, []string{bankGarbage, bankForeign}
+		asks, troubles, hold = 40, []string{bankGarbage, bankForeign}, 1500*time.Millisecond
 	}
 	list := []finding{{ID: "C1", What: whateverTheClock, NotRun: "these programs have the clock of the machine: MUTANTS=1 sets it"}}
 	for _, p := range []struct {
@@ -279,6 +279,7 @@ func (d *driver) probes(ctx context.Context, c config, say func(string, ...any))
 		{"asking for what is another's", func() (finding, error) { return d.tenant(ctx, asks) }},
 		{"using what ends", func() (finding, error) { return d.expire(ctx, 10) }},
 		{"troubling a bank", func() (finding, error) { return d.banks(ctx, troubles, 1500*time.Millisecond) }},
+		{"asking for more than there is room for", func() (finding, error) { return d.overloaded(ctx, overloads, hold) }},
 	} {
 		say("%s", p.say)
 		f, err := p.make()

@@ -25,7 +25,8 @@ type mutant struct {
 	hold   time.Duration
 	use    string   // which things are used several times; "" is none
 	probe  string   // the check that is made by itself, without a plan
-	at     string   // which changes of the records, for A2; which trouble, for V3
+	at     string   // which changes of the records, for A2; which trouble, for V3; which overload, for V4
+	mend   string   // SQL that takes back what a migration did, for M1
 	then   string   // drain, restore or nothing: what comes after
 	caught []string // checks, each of which must notice
 }
@@ -35,7 +36,7 @@ type mutant struct {
 var sound = []mutant{
 	{happen: "^redis killed$|^gateway-a killed$", use: "proof"},
 	{probe: "L1"}, {probe: "T1"}, {probe: "X1"}, {probe: "V3", at: bankFrozen}, {probe: "A2", at: "^attended|^leaves|^record"},
-	{probe: "C1", on: "clock-skewed"},
+	{probe: "C1", on: "clock-skewed"}, {probe: "V4"}, {probe: "R2"}, {probe: "M1"},
 	{probe: "K1"}, {probe: "K2"},
 }
 
@@ -64,11 +65,18 @@ var theMutants = []mutant{
 	{on: "ends-late", probe: "X1", caught: []string{"X1"}},
 	{on: "bank-unbounded", probe: "V3", at: bankFrozen, caught: []string{"V3"}},
 	{on: "bank-foreign-passed", probe: "V3", at: bankForeign, caught: []string{"V3"}},
+	{on: "queue-unbounded", probe: "V4", at: placesHeld, caught: []string{"V4"}},
+	{on: "stop-in-same-lane", probe: "V4", at: placesHeld, caught: []string{"V4"}},
+	{on: "quota-not-kept", probe: "V4", at: greedy, caught: []string{"V4"}},
+	{on: "recipient-not-joined", probe: "R2", caught: []string{"R2"}},
+	{on: "suspension-not-told", probe: "R2", caught: []string{"R2"}},
+	{on: "migration-takes-away", probe: "M1", mend: "ALTER TABLE access_record DROP COLUMN region", caught: []string{"M1"}},
 	{on: "leaf-without-attended", probe: "A2", at: "^attended", caught: []string{"A2"}},
 	{on: "added-rows-pass", probe: "A2", at: "^record added", caught: []string{"A2"}},
 	{on: "roots-not-compared", probe: "A2", at: "^leaves swapped", caught: []string{"A2"}},
 	{on: "sequencer-not-compared", pause: "sequencer-not-compared=900ms", probe: "A2", at: "^two keepers", caught: []string{"A2"}},
-	{on: "clock-skewed,gate-not-asked", probe: "C1", caught: []string{"C1"}},
+	// Before the gate, whoever answered judges by its own clock.
+	{on: "clock-skewed,gate-not-asked,ends-by-own-clock", probe: "C1", caught: []string{"C1"}},
 	{on: "clock-skewed,ends-by-own-clock", probe: "C1", caught: []string{"C1"}},
 	{on: "hash-keys-newest-only", probe: "K1", caught: []string{"K1"}},
 	{on: "seal-keys-newest-only", probe: "K1", caught: []string{"K1"}},
@@ -127,6 +135,9 @@ func (d *driver) mutants(ctx context.Context, c config, say func(string, ...any)
 				// With a broken product what is late is broken as well: whether
 				// the machine had the time is asked of the sound one.
 				one = one.settle(m.caught == nil && d.judge(finding{Late: []string{"?"}}).Void != nil)
+				if m.caught == nil && m.probe != "" {
+					f.Notes = append(append(f.Notes, one.Notes...), one.Void...) // its figures, and what the machine was too slow for
+				}
 				if len(one.Bad) == 0 {
 					continue
 				}
@@ -256,6 +267,16 @@ func (d *driver) probed(ctx context.Context, m mutant) ([]finding, error) {
 		f, err = d.replace(ctx)
 	case "K2":
 		f, err = d.hush(ctx)
+	case "V4":
+		ways := overloads
+		if m.at != "" {
+			ways = []string{m.at}
+		}
+		f, err = d.overloaded(ctx, ways, 1500*time.Millisecond)
+	case "R2":
+		f, err = d.suspendForNow(ctx)
+	case "M1":
+		f, err = d.upgrade(ctx, m.mend)
 	case "V3":
 		f, err = d.banks(ctx, []string{m.at}, 2*time.Second)
 	case "A2":

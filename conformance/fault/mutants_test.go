@@ -48,6 +48,9 @@ func TestMutantsHappen(t *testing.T) {
 			!slices.ContainsFunc(tamperings, func(x tampering) bool { return regexp.MustCompile(m.at).MatchString(x.name) }) {
 			t.Errorf("%s: no change of the records is called %s", m.on, m.at)
 		}
+		if m.probe == "V4" && !slices.Contains(overloads, m.at) {
+			t.Errorf("%s: no overload is called %s", m.on, m.at)
+		}
 		if m.probe == "V3" && !slices.Contains(bankTroubles, m.at) {
 			t.Errorf("%s: no trouble of a bank is called %s", m.on, m.at)
 		}

@@ -73,3 +73,16 @@ func processorTime() (busy, ours time.Duration, ok bool) {
 	}
 	return busy, ours, true
 }
+
+// largest returns how much memory a process has had at its largest, in bytes.
+// ok is false where it cannot be told.
+func largest(pid int) (bytes int64, ok bool) {
+	text, err := os.ReadFile(filepath.Join("/proc", strconv.Itoa(pid), "status"))
+	_, rest, found := strings.Cut(string(text), "\nVmHWM:")
+	if err != nil || !found {
+		return 0, false
+	}
+	fields := strings.Fields(rest)
+	n, err := strconv.ParseInt(fields[0], 10, 64)
+	return n << 10, err == nil && fields[1] == "kB"
+}

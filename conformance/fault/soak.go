@@ -474,7 +474,7 @@ func (d *driver) suspendMany(ctx context.Context, n int, say func(string, ...any
 	// Some of them are asked for; the others are to be ended just as well.
 	d.steady = append(d.steady, held[:min(100, n)]...)
 	say("suspending it")
-	f, err := d.suspend(ctx)
+	f, err := d.suspend(ctx, d.busiest())
 	if err != nil {
 		return nil, err
 	}
