@@ -193,6 +193,7 @@ func TestMigrateGivesUpALock(t *testing.T) {
 		19: "LOCK TABLE access_record IN ROW EXCLUSIVE MODE", // a writer
 		25: "LOCK TABLE consent_grant IN ROW EXCLUSIVE MODE",
 		26: "SELECT recipient_id FROM recipient",
+		29: "LOCK TABLE person IN ROW EXCLUSIVE MODE",
 	} {
 		t.Run(lock, func(t *testing.T) {
 			t.Parallel()
