@@ -51,8 +51,8 @@ func NewSealer(w KeyWrapper) *Sealer { return &Sealer{wrapper: w} }
 //	version 1 | length 1 | id of the wrapping key | length 2 | wrapped data key | nonce 12 | ciphertext | tag 16
 //
 // Lengths are in bytes, big-endian. The version, label and row id are the
-// associated data of the ciphertext. What precedes the nonce is not, so that
-// Rewrap can replace it; a foreign data key opens nothing.
+// associated data of the ciphertext. What precedes the nonce is not; a foreign
+// data key opens nothing.
 const sealVersion = 1
 
 const (
@@ -72,7 +72,7 @@ func (s *Sealer) Seal(ctx context.Context, label, id string, plain []byte) ([]by
 	}
 	key := make([]byte, dataKeySize)
 	_, _ = rand.Read(key) // never fails
-	_, head, err := s.wrap(ctx, key)
+	head, err := s.wrap(ctx, key)
 	if err != nil {
 		return nil, fmt.Errorf("certs: seal: %w", err)
 	}
@@ -110,40 +110,18 @@ func (s *Sealer) Open(ctx context.Context, label, id string, sealed []byte) ([]b
 	return plain, nil
 }
 
-// Rewrap returns the value with its data key wrapped under the newest key, and
-// sealed itself when it is already. The value stays encrypted, and is not
-// checked. Errors as for Open.
-func (s *Sealer) Rewrap(ctx context.Context, sealed []byte) ([]byte, error) {
-	keyID, wrapped, body, err := splitSealed(sealed)
+// wrap returns what precedes the nonce: the data key, wrapped by the newest key.
+func (s *Sealer) wrap(ctx context.Context, key []byte) ([]byte, error) {
+	id, wrapped, err := s.wrapper.Wrap(ctx, key)
 	if err != nil {
 		return nil, err
 	}
-	key, err := s.wrapper.Unwrap(ctx, keyID, wrapped)
-	if err != nil {
-		return nil, fmt.Errorf("certs: rewrap: %w", err)
-	}
-	newest, head, err := s.wrap(ctx, key)
-	if err != nil {
-		return nil, fmt.Errorf("certs: rewrap: %w", err)
-	}
-	if newest == keyID {
-		return sealed, nil
-	}
-	return append(head, body...), nil
-}
-
-// wrap returns the id of the newest wrapping key and what precedes the nonce.
-func (s *Sealer) wrap(ctx context.Context, key []byte) (id string, head []byte, err error) {
-	id, wrapped, err := s.wrapper.Wrap(ctx, key)
-	if err != nil {
-		return "", nil, err
-	}
 	if id == "" || len(id) > 255 || len(wrapped) == 0 || len(wrapped) > 65535 {
-		return "", nil, errors.New("the wrapper returned an id or a key of no usable length")
+		return nil, errors.New("the wrapper returned an id or a key of no usable length")
 	}
-	head = append([]byte{sealVersion, byte(len(id))}, id...)
+	head := append([]byte{sealVersion, byte(len(id))}, id...)
 	head = binary.BigEndian.AppendUint16(head, uint16(len(wrapped)))
-	return id, append(head, wrapped...), nil
+	return append(head, wrapped...), nil
 }
 
 // splitSealed takes a sealed value apart.

@@ -127,7 +127,7 @@ func TestSealedValueThatWasChanged(t *testing.T) {
 	}
 }
 
-func TestRewrap(t *testing.T) {
+func TestSealKeysAreReplaced(t *testing.T) {
 	t.Parallel()
 	key := func(id string, fill byte) string {
 		return `{"id":"` + id + `","secret":"` + base64.StdEncoding.EncodeToString(bytes.Repeat([]byte{fill}, 32)) + `"}`
@@ -145,28 +145,6 @@ func TestRewrap(t *testing.T) {
 	}
 	if _, err := after.Open(t.Context(), "label", "row", sealed); !errors.Is(err, certs.ErrSealKey) {
 		t.Errorf("without the former key: %v", err)
-	}
-	if _, err := after.Rewrap(t.Context(), sealed); !errors.Is(err, certs.ErrSealKey) {
-		t.Errorf("rewrapped without the former key: %v", err)
-	}
-	rewrapped, err := both.Rewrap(t.Context(), sealed)
-	if err != nil {
-		t.Fatal(err)
-	}
-	if got, err := after.Open(t.Context(), "label", "row", rewrapped); err != nil || string(got) != "secret" {
-		t.Errorf("rewrapped: %s, %v", got, err)
-	}
-	if _, err := after.Open(t.Context(), "label", "other row", rewrapped); !errors.Is(err, certs.ErrSealBroken) {
-		t.Errorf("rewrapped and moved: %v", err)
-	}
-	if tail := len("secret") + 28; !bytes.Equal(sealed[len(sealed)-tail:], rewrapped[len(rewrapped)-tail:]) {
-		t.Error("the value was encrypted anew")
-	}
-	if again, err := both.Rewrap(t.Context(), rewrapped); err != nil || !bytes.Equal(again, rewrapped) {
-		t.Errorf("rewrapped without need: %v", err)
-	}
-	if _, err := both.Rewrap(t.Context(), sealed[:10]); !errors.Is(err, certs.ErrNotSealed) {
-		t.Errorf("cut: %v", err)
 	}
 }
 
@@ -270,6 +248,5 @@ func FuzzOpen(f *testing.F) {
 		if _, err := s.Open(t.Context(), "label", "row", data); err == nil && !bytes.Equal(data, sealed) {
 			t.Error("opened what was never sealed")
 		}
-		_, _ = s.Rewrap(t.Context(), data)
 	})
 }

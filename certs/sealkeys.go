@@ -25,9 +25,8 @@ const maxSealKeys = 20
 //
 // To replace a key, add the new one as second, start every process anew, make
 // it first, start every process anew, and remove the old one when what is sealed
-// under it is gone. Then no process ever meets a value under a key it does not
-// have. What is stored for long has to go through Rewrap first; today nothing
-// is (docs/operations.md).
+// under it is gone, as it is two days later (docs/operations.md). Then no process
+// ever meets a value under a key it does not have.
 type SealKeyFile struct {
 	newest string
 	keys   map[string]cipher.AEAD
