@@ -30,6 +30,10 @@ type binding struct {
 // filter is a text in pieces, which are put together when a key needs it.
 type filter [3]string
 
+func (b binding) parts() [4]string {
+	return [...]string{string(b.grant), b.operation, string(b.account), b.filter[0] + b.filter[1] + b.filter[2]}
+}
+
 // place is what a page key holds.
 type place struct {
 	// after is the provider's own place.
@@ -50,7 +54,7 @@ func newPageKeys(secrets [][]byte, now func() time.Time) (*pageKeys, error) {
 
 // seal appends the page key of a place.
 func (k *pageKeys) seal(to []byte, b binding, p place) []byte {
-	f, plain := b.filter, make([]byte, 0, 64)
+	parts, plain := b.parts(), make([]byte, 0, 64)
 	if p.window == (fdx.Window{}) {
 		plain = append(plain, 0)
 	} else {
@@ -58,15 +62,15 @@ func (k *pageKeys) seal(to []byte, b binding, p place) []byte {
 		plain = append(plain, p.window.Start.String()...)
 		plain = append(plain, p.window.End.String()...)
 	}
-	return k.keys.AppendSeal(to, []string{string(b.grant), b.operation, string(b.account), f[0] + f[1] + f[2]}, append(plain, p.after...))
+	return k.keys.AppendSeal(to, parts[:], append(plain, p.after...))
 }
 
 // open returns the place in a page key; false for one that was made for
 // something else, is damaged or is too old. The caller cannot tell which.
 func (k *pageKeys) open(b binding, key string) (place, bool) {
 	const date = len(time.DateOnly)
-	f := b.filter
-	plain, ok := k.keys.Open([]string{string(b.grant), b.operation, string(b.account), f[0] + f[1] + f[2]}, key)
+	parts := b.parts()
+	plain, ok := k.keys.Open(parts[:], key)
 	if !ok || len(plain) < 1 {
 		return place{}, false
 	}
