@@ -41,10 +41,10 @@ func (g *Gateway) present(r *http.Request, kinds ...token.Kind) (bearer.Presente
 	return p, nil
 }
 
-// authenticate answers who is asking; ctx is for asking the truth. One round trip to the cache in the
-// usual case; the truth when the cache does not know or cannot be asked. The
-// proof is spent in the cache together with the look-up, and for good at the
-// gate.
+// authenticate answers who is asking; ctx is for asking the truth. One round
+// trip to the cache in the usual case; the truth when the cache does not know or
+// cannot be asked. The proof is spent in the cache together with the look-up,
+// and for good at the gate.
 func (g *Gateway) authenticate(ctx context.Context, r *http.Request) (Caller, *fdxhttp.Refusal) {
 	p, refused := g.present(r, token.KindAccess)
 	c := Caller{Presented: p}

@@ -186,23 +186,12 @@ upstream:
 `, b.port, s.dev.CAFile, file("bank-cert.pem"), file("bank-key.pem")))
 	p := s.procs[gatewayB]
 	was := p.args
-	text, readErr := os.ReadFile(was[0])
 	if err == nil {
-		err = readErr
+		err = copySettings(was[0], file(gatewayB+"-bank.json"), func(settings map[string]any) {
+			delete(settings, "bank_dsn_file")
+			settings["bank_file"] = file("bank.yaml")
+		})
 	}
-	if err != nil {
-		return nil, nil, err
-	}
-	var settings map[string]any
-	if err = json.Unmarshal(text, &settings); err != nil {
-		return nil, nil, err
-	}
-	delete(settings, "bank_dsn_file")
-	settings["bank_file"] = file("bank.yaml")
-	if text, err = json.Marshal(settings); err != nil {
-		return nil, nil, err
-	}
-	put(gatewayB+"-bank.json", text)
 	if err != nil {
 		return nil, nil, err
 	}

@@ -5,6 +5,7 @@ import (
 	"encoding/json"
 	"errors"
 	"fmt"
+	"maps"
 	"net/http"
 	"os"
 	"path/filepath"
@@ -248,6 +249,18 @@ func (d *driver) upgrade(ctx context.Context, mend string) (f finding, err error
 // withoutNews copies a configuration without the settings that a program does
 // not know.
 func withoutNews(from, to, program, dir string) error {
+	help := server{name: "help", path: program, dir: dir, args: []string{"--help"}}
+	known, err := help.run()
+	if err != nil {
+		return err
+	}
+	return copySettings(from, to, func(settings map[string]any) {
+		maps.DeleteFunc(settings, func(name string, _ any) bool { return !strings.Contains(known, "  "+name+" (") })
+	})
+}
+
+// copySettings copies a configuration and changes the copy.
+func copySettings(from, to string, change func(settings map[string]any)) error {
 	text, err := os.ReadFile(from)
 	if err != nil {
 		return err
@@ -256,16 +269,7 @@ func withoutNews(from, to, program, dir string) error {
 	if err := json.Unmarshal(text, &settings); err != nil {
 		return err
 	}
-	help := server{name: "help", path: program, dir: dir, args: []string{"--help"}}
-	known, err := help.run()
-	if err != nil {
-		return err
-	}
-	for name := range settings {
-		if !strings.Contains(known, "  "+name+" (") {
-			delete(settings, name)
-		}
-	}
+	change(settings)
 	if text, err = json.Marshal(settings); err != nil {
 		return err
 	}

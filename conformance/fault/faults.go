@@ -6,7 +6,6 @@ import (
 	"encoding/pem"
 	"errors"
 	"fmt"
-	"os"
 	"path/filepath"
 	"sync"
 	"syscall"
@@ -177,10 +176,7 @@ func (s *stack) newCertificate() error {
 	}
 	certFile, keyFile := s.certificate()
 	put := func(name, kind string, der []byte) error {
-		if err := os.WriteFile(name+".new", pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}), 0o600); err != nil {
-			return err
-		}
-		return os.Rename(name+".new", name)
+		return putFile(name, pem.EncodeToMemory(&pem.Block{Type: kind, Bytes: der}))
 	}
 	return errors.Join(put(keyFile, "PRIVATE KEY", key), put(certFile, "CERTIFICATE", pair.Certificate[0]))
 }

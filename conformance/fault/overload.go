@@ -3,11 +3,9 @@ package main
 import (
 	"context"
 	"crypto/tls"
-	"encoding/json"
 	"fmt"
 	"net"
 	"net/http"
-	"os"
 	"path/filepath"
 	"slices"
 	"strconv"
@@ -125,20 +123,10 @@ func (s *stack) withPlaces(n int) (back func() error, err error) {
 	was, now := map[string][]string{}, map[string][]string{}
 	for _, name := range gateways {
 		was[name] = s.procs[name].args
-		text, err := os.ReadFile(was[name][0])
-		if err != nil {
-			return nil, err
-		}
-		var settings map[string]any
-		if err := json.Unmarshal(text, &settings); err != nil {
-			return nil, err
-		}
-		settings["max_in_flight"], settings["instances"] = n, len(gateways)
-		if text, err = json.Marshal(settings); err != nil {
-			return nil, err
-		}
 		file := filepath.Join(s.dir, name+"-places.json")
-		if err := os.WriteFile(file, text, 0o600); err != nil {
+		if err := copySettings(was[name][0], file, func(settings map[string]any) {
+			settings["max_in_flight"], settings["instances"] = n, len(gateways)
+		}); err != nil {
 			return nil, err
 		}
 		now[name] = []string{file}

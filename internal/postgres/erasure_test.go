@@ -4,7 +4,6 @@ import (
 	"context"
 	"encoding/hex"
 	"errors"
-	"io/fs"
 	"slices"
 	"strings"
 	"testing"
@@ -12,8 +11,6 @@ import (
 
 	"github.com/google/uuid"
 	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/consenttest"
@@ -430,24 +427,7 @@ func TestRecordsNameTheGrantsPerson(t *testing.T) {
 func TestMigrationGivesPseudonyms(t *testing.T) {
 	t.Parallel()
 	ctx, dsn := context.Background(), emptyDatabase(t)
-	cc, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := stdlib.OpenDB(*cc)
-	defer pool.Close()
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := goose.NewProvider(goose.DialectPostgres, pool, files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	const before = 16
-	if _, err := p.UpTo(ctx, before); err != nil {
-		t.Fatal(err)
-	}
+	migrateTo(t, dsn, 16)
 	db := openAt(t, dsn)
 	const odd = `q"u\o,te{}é`
 	for _, who := range []string{"ada", odd} {

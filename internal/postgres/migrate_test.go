@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"database/sql"
 	"errors"
 	"io/fs"
 	"net/url"
@@ -12,7 +11,6 @@ import (
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/consenttest"
 	"github.com/jackc/pgx/v5"
-	"github.com/pressly/goose/v3"
 	"github.com/pressly/goose/v3/lock"
 )
 
@@ -158,27 +156,13 @@ func TestOpenWithoutServer(t *testing.T) {
 	}
 }
 
-// migratedTo brings an empty database to a version of its history.
+// migratedTo returns a database of an older schema, and a connection to it.
 func migratedTo(t *testing.T, version int64) (dsn string, c *pgx.Conn) {
 	t.Helper()
 	ctx, dsn := context.Background(), emptyDatabase(t)
-	pool, err := sql.Open("pgx", dsn)
+	migrateTo(t, dsn, version)
+	c, err := pgx.Connect(ctx, dsn)
 	if err != nil {
-		t.Fatal(err)
-	}
-	defer pool.Close()
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := goose.NewProvider(goose.DialectPostgres, pool, files, goose.WithDisableGlobalRegistry(true))
-	if err == nil {
-		_, err = p.UpTo(ctx, version)
-	}
-	if err != nil {
-		t.Fatal(err)
-	}
-	if c, err = pgx.Connect(ctx, dsn); err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = c.Close(ctx) })

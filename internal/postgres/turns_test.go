@@ -2,7 +2,6 @@ package postgres
 
 import (
 	"context"
-	"io/fs"
 	"reflect"
 	"slices"
 	"testing"
@@ -10,9 +9,6 @@ import (
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/consenttest"
-	"github.com/jackc/pgx/v5"
-	"github.com/jackc/pgx/v5/stdlib"
-	"github.com/pressly/goose/v3"
 )
 
 // turned returns the last turn of something; none is a zero one.
@@ -240,23 +236,7 @@ func TestTurnOfAPerson(t *testing.T) {
 func TestMigrationDatesStatesBack(t *testing.T) {
 	t.Parallel()
 	ctx, dsn := context.Background(), emptyDatabase(t)
-	cc, err := pgx.ParseConfig(dsn)
-	if err != nil {
-		t.Fatal(err)
-	}
-	pool := stdlib.OpenDB(*cc)
-	defer pool.Close()
-	files, err := fs.Sub(migrations, "migrations")
-	if err != nil {
-		t.Fatal(err)
-	}
-	p, err := goose.NewProvider(goose.DialectPostgres, pool, files, goose.WithDisableGlobalRegistry(true))
-	if err != nil {
-		t.Fatal(err)
-	}
-	if _, err := p.UpTo(ctx, 28); err != nil {
-		t.Fatal(err)
-	}
+	migrateTo(t, dsn, 28)
 	db := openAt(t, dsn)
 	exec(t, db, "UPDATE recipient SET updated_at = '2026-01-01'")
 	if err := Migrate(ctx, dsn); err != nil {
