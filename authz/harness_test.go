@@ -204,6 +204,9 @@ func (s *stores) GrantOfRecipient(ctx context.Context, who consent.RecipientID, 
 func (s *stores) End(ctx context.Context, e consent.End) (consent.Grant, error) {
 	return guarded(s, "End", func() (consent.Grant, error) { return s.Memory.End(ctx, e) })
 }
+func (s *stores) EndOfRecipient(ctx context.Context, who consent.RecipientID, e consent.End) (consent.Grant, error) {
+	return guarded(s, "End", func() (consent.Grant, error) { return s.Memory.EndOfRecipient(ctx, who, e) })
+}
 func (s *stores) Open(ctx context.Context, a consent.Authorization) (consent.Authorization, error) {
 	return guarded(s, "Open", func() (consent.Authorization, error) { return s.Memory.Open(ctx, a) })
 }

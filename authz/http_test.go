@@ -167,7 +167,7 @@ func steps(t *testing.T, w *world) map[string]struct {
 		"approving":       {func() answer { return alice.resume(approved) }, []string{"Authorization", "Recipient", "Opened", "Approve"}},
 		"denying":         {func() answer { return alice.resume(denied) }, []string{"Authorization", "Recipient", "Opened", "Refuse"}},
 		"a code":          {func() answer { return c.redeem(code, nil) }, []string{"PresentedCode", "Redeem"}},
-		"a code reused":   {func() answer { return c.redeem(spent, nil) }, []string{"PresentedCode", "Spend", "Grant", "End"}},
+		"a code reused":   {func() answer { return c.redeem(spent, nil) }, []string{"PresentedCode", "Spend", "End"}},
 		"a refresh":       {func() answer { return c.refresh(tokens.text("refresh_token"), nil) }, []string{"PresentedRefresh", "Renew"}},
 		"a revocation":    {func() answer { return c.revoke(doomed.text("access_token")) }, []string{"Recipient", "Spend", "RevokeAccess"}},
 		"revoking it all": {func() answer { return c.revoke(doomed.text("refresh_token")) }, []string{"Recipient", "Spend", "RevokeRefresh"}},

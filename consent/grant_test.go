@@ -3,6 +3,7 @@ package consent_test
 import (
 	"context"
 	"errors"
+	"strconv"
 	"testing"
 	"testing/synctest"
 	"time"
@@ -192,21 +193,24 @@ func (e *ends) Grant(_ context.Context, id consent.GrantID) (consent.Grant, erro
 	return e.g, nil
 }
 
-func (e *ends) GrantOfRecipient(ctx context.Context, who consent.RecipientID, id consent.GrantID) (consent.Grant, error) {
+func (e *ends) EndOfRecipient(ctx context.Context, who consent.RecipientID, end consent.End) (consent.Grant, error) {
 	if who != e.g.Recipient {
 		return consent.Grant{}, consent.ErrNotFound
 	}
-	return e.Grant(ctx, id)
+	return e.End(ctx, end)
 }
 
-func (e *ends) GrantOfConsumer(ctx context.Context, who consent.ConsumerID, id consent.GrantID) (consent.Grant, error) {
+func (e *ends) EndOfConsumer(ctx context.Context, who consent.ConsumerID, end consent.End) (consent.Grant, error) {
 	if who != e.g.Consumer {
 		return consent.Grant{}, consent.ErrNotFound
 	}
-	return e.Grant(ctx, id)
+	return e.End(ctx, end)
 }
 
 func (e *ends) End(_ context.Context, end consent.End) (consent.Grant, error) {
+	if end.Grant != e.g.ID {
+		return consent.Grant{}, consent.ErrNotFound
+	}
 	e.calls++
 	if e.err != nil {
 		return consent.Grant{}, e.err
@@ -347,6 +351,94 @@ func TestAStopWaitsForTheCache(t *testing.T) {
 			})
 		})
 	}
+}
+
+// Whose patience is shorter than the wait is served when he comes back: what
+// he has waited counts. It counts for that change alone, and only here.
+func TestAStopThatIsRepeatedWaitsForWhatIsLeft(t *testing.T) {
+	t.Parallel()
+	const whole = consent.Freshness + time.Second
+	for name, tt := range map[string]struct {
+		between func(*ends)
+		away    bool          // the second asks another instance
+		after   time.Duration // between the two
+		took    time.Duration // of the second; and at most a tenth of a second more
+	}{
+		"soon":                       {after: time.Second, took: whole - 3*time.Second},
+		"late":                       {after: time.Minute, took: 0},
+		"after another change":       {between: func(e *ends) { e.g.Epoch++ }, after: time.Minute, took: whole},
+		"another grant of that time": {between: func(e *ends) { e.g.ID = "h" }, after: time.Minute, took: whole},
+		"at another instance":        {away: true, after: time.Minute, took: whole},
+	} {
+		t.Run(name, func(t *testing.T) {
+			t.Parallel()
+			synctest.Test(t, func(t *testing.T) {
+				store := &ends{g: consent.Grant{ID: "g", Consumer: "p", Epoch: 4}}
+				service := func() *consent.Service {
+					s, err := consent.NewService(consent.ServiceConfig{Store: store, Cache: &ears{}})
+					if err != nil {
+						t.Fatal(err)
+					}
+					return s
+				}
+				s := service()
+				hasty, cancel := context.WithTimeout(t.Context(), 2*time.Second)
+				defer cancel()
+				if _, err := s.StopByConsumer(hasty, "p", "g"); !errors.Is(err, consent.ErrUnavailable) {
+					t.Fatalf("the first: %v", err)
+				}
+				time.Sleep(tt.after)
+				store.g.Epoch, store.err = 5, consent.ErrEnded
+				if tt.between != nil {
+					tt.between(store)
+				}
+				if tt.away {
+					s = service()
+				}
+				start := time.Now()
+				g, err := s.StopByConsumer(t.Context(), "p", store.g.ID)
+				if took := time.Since(start); !errors.Is(err, consent.ErrEnded) || g.ID != store.g.ID || took < tt.took || took > tt.took+100*time.Millisecond {
+					t.Errorf("%v after %s", err, took)
+				}
+			})
+		})
+	}
+}
+
+// What is remembered of waits is bounded, and forgetting only costs time.
+func TestWaitsAreForgotten(t *testing.T) {
+	t.Parallel()
+	synctest.Test(t, func(t *testing.T) {
+		s, err := consent.NewService(consent.ServiceConfig{Store: &ends{}, Cache: &ears{}})
+		if err != nil {
+			t.Fatal(err)
+		}
+		gone, cancel := context.WithCancel(t.Context())
+		cancel()
+		leave := func(id string) {
+			if err := s.Settle(gone, consent.GrantID(id), 2); !errors.Is(err, consent.ErrUnavailable) {
+				t.Fatal(err)
+			}
+		}
+		comeBack := func(id string, want time.Duration) {
+			t.Helper()
+			start := time.Now()
+			if err := s.Settle(t.Context(), consent.GrantID(id), 2); err != nil || time.Since(start) != want {
+				t.Errorf("%s: %v after %s, want %s", id, err, time.Since(start), want)
+			}
+		}
+		for i := range 10_000 {
+			leave(strconv.Itoa(i))
+		}
+		leave("one too many")
+		time.Sleep(consent.Remembered)
+		comeBack("9999", 0)
+		comeBack("one too many", consent.Freshness+time.Second)
+		leave("later")
+		time.Sleep(consent.Remembered)
+		comeBack("later", 0)
+		comeBack("9999", consent.Freshness+time.Second)
+	})
 }
 
 // Whoever leaves has stopped the grant all the same, and the cache hears of

@@ -145,7 +145,7 @@ func (s *Service) ReleaseByProvider(ctx context.Context, id GrantID) (Grant, err
 	return s.rest(ctx, RestChange{Grant: id, Kind: EventReleased, Actor: ActorProvider})
 }
 
-// rest writes the change and settles it, in the order of end.
+// rest writes the change and settles it, in the order of ended.
 func (s *Service) rest(ctx context.Context, c RestChange) (Grant, error) {
 	g, err := s.store.Rest(ctx, c)
 	if errors.Is(err, ErrEnded) || errors.Is(err, ErrConflict) {

@@ -15,6 +15,7 @@ type Service struct {
 	failed func(error)
 	after  func(time.Duration) <-chan time.Time
 	now    func() time.Time
+	waits  waits
 }
 
 // ServiceConfig configures a Service.
@@ -28,8 +29,8 @@ type ServiceConfig struct {
 	CacheFailed func(error)
 	// After is time.After when nil.
 	After func(time.Duration) <-chan time.Time
-	// Now is the clock that the end of a pause is checked by; time.Now when
-	// nil.
+	// Now is the clock that the end of a pause is checked by, and that tells
+	// how long a change has been known; time.Now when nil.
 	Now func() time.Time
 }
 
@@ -56,13 +57,11 @@ func NewService(c ServiceConfig) (*Service, error) {
 // Once it has returned nil or ErrEnded, no read that starts later is given
 // data and no introspection that starts later calls a token of the grant
 // active. It waits up to six seconds for that while the cache cannot be told;
-// ErrUnavailable when ctx ends first, though the grant is over already.
+// ErrUnavailable when ctx ends first, though the grant is over already: to
+// repeat it takes what is left of the six seconds.
 func (s *Service) StopByConsumer(ctx context.Context, who ConsumerID, id GrantID) (Grant, error) {
-	g, err := s.store.GrantOfConsumer(ctx, who, id)
-	if err != nil {
-		return Grant{}, fmt.Errorf("stop by consumer: %w", err)
-	}
-	return s.end(ctx, g, End{Grant: id, Status: StatusRevoked, Actor: ActorConsumer, Reason: ReasonUserAction})
+	g, err := s.store.EndOfConsumer(ctx, who, End{Grant: id, Status: StatusRevoked, Actor: ActorConsumer, Reason: ReasonUserAction})
+	return s.ended(ctx, id, g, err)
 }
 
 // StopByRecipient ends a grant on the wish of the recipient that holds it;
@@ -72,12 +71,9 @@ func (s *Service) StopByRecipient(ctx context.Context, who RecipientID, id Grant
 }
 
 func (s *Service) stopByRecipient(ctx context.Context, who RecipientID, e End) (Grant, error) {
-	g, err := s.store.GrantOfRecipient(ctx, who, e.Grant)
-	if err != nil {
-		return Grant{}, fmt.Errorf("stop by recipient: %w", err)
-	}
 	e.Status, e.Actor = StatusRevoked, ActorRecipient
-	return s.end(ctx, g, e)
+	g, err := s.store.EndOfRecipient(ctx, who, e)
+	return s.ended(ctx, e.Grant, g, err)
 }
 
 // StopForConsumer ends a grant on the word of the recipient that holds it,
@@ -91,22 +87,18 @@ func (s *Service) StopForConsumer(ctx context.Context, who RecipientID, id Grant
 // StopByProvider ends a grant on the bank's own decision; otherwise as
 // StopByConsumer.
 func (s *Service) StopByProvider(ctx context.Context, id GrantID, reason Reason) (Grant, error) {
-	g, err := s.store.Grant(ctx, id)
-	if err != nil {
-		return Grant{}, fmt.Errorf("stop by provider: %w", err)
-	}
-	return s.end(ctx, g, End{Grant: id, Status: StatusRevoked, Actor: ActorProvider, Reason: reason})
+	g, err := s.store.End(ctx, End{Grant: id, Status: StatusRevoked, Actor: ActorProvider, Reason: reason})
+	return s.ended(ctx, id, g, err)
 }
 
-// end writes the end and then settles it. The order matters: the truth first,
-// so that whoever reads it after the cache was told finds the end.
-func (s *Service) end(ctx context.Context, before Grant, e End) (Grant, error) {
-	g, err := s.store.End(ctx, e)
+// ended settles an end that the store has written. The order matters: the
+// truth first, so that whoever reads it after the cache was told finds the end.
+func (s *Service) ended(ctx context.Context, id GrantID, g Grant, err error) (Grant, error) {
 	if errors.Is(err, ErrEnded) {
-		return s.second(ctx, before.ID, err)
+		return s.second(ctx, id, err)
 	}
 	if err != nil {
-		return Grant{}, fmt.Errorf("end grant %s: %w", e.Grant, err)
+		return Grant{}, fmt.Errorf("end grant %s: %w", id, err)
 	}
 	return g, s.Settle(ctx, g.ID, g.Epoch)
 }
@@ -138,9 +130,19 @@ func (s *Service) second(ctx context.Context, id GrantID, cause error) (Grant, e
 // Freshness old when the wait is over, and is not served. A record whose look
 // came after the change holds the change. Clocks: ages are measured by the
 // cache's one clock and the wait by ours, so the two may only differ in rate,
-// or be set back, by as much as margin allows for.
+// or be set back, by as much as margin allows for. It is counted from when this
+// process first knew of the change, so that whoever repeats a stop, because a
+// caller's patience was shorter, does not begin anew.
 func (s *Service) Settle(ctx context.Context, id GrantID, epoch int64) error {
-	err := s.settle(ctx, func(ctx context.Context) error { return s.cache.Ended(ctx, id, epoch) })
+	m := Move{id, epoch}
+	since := s.waits.since(m, s.now())
+	err := s.settle(ctx, Freshness+margin-s.now().Sub(since), func(ctx context.Context) error {
+		err := s.cache.Ended(ctx, id, epoch)
+		if err != nil {
+			s.waits.remember(m, since)
+		}
+		return err
+	})
 	if err != nil {
 		return fmt.Errorf("settle grant %s: %w", id, err)
 	}
@@ -150,18 +152,20 @@ func (s *Service) Settle(ctx context.Context, id GrantID, epoch int64) error {
 // SettleRecipient is Settle for a change that stopped a recipient as a whole.
 // The cache is told once, of the recipient, however many grants it holds.
 func (s *Service) SettleRecipient(ctx context.Context, id RecipientID) error {
-	err := s.settle(ctx, func(ctx context.Context) error { return s.cache.Stopped(ctx, id) })
+	err := s.settle(ctx, Freshness+margin, func(ctx context.Context) error { return s.cache.Stopped(ctx, id) })
 	if err != nil {
 		return fmt.Errorf("settle recipient: %w", err)
 	}
 	return nil
 }
 
-func (s *Service) settle(ctx context.Context, what func(context.Context) error) error {
+// settle tells the cache of a change that is committed, or waits for as long as
+// the cache may be believed about it, from now.
+func (s *Service) settle(ctx context.Context, wait time.Duration, what func(context.Context) error) error {
 	if s.cache == nil {
 		return nil
 	}
-	over := s.after(Freshness + margin) // from now: the change is committed
+	over := s.after(wait)
 	err := tell(ctx, what)
 	if err == nil {
 		return nil

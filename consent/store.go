@@ -41,6 +41,14 @@ type Store interface {
 	// after the change. The time is the store's own clock.
 	End(ctx context.Context, end End) (Grant, error)
 
+	// EndOfRecipient is End for the recipient that holds the grant; another's
+	// is as in GrantOfRecipient.
+	EndOfRecipient(ctx context.Context, who RecipientID, end End) (Grant, error)
+
+	// EndOfConsumer is End for the person who gave the grant; otherwise as
+	// EndOfRecipient.
+	EndOfConsumer(ctx context.Context, who ConsumerID, end End) (Grant, error)
+
 	// Rest lets an ACTIVE grant rest or ends its rest, and raises the epoch;
 	// event and outbox rows go with it. ErrNotFound for an unknown grant,
 	// ErrEnded for one that is over, and ErrConflict when the change does not

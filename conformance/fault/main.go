@@ -80,8 +80,8 @@ func run() error {
 	flag.StringVar(&c.report, "report", "", "file for the report, as JSON")
 	flag.Uint64Var(&c.seed, "seed", 0, "order of the faults; 0 takes a fresh one")
 	flag.Float64Var(&c.rate, "rate", 50, "operations a second")
-	flag.DurationVar(&c.hold, "hold", 3*time.Second, "how long each fault lasts")
-	flag.DurationVar(&c.gap, "gap", 1700*time.Millisecond, "how long to wait after each")
+	flag.DurationVar(&c.hold, "hold", 2*time.Second, "how long each fault lasts")
+	flag.DurationVar(&c.gap, "gap", 1200*time.Millisecond, "how long to wait after each")
 	flag.IntVar(&c.rounds, "rounds", 1, "how often each fault happens")
 	flag.StringVar(&only, "only", "", "regular expression: only faults whose name it matches; with -mutants also the checks that must notice")
 	flag.IntVar(&c.apps, "apps", 10, "recipients")
@@ -145,6 +145,9 @@ func run() error {
 		findings, err = nightly(ctx, c, z)
 	} else {
 		findings, err = test(ctx, c)
+	}
+	if err == nil && len(findings) == 0 {
+		err = fmt.Errorf("-only %q is the name of nothing", only)
 	}
 	if told := tell(c, findings, begin); err == nil || errors.Is(told, errBroken) {
 		err = told

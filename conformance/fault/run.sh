@@ -14,7 +14,7 @@ if [ -n "${MUTANTS:-}" ]; then
 	$GO run ./conformance/broken/build -o "$out/broken" ./cmd/authzd ./cmd/gatewayd ./cmd/headgate
 	$GO build $TAGS -o "$out/broken/" ./cmd/internal/stock/fill
 	$GO build -o "$out/" ./conformance/fault
-	exec "$out/fault" -mutants -bin "$out/broken" -seed "${SEED:-0}" -report "$out/mutants.json" -apps 4 -people 12 -steady 30 -rate 40 "$@"
+	exec "$out/fault" -mutants -bin "$out/broken" -seed "${SEED:-0}" -report "$out/mutants.json" -apps 4 -people 12 -steady 30 -rate 40 -hold 3s -gap 1.7s "$@"
 fi
 $GO build $TAGS -o "$out/" ./cmd/authzd ./cmd/gatewayd ./cmd/headgate ./cmd/internal/stock/fill ./conformance/fault
 if [ -n "${OLD:-}" ]; then
@@ -25,7 +25,7 @@ if [ -n "${OLD:-}" ]; then
 	set -- -old "$out/old" "$@"
 fi
 case ${FAULT:-} in
-nightly) set -- -nightly -people 24 "$@" ;;
+nightly) set -- -nightly -people 24 -hold 3s -gap 1.7s "$@" ;;
 '') ;;
 *) echo "make fault: FAULT is nightly or nothing" >&2; exit 1 ;;
 esac

@@ -421,6 +421,12 @@ type broken struct{ err error }
 func (b broken) GrantOfRecipient(context.Context, consent.RecipientID, consent.GrantID) (consent.Grant, error) {
 	return consent.Grant{}, b.err
 }
+func (b broken) StopByRecipient(context.Context, consent.RecipientID, consent.GrantID, consent.Reason) (consent.Grant, error) {
+	return consent.Grant{}, b.err
+}
+func (b broken) StopForConsumer(context.Context, consent.RecipientID, consent.GrantID, consent.Reason) (consent.Grant, error) {
+	return consent.Grant{}, b.err
+}
 func (b broken) Events(context.Context, consent.GrantID) ([]consent.Event, error) { return nil, b.err }
 func (b broken) GrantsOfRecipient(context.Context, consent.RecipientID, consent.Filter, consent.Place, int) ([]consent.Grant, error) {
 	return nil, b.err
@@ -437,7 +443,7 @@ func TestAStoreThatCannotAnswer(t *testing.T) {
 		"unavailable": {fmt.Errorf("%w: secret cause", consent.ErrUnavailable), 503, "503"},
 		"broken":      {fmt.Errorf("secret cause"), 500, "500"},
 	} {
-		f := open(t, func(c *api.Config, _ *consent.ServiceConfig) { c.Grants = broken{row.err} })
+		f := open(t, func(c *api.Config, _ *consent.ServiceConfig) { c.Grants, c.Stop = broken{row.err}, broken{row.err} })
 		c := f.client(app, nil)
 		for _, r := range []*http.Request{
 			c.request("GET", consents, ""), c.request("GET", at(idActive), ""),

@@ -15,12 +15,22 @@ import (
 	"github.com/headgate/headgate/internal/web"
 )
 
+// named returns the consent that a call is about, if it is the name of one:
+// stores need not see anything else.
+func named(c call) (consent.GrantID, *fdxhttp.Refusal) {
+	if len(c.id) != 36 || uuid.Validate(c.id) != nil {
+		return "", failed(consent.ErrNotFound)
+	}
+	return consent.GrantID(c.id), nil
+}
+
 // held returns a consent in whatever state it is, if the caller holds it.
 func (a *API) held(ctx context.Context, c call) (consent.Grant, *fdxhttp.Refusal) {
-	if len(c.id) != 36 || uuid.Validate(c.id) != nil { // stores need not see anything else
-		return consent.Grant{}, failed(consent.ErrNotFound)
+	id, refused := named(c)
+	if refused != nil {
+		return consent.Grant{}, refused
 	}
-	g, err := a.grants.GrantOfRecipient(ctx, c.who, consent.GrantID(c.id))
+	g, err := a.grants.GrantOfRecipient(ctx, c.who, id)
 	if err != nil {
 		return consent.Grant{}, failed(err)
 	}

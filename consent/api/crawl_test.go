@@ -211,7 +211,8 @@ func errorCases() map[string]errorCase {
 			}
 		}},
 		"500 500": {change: func(c *api.Config, n *notices) {
-			c.Grants, n.err, n.asked.err = broken{errors.New("broken")}, errors.New("broken"), errors.New("broken")
+			b := broken{errors.New("broken")}
+			c.Grants, c.Stop, n.err, n.asked.err = b, b, b.err, b.err
 		}},
 		"503 503": {opened: func(f *front, _ *notices) { f.truth.down = errors.New("down") }},
 	}

@@ -8,6 +8,7 @@ import (
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/fdxhttp"
+	"github.com/headgate/headgate/internal/web"
 )
 
 // revokeConsent answers revokeConsentGrant: once it has answered 204, or 409
@@ -26,11 +27,13 @@ func revokeConsent(ctx context.Context, a *API, c call) (answer, *fdxhttp.Refusa
 	default:
 		return answer{}, fdxhttp.Malformed("initiator must be DATA_RECIPIENT or INDIVIDUAL: you speak for yourself or for the person")
 	}
-	g, refused := a.held(ctx, c)
+	id, refused := named(c)
 	if refused != nil {
 		return answer{}, refused
 	}
-	if _, err := stop(ctx, c.who, g.ID, consent.Reason(asked.Reason)); err != nil {
+	g, err := stop(ctx, c.who, id, consent.Reason(asked.Reason))
+	web.Fields(ctx).Grant = string(g.ID) // empty when it is not the caller's
+	if err != nil {
 		return answer{}, failed(err)
 	}
 	return answer{status: http.StatusNoContent}, nil

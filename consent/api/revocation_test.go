@@ -158,20 +158,11 @@ func TestAnswersWaitForTheCaches(t *testing.T) {
 	}
 }
 
-// impatient is a stop that was written but could not be settled in time.
-type impatient struct{}
-
-func (impatient) StopByRecipient(context.Context, consent.RecipientID, consent.GrantID, consent.Reason) (consent.Grant, error) {
-	return consent.Grant{}, errors.Join(consent.ErrUnavailable, context.DeadlineExceeded)
-}
-
-func (i impatient) StopForConsumer(ctx context.Context, who consent.RecipientID, id consent.GrantID, why consent.Reason) (consent.Grant, error) {
-	return i.StopByRecipient(ctx, who, id, why)
-}
-
 func TestAStopThatIsNotSettledIsNotPromised(t *testing.T) {
 	t.Parallel()
-	f := open(t, func(c *api.Config, _ *consent.ServiceConfig) { c.Stop = impatient{} })
+	f := open(t, func(c *api.Config, _ *consent.ServiceConfig) {
+		c.Stop = broken{errors.Join(consent.ErrUnavailable, context.DeadlineExceeded)} // written, and not settled in time
+	})
 	id := f.grant(t, "", func(g *consent.Grant) { g.CreatedAt = noon.Add(-time.Minute) })
 	c := f.client(app, nil)
 	for _, body := range []string{forApp, forAlice} {

@@ -145,6 +145,20 @@ func (m *Memory) GrantsOfRecipient(_ context.Context, who consent.RecipientID, f
 
 // End implements consent.Store.
 func (m *Memory) End(_ context.Context, e consent.End) (consent.Grant, error) {
+	return m.end(e, func(consent.Grant) bool { return true })
+}
+
+// EndOfRecipient implements consent.Store.
+func (m *Memory) EndOfRecipient(_ context.Context, who consent.RecipientID, e consent.End) (consent.Grant, error) {
+	return m.end(e, func(g consent.Grant) bool { return g.Recipient == who })
+}
+
+// EndOfConsumer implements consent.Store.
+func (m *Memory) EndOfConsumer(_ context.Context, who consent.ConsumerID, e consent.End) (consent.Grant, error) {
+	return m.end(e, func(g consent.Grant) bool { return g.Consumer == who })
+}
+
+func (m *Memory) end(e consent.End, may func(consent.Grant) bool) (consent.Grant, error) {
 	m.mu.Lock()
 	defer m.mu.Unlock()
 	kind := consent.EventRevoked
@@ -156,7 +170,7 @@ func (m *Memory) End(_ context.Context, e consent.End) (consent.Grant, error) {
 		return consent.Grant{}, errors.New("consenttest: a grant ends as REVOKED or EXPIRED")
 	}
 	g, ok := m.grants[e.Grant]
-	if !ok {
+	if !ok || !may(g) {
 		return consent.Grant{}, consent.ErrNotFound
 	}
 	now := m.now().UTC()

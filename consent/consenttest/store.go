@@ -27,6 +27,7 @@ func Store(t *testing.T, open func(*testing.T) consent.Store) {
 		"a consumer's grants are listed newest first": grantsOf,
 		"a recipient's grants are listed by place":    grantsOfRecipient,
 		"an end tells who wanted it":                  endForSomebody,
+		"an end by its owner":                         endByItsOwner,
 		"an end is final":                             endIsFinal,
 		"an unknown grant does not end":               endUnknown,
 		"a grant ends as revoked or expired only":     endStatus,
@@ -246,6 +247,58 @@ func grantsOfRecipient(t *testing.T, s consent.Store) {
 	}
 	if got, err := s.GrantsOfRecipient(ctx, Recipient, consent.Filter{Consumer: who, At: now}, consent.Place{}, 1); err != nil || len(got) != 1 || !reflect.DeepEqual(got[0], active[0]) {
 		t.Errorf("got  %+v (%v)\nwant %+v", got, err, active[0])
+	}
+}
+
+// Another's grant is as unknown as one that there is not, and stays as it is.
+func endByItsOwner(t *testing.T, s consent.Store) {
+	ctx := context.Background()
+	first, second, other := NewGrant(newConsumer(), time.Now()), NewGrant(newConsumer(), time.Now()), NewGrant(newConsumer(), time.Now())
+	for _, g := range []consent.Grant{first, second, other} {
+		create(t, s, g)
+	}
+	e := consent.End{Grant: first.ID, Status: consent.StatusRevoked, Actor: consent.ActorConsumer, Reason: consent.ReasonUserAction}
+	of := func(id consent.GrantID) consent.End { e.Grant = id; return e }
+	for _, who := range []consent.ConsumerID{other.Consumer, newConsumer(), ""} {
+		if got, err := s.EndOfConsumer(ctx, who, of(first.ID)); !errors.Is(err, consent.ErrNotFound) || got.ID != "" {
+			t.Errorf("consumer %q: got %+v, %v, want ErrNotFound", who, got, err)
+		}
+	}
+	for _, who := range []consent.RecipientID{OtherRecipient, "nobody", ""} {
+		if got, err := s.EndOfRecipient(ctx, who, of(second.ID)); !errors.Is(err, consent.ErrNotFound) || got.ID != "" {
+			t.Errorf("recipient %q: got %+v, %v, want ErrNotFound", who, got, err)
+		}
+	}
+	for _, g := range []consent.Grant{first, second} {
+		if got := mustGrant(t, s, g.ID); !reflect.DeepEqual(got, g) {
+			t.Errorf("a refused end changed the grant: %+v", got)
+		}
+		if events, err := s.Events(ctx, g.ID); err != nil || len(events) != 1 {
+			t.Errorf("got %d events (%v), want 1", len(events), err)
+		}
+	}
+	for range 2 {
+		byConsumer, err := s.EndOfConsumer(ctx, first.Consumer, of(first.ID))
+		byRecipient, err2 := s.EndOfRecipient(ctx, second.Recipient, of(second.ID))
+		if byConsumer.Epoch == 2 && byRecipient.Epoch == 2 && err == nil && err2 == nil {
+			continue
+		}
+		if !errors.Is(err, consent.ErrEnded) || !errors.Is(err2, consent.ErrEnded) {
+			t.Errorf("their own: %+v, %v; %+v, %v", byConsumer, err, byRecipient, err2)
+		}
+	}
+	for _, id := range []consent.GrantID{first.ID, second.ID} {
+		if got := mustGrant(t, s, id); got.Status != consent.StatusRevoked || got.Epoch != 2 {
+			t.Errorf("%s in epoch %d, want REVOKED in 2", got.Status, got.Epoch)
+		}
+	}
+	_, err := s.EndOfConsumer(ctx, other.Consumer, of(consent.NewGrantID()))
+	_, err2 := s.EndOfRecipient(ctx, other.Recipient, of(consent.NewGrantID()))
+	if !errors.Is(err, consent.ErrNotFound) || !errors.Is(err2, consent.ErrNotFound) {
+		t.Errorf("no grant: %v, %v, want ErrNotFound", err, err2)
+	}
+	if got := mustGrant(t, s, other.ID); !reflect.DeepEqual(got, other) {
+		t.Errorf("an end of others' changed the grant: %+v", got)
 	}
 }
 

@@ -43,6 +43,12 @@ func eventArgs(e consent.Event) []any {
 const sqlHoldGrant = `
 SELECT grant_id, epoch FROM consent_grant WHERE grant_id = $1 FOR NO KEY UPDATE`
 
+const sqlHoldOfRecipient = `
+SELECT grant_id, epoch FROM consent_grant WHERE grant_id = $2 AND recipient_id = $1 FOR NO KEY UPDATE`
+
+const sqlHoldOfConsumer = `
+SELECT grant_id, epoch FROM consent_grant WHERE grant_id = $2 AND consumer_id = ` + pseudonymOf1 + ` FOR NO KEY UPDATE`
+
 // holding is what holds the row of a grant: a statement that returns a heldRow.
 type holding struct {
 	sql  string

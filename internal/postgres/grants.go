@@ -103,13 +103,12 @@ const sqlGrantsOfOne = grantsOfRecipient + `
 
 // A grant whose time is over has ended, written down or not: it cannot be
 // revoked any more.
-const sqlEndGrant = `
-WITH changed AS (
-    UPDATE consent_grant
-    SET status = $11, epoch = epoch + 1, ended_at = clock_timestamp(), updated_at = clock_timestamp(),
+const endPrefix = `status = $11, epoch = epoch + 1, ended_at = clock_timestamp(), updated_at = clock_timestamp(),
         ended_by = $2, end_reason = $4
     WHERE grant_id = $10 AND status = 'ACTIVE'
-      AND ($11 = 'EXPIRED' OR expires_at > clock_timestamp())
+      AND ($11 = 'EXPIRED' OR expires_at > clock_timestamp())`
+
+const endSuffix = `
     RETURNING ` + storedGrant + `),
 accesses AS (
     UPDATE oauth_access t SET revoked_at = clock_timestamp()
@@ -117,6 +116,18 @@ accesses AS (
 refreshes AS (
     UPDATE oauth_refresh t SET revoked_at = clock_timestamp()
     FROM changed c WHERE t.grant_id = c.grant_id AND t.revoked_at IS NULL),` + thenEvent
+
+const sqlEndGrant = `
+WITH changed AS (
+    UPDATE consent_grant SET ` + endPrefix + endSuffix
+
+const sqlEndOfRecipient = `
+WITH changed AS (
+    UPDATE consent_grant SET ` + endPrefix + ` AND recipient_id = $12` + endSuffix
+
+const sqlEndOfConsumer = `
+WITH changed AS (
+    UPDATE consent_grant SET ` + endPrefix + ` AND consumer_id = (SELECT p.pseudonym FROM person p WHERE p.bank_id = $12)` + endSuffix
 
 const sqlGrantExists = `
 SELECT grant_id FROM consent_grant WHERE grant_id = $1`
@@ -308,6 +319,20 @@ func grants(rows []grantRow) ([]consent.Grant, error) {
 // End implements consent.Store. A revocation of a grant whose time is over is
 // ErrEnded. One round trip, four when the recipient is to be called about it.
 func (s Grants) End(ctx context.Context, e consent.End) (consent.Grant, error) {
+	return s.end(ctx, e, holdGrant(e.Grant), sqlEndGrant)
+}
+
+// EndOfRecipient implements consent.Store; otherwise as End.
+func (s Grants) EndOfRecipient(ctx context.Context, who consent.RecipientID, e consent.End) (consent.Grant, error) {
+	return s.end(ctx, e, holding{sqlHoldOfRecipient, []any{string(who), string(e.Grant)}}, sqlEndOfRecipient, string(who))
+}
+
+// EndOfConsumer implements consent.Store; otherwise as End.
+func (s Grants) EndOfConsumer(ctx context.Context, who consent.ConsumerID, e consent.End) (consent.Grant, error) {
+	return s.end(ctx, e, holding{sqlHoldOfConsumer, []any{string(who), string(e.Grant)}}, sqlEndOfConsumer, string(who))
+}
+
+func (s Grants) end(ctx context.Context, e consent.End, h holding, sql string, owner ...any) (consent.Grant, error) {
 	kind := consent.EventRevoked
 	switch e.Status {
 	case consent.StatusRevoked:
@@ -319,7 +344,7 @@ func (s Grants) End(ctx context.Context, e consent.End) (consent.Grant, error) {
 	var r *changedRow
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
 		event := consent.Event{Kind: kind, Actor: e.Actor, Initiator: e.Initiator, Reason: e.Reason}
-		was, is, err := s.db.changeGrant(ctx, c, holdGrant(e.Grant), sqlEndGrant, event, string(e.Grant), string(e.Status))
+		was, is, err := s.db.changeGrant(ctx, c, h, sql, event, append([]any{string(e.Grant), string(e.Status)}, owner...)...)
 		switch {
 		case err != nil:
 			return err

@@ -146,7 +146,15 @@ func TestRoundTrips(t *testing.T) {
 			_, err := s.Grants.GrantsOfRecipient(ctx, a.Grant.Recipient, consent.Filter{Consumer: a.Grant.Consumer, At: time.Now()}, consent.Place{}, 10)
 			return err
 		}, 1},
-		"End":       {redeem, func() error { return endGrant(ctx, db, a.Grant.ID) }, 1},
+		"End": {redeem, func() error { return endGrant(ctx, db, a.Grant.ID) }, 1},
+		"EndOfRecipient": {redeem, func() error {
+			_, err := s.Grants.EndOfRecipient(ctx, a.Grant.Recipient, consent.End{Grant: a.Grant.ID, Status: consent.StatusRevoked, Actor: consent.ActorRecipient})
+			return err
+		}, 1},
+		"EndOfConsumer": {redeem, func() error {
+			_, err := s.Grants.EndOfConsumer(ctx, a.Grant.Consumer, consent.End{Grant: a.Grant.ID, Status: consent.StatusRevoked, Actor: consent.ActorConsumer})
+			return err
+		}, 1},
 		"End, told": {subscribed(redeem), func() error { return endGrant(ctx, db, a.Grant.ID) }, 4},
 		"Rest": {approve, func() error {
 			_, err := s.Grants.Rest(ctx, consent.RestChange{Grant: a.Grant.ID, Kind: consent.EventPaused, Actor: consent.ActorConsumer, Until: time.Now().Add(time.Minute)})

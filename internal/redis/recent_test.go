@@ -216,11 +216,7 @@ type endings struct {
 	w *world
 }
 
-func (e endings) GrantOfConsumer(_ context.Context, who consent.ConsumerID, id consent.GrantID) (consent.Grant, error) {
-	return consent.Grant{ID: id, Consumer: who}, nil
-}
-
-func (e endings) End(_ context.Context, end consent.End) (consent.Grant, error) {
+func (e endings) EndOfConsumer(_ context.Context, _ consent.ConsumerID, end consent.End) (consent.Grant, error) {
 	return consent.Grant{ID: end.Grant, Epoch: e.w.truth.End(end.Grant)}, nil
 }
 
