@@ -481,6 +481,11 @@ func TestRegression(t *testing.T) {
 	if list, err := regressions(string(text), plan); err != nil || len(list) != 2 {
 		t.Error(list, err)
 	}
+	for _, line := range []string{"", "seed-8: a killed"} { // a file that is not there yet
+		if err := keepRegression(filepath.Join(t.TempDir(), "new"), line); err != nil {
+			t.Errorf("%q: %v", line, err)
+		}
+	}
 }
 
 func TestCheckLeak(t *testing.T) {

@@ -2,7 +2,9 @@ package main
 
 import (
 	_ "embed"
+	"errors"
 	"fmt"
+	"io/fs"
 	"os"
 	"slices"
 	"strings"
@@ -62,10 +64,11 @@ func regression(seed uint64, plan []fault, findings []finding) string {
 	return fmt.Sprintf("seed-%d: %s", seed, strings.Join(list, "; "))
 }
 
-// keepRegression adds the line to a file, if it is not there.
+// keepRegression adds the line to a file, if it is not there. It makes the file
+// when it has something to keep.
 func keepRegression(file, line string) error {
 	text, err := os.ReadFile(file)
-	if err != nil {
+	if err != nil && !errors.Is(err, fs.ErrNotExist) {
 		return err
 	}
 	if line == "" || strings.Contains(string(text), line+"\n") {

@@ -15,7 +15,7 @@ type row struct {
 // kind, and that only those import whose row names them.
 const apart = -1
 
-// rows is the picture of DESIGN.md section 2.
+// rows is the table of docs/architecture.md.
 var rows = []row{
 	// Vocabulary and tools of one trade. They know nothing of a consent.
 	{"fdx", 0, nil},
