@@ -3,6 +3,7 @@ package consent_test
 import (
 	"context"
 	"errors"
+	"slices"
 	"strconv"
 	"testing"
 	"testing/synctest"
@@ -402,6 +403,20 @@ func TestAStopThatIsRepeatedWaitsForWhatIsLeft(t *testing.T) {
 				}
 			})
 		})
+	}
+}
+
+// What time has ended has no version of its own yet: caches are told of the one
+// that it will get, or they would keep the last.
+func TestAStopAfterTheTimeTellsOfTheEnd(t *testing.T) {
+	t.Parallel()
+	store, cache := &ends{g: consent.Grant{ID: "g", Consumer: "p", Epoch: 4, Status: consent.StatusActive}, err: consent.ErrEnded}, &ears{n: 1}
+	s, err := consent.NewService(consent.ServiceConfig{Store: store, Cache: cache})
+	if err != nil {
+		t.Fatal(err)
+	}
+	if g, err := s.StopByConsumer(t.Context(), "p", "g"); !errors.Is(err, consent.ErrEnded) || g.Epoch != 4 || !slices.Equal(cache.told, []int64{5}) {
+		t.Errorf("%v, epoch %d, told %v", err, g.Epoch, cache.told)
 	}
 }
 

@@ -108,7 +108,11 @@ func (s *Service) ended(ctx context.Context, id GrantID, g Grant, err error) (Gr
 func (s *Service) second(ctx context.Context, id GrantID, cause error) (Grant, error) {
 	g, err := s.store.Grant(ctx, id)
 	if err == nil {
-		err = s.Settle(ctx, g.ID, g.Epoch)
+		epoch := g.Epoch
+		if errors.Is(cause, ErrEnded) && g.Status == StatusActive {
+			epoch++ // its time is over: in that version this will be written down
+		}
+		err = s.Settle(ctx, g.ID, epoch)
 	}
 	if err != nil {
 		return Grant{}, fmt.Errorf("settle grant %s as it was: %w", id, err)
@@ -134,15 +138,12 @@ func (s *Service) second(ctx context.Context, id GrantID, cause error) (Grant, e
 // process first knew of the change, so that whoever repeats a stop, because a
 // caller's patience was shorter, does not begin anew.
 func (s *Service) Settle(ctx context.Context, id GrantID, epoch int64) error {
+	now := s.now()
 	m := Move{id, epoch}
-	since := s.waits.since(m, s.now())
-	err := s.settle(ctx, Freshness+margin-s.now().Sub(since), func(ctx context.Context) error {
-		err := s.cache.Ended(ctx, id, epoch)
-		if err != nil {
-			s.waits.remember(m, since)
-		}
-		return err
-	})
+	since := s.waits.since(m, now)
+	err := s.settle(ctx, Freshness+margin-now.Sub(since),
+		func(ctx context.Context) error { return s.cache.Ended(ctx, id, epoch) },
+		func() { s.waits.remember(m, since, now) })
 	if err != nil {
 		return fmt.Errorf("settle grant %s: %w", id, err)
 	}
@@ -152,7 +153,7 @@ func (s *Service) Settle(ctx context.Context, id GrantID, epoch int64) error {
 // SettleRecipient is Settle for a change that stopped a recipient as a whole.
 // The cache is told once, of the recipient, however many grants it holds.
 func (s *Service) SettleRecipient(ctx context.Context, id RecipientID) error {
-	err := s.settle(ctx, Freshness+margin, func(ctx context.Context) error { return s.cache.Stopped(ctx, id) })
+	err := s.settle(ctx, Freshness+margin, func(ctx context.Context) error { return s.cache.Stopped(ctx, id) }, func() {})
 	if err != nil {
 		return fmt.Errorf("settle recipient: %w", err)
 	}
@@ -160,8 +161,9 @@ func (s *Service) SettleRecipient(ctx context.Context, id RecipientID) error {
 }
 
 // settle tells the cache of a change that is committed, or waits for as long as
-// the cache may be believed about it, from now.
-func (s *Service) settle(ctx context.Context, wait time.Duration, what func(context.Context) error) error {
+// the cache may be believed about it, from now. missed is called before such a
+// wait.
+func (s *Service) settle(ctx context.Context, wait time.Duration, what func(context.Context) error, missed func()) error {
 	if s.cache == nil {
 		return nil
 	}
@@ -171,6 +173,7 @@ func (s *Service) settle(ctx context.Context, wait time.Duration, what func(cont
 		return nil
 	}
 	s.failed(err)
+	missed()
 	for {
 		select {
 		case <-over:

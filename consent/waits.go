@@ -15,29 +15,29 @@ const mostWaits = 10_000
 type waits struct {
 	mu    sync.Mutex
 	known map[Move]time.Time
+	swept time.Time
 }
 
-// since returns when a change became known: now, if it is not remembered.
+// since returns when a change became known: now, if it is not remembered, or
+// from so long ago that nobody can still be waiting for it.
 func (w *waits) since(m Move, now time.Time) time.Time {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if t, ok := w.known[m]; ok {
+	if t, ok := w.known[m]; ok && now.Sub(t) <= Remembered {
 		return t
 	}
 	return now
 }
 
-// remember keeps when a change became known, for as long as a wait for it may
-// be repeated with profit.
-func (w *waits) remember(m Move, since time.Time) {
+// remember keeps when a change became known. What is too old makes room, which
+// is looked for once a second at most.
+func (w *waits) remember(m Move, since, now time.Time) {
 	w.mu.Lock()
 	defer w.mu.Unlock()
-	if _, ok := w.known[m]; ok {
-		return
-	}
-	if len(w.known) >= mostWaits {
+	if len(w.known) >= mostWaits && now.Sub(w.swept) > time.Second {
+		w.swept = now
 		for old, t := range w.known {
-			if since.Sub(t) > Remembered {
+			if now.Sub(t) > Remembered {
 				delete(w.known, old)
 			}
 		}
@@ -45,7 +45,7 @@ func (w *waits) remember(m Move, since time.Time) {
 	if w.known == nil {
 		w.known = map[Move]time.Time{}
 	}
-	if len(w.known) < mostWaits {
+	if _, ok := w.known[m]; ok || len(w.known) < mostWaits {
 		w.known[m] = since
 	}
 }

@@ -26,6 +26,7 @@ type Tokens interface {
 type Caller struct {
 	bearer.Presented
 	live   token.Live
+	cached bool // live is what the cache had
 	levels Levels
 }
 
@@ -78,7 +79,7 @@ func (g *Gateway) find(ctx context.Context, r *http.Request, c *Caller) (counted
 		case cached.Replayed:
 			return false, fdxhttp.InvalidProof("proof_replayed")
 		case cached.Found:
-			c.live, c.levels = g.dated(cached.Live), cached.Levels
+			c.live, c.cached, c.levels = g.dated(cached.Live), true, cached.Levels
 			return cached.Counted, nil
 		default:
 			lease = cached.Lease

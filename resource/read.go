@@ -186,6 +186,7 @@ type exchange[T any] struct {
 	interactionOK bool
 
 	caller Caller
+	asked  bool         // the bank was asked
 	record audit.Record // grows with every step
 
 	values  [4]string        // of headers: interaction, type, length and levels
@@ -267,7 +268,8 @@ func (x *exchange[T]) under() {
 
 // answer decides, fetches, and has the gate record and release. When the gate
 // withholds, the snapshot may have been out of date: the truth is asked once
-// and everything is decided anew.
+// and everything is decided anew. So it is when the bank has refused: that
+// tells something of its customer, and there is no gate before it.
 func (x *exchange[T]) answer() (body, *fdxhttp.Refusal) {
 	g := x.gateway
 	q, refused := x.question()
@@ -275,34 +277,40 @@ func (x *exchange[T]) answer() (body, *fdxhttp.Refusal) {
 		return body{}, refused
 	}
 	for again := false; ; again = true {
-		b, refused := x.prepare(q)
-		if refused != nil {
-			return body{}, refused
+		b, told := x.prepare(q)
+		if told == nil {
+			waiting, done := g.watch.Begin(&x.whole, "gate")
+			verdict, err := g.gate.Release(waiting, Release{
+				Record: x.record, TokenExpires: x.caller.live.Access.ExpiresAt, Proof: x.caller.Proof,
+			})
+			done()
+			if err == nil && verdict == Released {
+				return b, nil
+			}
+			g.buffers.give(b)
+			switch {
+			case err != nil:
+				// The record may or may not be stored: what is unknown never
+				// releases.
+				return body{}, fdxhttp.StoreDown(err)
+			case verdict == Replayed:
+				return body{}, fdxhttp.InvalidProof("proof_replayed")
+			case again:
+				return body{}, fdxhttp.InvalidToken(x.caller.Scheme, "withheld")
+			}
+		} else if !x.asked || !x.caller.cached || told.Public.Status >= http.StatusInternalServerError {
+			return body{}, told
 		}
-		waiting, done := g.watch.Begin(&x.whole, "gate")
-		verdict, err := g.gate.Release(waiting, Release{
-			Record: x.record, TokenExpires: x.caller.live.Access.ExpiresAt, Proof: x.caller.Proof,
-		})
-		done()
-		if err == nil && verdict == Released {
-			return b, nil
-		}
-		g.buffers.give(b)
-		switch {
-		case err != nil:
-			// The record may or may not be stored: what is unknown never
-			// releases.
-			return body{}, fdxhttp.StoreDown(err)
-		case verdict == Replayed:
-			return body{}, fdxhttp.InvalidProof("proof_replayed")
-		case again:
-			return body{}, fdxhttp.InvalidToken(x.caller.Scheme, "withheld")
-		}
+		epoch := x.caller.live.Share.Epoch
 		if x.caller.live, refused = g.truth(&x.whole, x.caller.live.Access.Hash, x.caller.Scheme); refused == nil {
 			refused = g.check(x.caller)
 		}
 		if refused != nil {
 			return body{}, refused
+		}
+		x.caller.cached = false
+		if told != nil && x.caller.live.Share.Epoch == epoch {
+			return body{}, told
 		}
 		x.under()
 	}
@@ -424,6 +432,7 @@ func (p *buffers) encode(answer any, forms []fdx.ContentType) (body, int, error)
 // that answers with anything outside the access is broken, and then nothing
 // of its answer is trusted.
 func (x *exchange[T]) fetch(a Access, q ask) (Page[T], error) {
+	x.asked = true
 	asking, done := x.gateway.watch.Begin(&x.bank, "bank")
 	page, err := x.op.fetch(asking, x.gateway.provider, a, q)
 	done()

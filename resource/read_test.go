@@ -15,6 +15,7 @@ import (
 	"regexp"
 	"slices"
 	"strings"
+	"sync/atomic"
 	"testing"
 	"time"
 
@@ -1136,6 +1137,40 @@ func TestWithheld(t *testing.T) {
 		f.truth.RevokeToken(a.live.Access.Hash)
 		golden401(t, "bad-token", a.get(t, accounts))
 	})
+	// What the bank refuses tells something too, and passes no gate.
+	t.Run("what the bank refuses is told on the word of the truth alone", func(t *testing.T) {
+		t.Parallel()
+		for name, tt := range map[string]struct {
+			change func(*front, *app)
+			status int
+			code   string
+		}{
+			"nothing changed": {func(*front, *app) {}, 403, "706"},
+			"the grant ended": {func(f *front, a *app) { f.truth.End(a.live.Share.Grant) }, 401, ""},
+			"the token ended": {func(f *front, a *app) { f.truth.RevokeToken(a.live.Access.Hash) }, 401, ""},
+			"the account is gone": {func(f *front, a *app) {
+				f.truth.Change(a.live.Share.Grant, func(s *consent.Share) { s.Accounts = s.Accounts[1:] })
+			}, 404, "701"},
+			"the truth is away": {nil, 503, "503"},
+		} {
+			locked, tokens := &fakeBank{accounts: []fdx.Account{{Deposit: &fdx.DepositAccount{AccountDescriptor: fdx.AccountDescriptor{AccountID: "acc-1"}}}}}, &tokensAway{}
+			f := open(t, func(c *resource.Config) {
+				tokens.Tokens = c.Tokens
+				c.Cache, c.Provider, c.Tokens = &oneEntry{}, locked, tokens
+			})
+			a := f.app(t, share(nil), nil)
+			given(t, a.get(t, account)) // which fills the cache
+			locked.err = resource.ErrAccountLocked
+			if tt.change == nil {
+				tokens.away.Store(true)
+			} else {
+				tt.change(f, a)
+			}
+			if got := a.get(t, account); got.status != tt.status || tt.code != "" && got.code() != tt.code {
+				t.Errorf("%s: %d %s", name, got.status, got.body)
+			}
+		}
+	})
 	t.Run("a grant that never holds still is given up", func(t *testing.T) {
 		t.Parallel()
 		asked := 0
@@ -1152,6 +1187,19 @@ func TestWithheld(t *testing.T) {
 			t.Errorf("asked %d times", asked)
 		}
 	})
+}
+
+// tokensAway is a truth that may be away.
+type tokensAway struct {
+	resource.Tokens
+	away atomic.Bool
+}
+
+func (t *tokensAway) Live(ctx context.Context, h token.Hash) (token.Live, error) {
+	if t.away.Load() {
+		return token.Live{}, consent.ErrUnavailable
+	}
+	return t.Tokens.Live(ctx, h)
 }
 
 func TestNonces(t *testing.T) {

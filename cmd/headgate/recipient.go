@@ -380,6 +380,14 @@ func (c recipientSuspendCmd) Run(ctx context.Context) error {
 		return err
 	}
 	defer done()
+	if reg.Recipient.Status == consent.RecipientSuspended {
+		// Whoever suspended it may have broken off before the caches knew.
+		if err := s.SettleRecipient(ctx, reg.Recipient.ID); err != nil {
+			return err
+		}
+		fmt.Println("The client was suspended before.")
+		return nil
+	}
 	return move(reg, consent.RecipientSuspended, func(from, to consent.RecipientStatus) error {
 		err := s.MoveRecipient(ctx, db.Registrations(), reg.Recipient.ID, from, to, time.Time{})
 		if errors.Is(err, consent.ErrUnavailable) && ctx.Err() != nil {

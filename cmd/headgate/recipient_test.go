@@ -176,6 +176,8 @@ func TestRecipientLife(t *testing.T) {
 		{"suspend without Redis waits", "", []string{"suspend", "app"}, 0, "--redis-url-file is not given: waiting 6s", consent.RecipientSuspended},
 		{"approve", "", []string{"approve", "app", "--yes"}, 0, "is active now", consent.RecipientActive},
 		{"suspend", "", []string{"suspend", "app", "--redis-url-file", s.file("redis", testenv.Redis(t).URL())}, 0, "is suspended now", consent.RecipientSuspended},
+		{"suspend again waits for the caches again", "", []string{"suspend", "app"}, 0, "--redis-url-file is not given: waiting 6s", consent.RecipientSuspended},
+		{"suspend again", "", []string{"suspend", "app", "--redis-url-file", s.file("redis", testenv.Redis(t).URL())}, 0, "was suspended before", consent.RecipientSuspended},
 		{"add lifts no suspension", "", []string{"add", "-f", record("App")}, 0, "stays suspended", consent.RecipientSuspended},
 		{"approve asks", "no\n", []string{"approve", "app"}, 1, "nothing was changed", consent.RecipientSuspended},
 		{"approve wants an answer", "", []string{"approve", "app"}, 1, "nobody answered", consent.RecipientSuspended},

@@ -66,6 +66,7 @@ type world struct {
 	sloppy     bool            // GrantsOf forgets to filter
 	replaced   int
 	stops      int
+	asks       int // to end or to rest
 	answers    map[consent.GrantID]consent.StopAnswer
 	pauseDays  int // of the rules, like the next three
 	unusedDays int
@@ -406,11 +407,12 @@ func (w *world) StopByConsumer(_ context.Context, who consent.ConsumerID, id con
 	if err := w.isDown("stop"); err != nil {
 		return consent.Grant{}, err
 	}
+	w.asks++
 	for i, g := range w.grants {
 		if g.ID != id || g.Consumer != who {
 			continue
 		}
-		if g.Status != consent.StatusActive {
+		if g.StatusAt(w.now) != consent.StatusActive {
 			return g, consent.ErrEnded
 		}
 		g.Status, g.Epoch, g.EndedAt, g.EndedBy = consent.StatusRevoked, g.Epoch+1, w.now, consent.ActorConsumer

@@ -241,7 +241,7 @@ func (p *Portal) getGrant(v *visit) {
 		page:     page{text: v.t},
 		grantRow: p.row(v.t, g, p.purpose(v, g, seen)),
 		Parties:  partyRows(v.t, g.Parties), Events: eventRows(v.t, events, p.c.UI.Bank()), Disclosure: g.Disclosure,
-		Pause: p.lastPauseDay(g, p.c.Now()) > 0, Reads: readsOf(g.Recipient), Receipt: p.receipt(g),
+		Pause: g.RestAt(p.c.Now()) == "" && p.lastPauseDay(g, p.c.Now()) > 0, Reads: readsOf(g.Recipient), Receipt: p.receipt(g),
 	}
 	if accounts, data := p.takeable(g); accounts != nil || data != nil {
 		d.Change = changePath(g.ID)
@@ -308,16 +308,15 @@ func (p *Portal) postStop(v *visit) {
 	if !ok {
 		return
 	}
-	// Also when it has been stopped already: that stop may still be waiting.
-	if g.StatusAt(p.c.Now()) != consent.StatusExpired {
-		_, err := p.c.Stopper.StopByConsumer(v.Request.Context(), v.who, g.ID)
-		if err != nil && !errors.Is(err, consent.ErrEnded) {
-			p.failed(v.Writer, v.Request, Problem{
-				Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
-				RetryURI: grantPath(g.ID) + "/stop", title: "problem.stop",
-			}, fmt.Errorf("stop grant: %w", err))
-			return
-		}
+	// Also when it has been stopped already, because that stop may still be
+	// waiting; and when its time is over, because that is by our clock.
+	_, err := p.c.Stopper.StopByConsumer(v.Request.Context(), v.who, g.ID)
+	if err != nil && !errors.Is(err, consent.ErrEnded) {
+		p.failed(v.Writer, v.Request, Problem{
+			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
+			RetryURI: grantPath(g.ID) + "/stop", title: "problem.stop",
+		}, fmt.Errorf("stop grant: %w", err))
+		return
 	}
 	see(v.Context, grantPath(g.ID)+"/stopped")
 }

@@ -96,7 +96,7 @@ func (p *Portal) getPause(v *visit) {
 func (p *Portal) showPause(v *visit, g consent.Grant, status int, d pausePage) {
 	now := p.c.Now()
 	most := p.lastPauseDay(g, now)
-	if most == 0 {
+	if most == 0 || g.RestAt(now) != "" {
 		p.resting(v, g)
 		return
 	}
@@ -120,10 +120,11 @@ func (p *Portal) postPause(v *visit) {
 		return
 	}
 	now := p.c.Now()
-	if g.RestAt(now) != "" || g.StatusAt(now) != consent.StatusActive {
-		p.resting(v, g) // a second press
+	if g.StatusAt(now) != consent.StatusActive {
+		p.resting(v, g)
 		return
 	}
+	// Also when it rests already: that press may still be waiting.
 	until, offered := p.pauseUntil(form.Get("until"), form.Get("date"), g, p.pauseDays(v.t, g, now), now)
 	switch {
 	case !offered:

@@ -6,6 +6,7 @@ import (
 	"net/http"
 	"strings"
 	"sync"
+	"time"
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/internal/web"
@@ -38,20 +39,26 @@ func stopAllMark(grants []consent.Grant) string {
 	return b.String()
 }
 
-// active returns a person's grants that go on.
-func (p *Portal) active(v *visit) ([]consent.Grant, error) {
+// active returns a person's grants that go on, and those about which that may
+// not be certain yet: that are over by our clock alone, or were stopped a moment
+// ago, by a stop that may still be waiting.
+func (p *Portal) active(v *visit) (active, waiting []consent.Grant, err error) {
 	grants, err := p.c.Grants.GrantsOf(v.Request.Context(), v.who)
-	var active []consent.Grant
+	now := p.c.Now()
 	for _, g := range grants {
-		if g.Consumer == v.who && g.StatusAt(p.c.Now()) == consent.StatusActive {
+		switch {
+		case g.Consumer != v.who:
+		case g.StatusAt(now) == consent.StatusActive:
 			active = append(active, g)
+		case g.Status == consent.StatusActive, g.EndedBy == consent.ActorConsumer && now.Sub(g.EndedAt) < time.Minute:
+			waiting = append(waiting, g)
 		}
 	}
-	return active, err
+	return active, waiting, err
 }
 
 func (p *Portal) getStopAll(v *visit) {
-	active, err := p.active(v)
+	active, _, err := p.active(v)
 	if err != nil {
 		p.away(v, fmt.Errorf("list grants: %w", err))
 		return
@@ -77,7 +84,7 @@ func (p *Portal) postStopAll(v *visit) {
 	if !ok {
 		return
 	}
-	active, err := p.active(v)
+	active, waiting, err := p.active(v)
 	if err != nil {
 		p.away(v, fmt.Errorf("list grants: %w", err))
 		return
@@ -101,7 +108,7 @@ func (p *Portal) postStopAll(v *visit) {
 		p.showStopAll(v, active, http.StatusUnprocessableEntity, page{Fault: v.t.T("stopall.tick"), Field: "stop_all_sure"})
 		return
 	}
-	if err := p.stopAll(v, active); err != nil {
+	if err := p.stopAll(v, append(active, waiting...)); err != nil {
 		p.failed(v.Writer, v.Request, Problem{
 			Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable",
 			RetryURI: stopAllPath, title: "problem.stop_all",

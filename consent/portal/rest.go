@@ -80,10 +80,10 @@ func (p *Portal) startOf(now time.Time, days int) time.Time {
 	return start.UTC().Truncate(time.Second)
 }
 
-// lastPauseDay is how many days from today a pause of g may end at most; 0 when
-// it cannot be paused.
+// lastPauseDay is how many days from today a pause of g may end at most, as if
+// it did not rest; 0 when it cannot be paused.
 func (p *Portal) lastPauseDay(g consent.Grant, now time.Time) int {
-	if g.RestAt(now) != "" || g.StatusAt(now) != consent.StatusActive {
+	if g.StatusAt(now) != consent.StatusActive {
 		return 0
 	}
 	days := min(p.c.Rules.PauseDays(), maxPauseDays)

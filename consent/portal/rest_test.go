@@ -113,7 +113,11 @@ func TestPauseAndResume(t *testing.T) {
 		t.Error("keeping pauses")
 	}
 	p.tick(page, "pause_14")
-	page = p.press(page, "pause_confirm")
+	p.on(p.press(page, "pause_confirm"), http.StatusOK, "/portal/grants/g-1/resting")
+	page = p.press(page, "pause_confirm") // again: the first may still be waiting
+	if w.asks != 2 || w.state("g-1").Epoch != 2 {
+		t.Errorf("%d pauses asked for, epoch %d", w.asks, w.state("g-1").Epoch)
+	}
 	p.on(page, http.StatusOK, "/portal/grants/g-1/resting")
 	says(t, page, "Sharing with BudgetBee is paused", "BudgetBee gets no data until 5 December 2026.", "Then sharing goes on by itself.",
 		"21 November 2026, 10:00", "2026-11-21 10:00:00 UTC", "21 November 2026, 09:00", "Transaction data")
@@ -520,7 +524,18 @@ func TestStopAll(t *testing.T) {
 	w.do(func() { w.down["stop"] = false })
 	page = p.press(failed, "retry")
 	p.tick(page, "stop_all_sure")
-	page = p.press(page, "stop_confirm")
+	w.do(func() { w.asks = 0 })
+	sure := page
+	page = p.press(sure, "stop_confirm")
+	// Pressed again, it asks for what it ended a moment ago, and not for long.
+	for _, asks := range []int{8, 8} {
+		p.on(p.press(sure, "stop_confirm"), http.StatusOK, "/portal/ended")
+		if w.asks != asks {
+			t.Errorf("%d stops asked for, want %d", w.asks, asks)
+		}
+		w.do(func() { w.now = w.now.Add(time.Minute) })
+	}
+	w.do(func() { w.now = w.now.Add(-2 * time.Minute) })
 	p.on(page, http.StatusOK, "/portal/ended")
 	says(t, page, "No app can see your data.", "BudgetBee", "LedgerLark", "TaxToad", "NewNewt", "2026-11-21 10:00:00 UTC", "You stopped it.", "Never read")
 	if w.stops != 4 || w.state("g-4").Status != consent.StatusActive {

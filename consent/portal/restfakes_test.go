@@ -18,6 +18,7 @@ func (w *world) rest(who consent.ConsumerID, id consent.GrantID, kind consent.Ev
 	if err := w.isDown("rest"); err != nil {
 		return consent.Grant{}, err
 	}
+	w.asks++
 	for i, g := range w.grants {
 		if g.ID != id || g.Consumer != who {
 			continue

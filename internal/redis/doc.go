@@ -30,8 +30,8 @@
 // older than consent.Freshness by the clock of Redis, and whoever ends a grant
 // or stops a recipient waits for that long unless the tombstone is in place. So a Redis that loses
 // everything is harmless, and one that forgets tombstones but keeps tokens is
-// not: its eviction policy must not be a random one (any LRU or LFU policy,
-// volatile-ttl and noeviction do), it must not load old snapshots, and its
+// not: its eviction policy must be an LRU one, volatile-ttl or noeviction (under LFU
+// a new tombstone goes before the token that it is about), it must not load old snapshots, and its
 // clock must not be set back by more than a second.
 //
 // # Redis Cluster

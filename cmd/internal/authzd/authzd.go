@@ -65,7 +65,7 @@ type Config struct {
 	PostgresDSNFile string        `json:"postgres_dsn_file" help:"file that holds the PostgreSQL DSN"`
 	PostgresConns   int           `json:"postgres_conns" default:"16" help:"most PostgreSQL connections of this process"`
 	StopConns       int           `json:"stop_conns" default:"8" help:"PostgreSQL connections beside those, for revocations and for the portal but its history; 0 shares the others"`
-	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL; empty runs without Redis"`
+	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL, the same for every process; empty runs without Redis, and is for installations where no process has one: a stop here could not tell it"`
 	HashKeysFile    string        `json:"hash_keys_file" help:"file with the token hash keys, the same for every process"`
 	SigningKeysFile string        `json:"signing_keys_file" help:"file with the private signing keys (JWKS)"`
 	Directories     []string      `json:"directories" default:"" help:"who signs software statements that are taken besides the operator: each ISSUER=JWKS_URI, or ISSUER=FILE with a JWKS; a + before the issuer approves its clients at once"`

@@ -51,7 +51,7 @@ type Config struct {
 	PostgresConns   int           `json:"postgres_conns" default:"16" help:"most PostgreSQL connections of this process, gate lanes included"`
 	StopConns       int           `json:"stop_conns" default:"4" help:"PostgreSQL connections beside those, for the end of consents; 0 shares the others"`
 	GateLanes       int           `json:"gate_lanes" default:"4" help:"statements of the gate that run at the same time"`
-	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL; empty asks PostgreSQL on every read"`
+	RedisURLFile    string        `json:"redis_url_file" default:"" help:"file that holds the Redis URL, the same as that of authzd; empty asks PostgreSQL on every read, and is for installations where no process has a Redis: a stop here could not tell it"`
 	HashKeysFile    string        `json:"hash_keys_file" help:"file with the token hash keys, the same for every process"`
 	PageKeysFile    string        `json:"page_keys_file" help:"file with a JSON array of base64 secrets of 32 bytes that seal page keys, newest first"`
 	BankFile        string        `json:"bank_file" default:"" help:"bank file (YAML): which bank it is and how its data is reached; either this or bank_dsn_file"`
