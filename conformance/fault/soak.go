@@ -166,8 +166,9 @@ func (d *driver) background(ctx context.Context, rate float64) func() {
 var fastWays = []string{byGrantManagement, byConsentAPI, byRefreshToken}
 
 // mostRaces is how many consents are being stopped at a time, at most, and
-// mostWaiting how many when a stop has to wait six seconds because the cache
-// cannot be told. More would measure the machine: a race reads until its stop
+// mostWaiting how many when a stop has to wait for seconds because the cache
+// cannot be told or the database is away. More would measure the machine: a
+// race reads until its stop
 // has answered.
 const (
 	mostRaces   = 16
@@ -192,10 +193,14 @@ func (d *driver) stopsUnder(ctx context.Context, name string, n int, rate float6
 	played, stopPlay := context.WithCancel(ctx)
 	var play sync.WaitGroup
 	var broke error
+	var calm sync.Mutex // held while the fault is there, and while consents are made
 	if name != "" {
 		play.Go(func() {
 			for played.Err() == nil && broke == nil {
-				if broke = d.stack.play(ctx, d.history, happens[0], 3*time.Second); broke == nil {
+				calm.Lock()
+				broke = d.stack.play(ctx, d.history, happens[0], 3*time.Second)
+				calm.Unlock()
+				if broke == nil {
 					_ = rest(played, time.Second)
 				}
 			}
@@ -203,7 +208,7 @@ func (d *driver) stopsUnder(ctx context.Context, name string, n int, rate float6
 	}
 	defer func() { stopPlay(); play.Wait() }()
 	slots := make(chan struct{}, mostRaces)
-	if strings.HasPrefix(name, "redis black hole") {
+	if strings.HasPrefix(name, "redis black hole") || name == "postgres killed" {
 		slots = make(chan struct{}, mostWaiting)
 	}
 	var races sync.WaitGroup
@@ -217,7 +222,9 @@ func (d *driver) stopsUnder(ctx context.Context, name string, n int, rate float6
 		}
 		g := d.take()
 		if g == nil {
+			calm.Lock()
 			more, err := d.stock(ctx, d.many(min(n/4+1, n+n/10-done)), nil)
+			calm.Unlock()
 			if err != nil {
 				return nil, err // what is under way ends with the stack
 			}
