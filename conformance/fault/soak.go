@@ -168,8 +168,7 @@ var fastWays = []string{byGrantManagement, byConsentAPI, byRefreshToken}
 // mostRaces is how many consents are being stopped at a time, at most, and
 // mostWaiting how many when a stop has to wait for seconds because the cache
 // cannot be told or the database is away. More would measure the machine: a
-// race reads until its stop
-// has answered.
+// race reads until its stop has answered.
 const (
 	mostRaces   = 16
 	mostWaiting = 120
