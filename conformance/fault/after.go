@@ -53,6 +53,9 @@ func (d *driver) suspend(ctx context.Context, who *app) (finding, error) {
 		}
 	}
 	f.note("%d consents; the command took %v, start of the program included", len(held), took.Round(time.Millisecond))
+	if took > time.Second {
+		f.late("the command took %v", took.Round(time.Millisecond))
+	}
 	d.steady = left
 	d.spare = slices.DeleteFunc(d.spare, func(g *grant) bool { return g.app == who })
 	return f, nil

@@ -176,11 +176,12 @@ func (d *driver) secrets(ctx context.Context) ([]secret, error) {
 // with a spent proof, a cut one and a cut token, a token in the address, a
 // refresh token in the wrong place, and a read whose record cannot be stored.
 func (d *driver) astray(ctx context.Context) error {
-	i := slices.IndexFunc(d.apps, func(a *app) bool { return a.config.Certificate == nil })
+	// One whose consents are read still: another may have been suspended.
+	i := slices.IndexFunc(d.steady, func(g *grant) bool { return g.app.config.Certificate == nil })
 	if i < 0 {
 		return errors.New("no recipient uses DPoP")
 	}
-	a, who := d.apps[i], d.people[len(d.people)-1]
+	a, who := d.steady[i].app, d.people[len(d.people)-1]
 	attempt, pushed, err := d.pushed(ctx, a)
 	if err != nil {
 		return err

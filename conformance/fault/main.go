@@ -273,6 +273,9 @@ func (d *driver) probes(ctx context.Context, c config, say func(string, ...any))
 	if c.short {
 		asks, troubles, hold = 40, []string{bankGarbage, bankForeign}, 1500*time.Millisecond
 	}
+	if c.part != nil {
+		asks = 2000
+	}
 	list := []finding{{ID: "C1", What: whateverTheClock, NotRun: "these programs have the clock of the machine: MUTANTS=1 sets it"}}
 	for _, p := range []struct {
 		say  string
@@ -358,6 +361,10 @@ func (d *driver) exercise(ctx context.Context, c config, plan []fault, quiet tim
 		wg.Go(func() { d.repeat(loaded, 200*time.Millisecond, d.proofTwice) })
 	case c.use == "code":
 		wg.Go(func() { d.repeat(loaded, 200*time.Millisecond, d.codeTwice) })
+	case c.use == "request_uri":
+		wg.Go(func() { d.repeat(loaded, 200*time.Millisecond, d.requestTwice) })
+	case c.use == "assertion":
+		wg.Go(func() { d.repeat(loaded, 200*time.Millisecond, d.assertionTwice) })
 	}
 	for _, name := range []string{"warm-up", calm} {
 		d.history.mark(name, began)
