@@ -68,6 +68,11 @@ func (v volume) fill(ctx context.Context) error {
 	}
 	total := int64(4 << 20)
 	for _, table := range tables {
+		// PostgreSQL makes many pages at once for many writers: those that are
+		// empty still would take records after the volume is full.
+		if _, err := conn.Exec(ctx, "VACUUM (FULL) "+table); err != nil {
+			return err
+		}
 		var size int64
 		if err := conn.QueryRow(ctx, "SELECT pg_table_size($1::regclass)", table).Scan(&size); err != nil {
 			return err
