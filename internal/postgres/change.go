@@ -98,7 +98,8 @@ func (db *DB) changeGrant(ctx context.Context, c *pgx.Conn, h holding, sql strin
 // remindAfter makes the jobs for the deliveries of a change that is committed.
 // That they cannot be made undoes nothing: the deliveries stand, and whoever
 // looks for those that nobody comes for makes the jobs later. So no stop
-// depends on the queue.
+// depends on the queue, and none keeps a connection for long while it is
+// locked.
 func (db *DB) remindAfter(ctx context.Context, c *pgx.Conn, r *changedRow) {
 	if len(r.Subscriptions) == 0 {
 		return
@@ -107,5 +108,8 @@ func (db *DB) remindAfter(ctx context.Context, c *pgx.Conn, r *changedRow) {
 	for i, id := range r.Subscriptions {
 		keys[i] = notice.Key{Subscription: fdx.SubscriptionID(id), Sequence: r.Sequences[i]}
 	}
-	_ = pgx.BeginFunc(ctx, c, func(tx pgx.Tx) error { return db.remind(ctx, tx, keys) })
+	_ = pgx.BeginTxFunc(ctx, c, pgx.TxOptions{BeginQuery: beginHasty}, func(tx pgx.Tx) error { return db.remind(ctx, tx, keys) })
 }
+
+// beginHasty begins a transaction that gives up when it would have to wait.
+const beginHasty = `BEGIN; SET LOCAL lock_timeout = '50ms'`

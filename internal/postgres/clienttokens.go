@@ -22,6 +22,12 @@ SELECT t.recipient_id, t.scopes, t.key_thumbprint, t.cert_thumbprint, t.issued_a
 FROM client_access t JOIN recipient r ON r.recipient_id = t.recipient_id
 WHERE t.access_hash = $1 AND t.expires_at > clock_timestamp() AND ` + mayRead
 
+// sqlHoldClient writes, though it changes nothing, so that its transaction
+// waits for the standby like one that deletes: a token that is gone may have
+// gone by a commit that the standby does not have (errUnreplicated).
+const sqlHoldClient = `
+SELECT FROM recipient WHERE recipient_id = $1 FOR KEY SHARE`
+
 const sqlRevokeClient = `
 DELETE FROM client_access WHERE access_hash = $1 AND recipient_id = $2 AND expires_at > clock_timestamp()`
 
@@ -86,8 +92,15 @@ func (s Tokens) ClientAccess(ctx context.Context, h token.Hash) (token.ClientAcc
 // RevokeClient implements token.Store. One round trip.
 func (s Tokens) RevokeClient(ctx context.Context, who consent.RecipientID, h token.Hash) error {
 	err := s.db.do(ctx, func(ctx context.Context, c *pgx.Conn) error {
-		tag, err := c.Exec(ctx, sqlRevokeClient, h[:], string(who))
-		if err == nil && tag.RowsAffected() == 0 {
+		var b pgx.Batch
+		revoked := false
+		b.Queue(sqlHoldClient, string(who))
+		b.Queue(sqlRevokeClient, h[:], string(who)).Exec(func(tag pgconn.CommandTag) error {
+			revoked = tag.RowsAffected() == 1
+			return nil
+		})
+		err := c.SendBatch(ctx, &b).Close()
+		if err == nil && !revoked {
 			err = token.ErrNotFound
 		}
 		return err

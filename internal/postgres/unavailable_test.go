@@ -416,6 +416,13 @@ func TestCancelledWaitForStandby(t *testing.T) {
 			}
 			return endGrant(ctx, db, id)
 		},
+		"client token that is not there": func() error {
+			err := db.Tokens().RevokeClient(ctx, consenttest.Recipient, randomHash())
+			if errors.Is(err, token.ErrNotFound) {
+				return nil
+			}
+			return err
+		},
 		"gate": func() error {
 			v, err := gate.Release(ctx, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})
 			if err != nil && v != resource.Withheld {
