@@ -174,6 +174,9 @@ const (
 	mostWaiting = 120
 )
 
+// afterFault is for how long after a fault a stop still counts as one under it.
+const afterFault = 2 * time.Second
+
 // stopsUnder stops n consents while a fault comes and goes, each read on both
 // gateways meanwhile: R1, with A1 beside it. What is stopped with no fault near
 // it is not counted.
@@ -193,6 +196,10 @@ func (d *driver) stopsUnder(ctx context.Context, name string, n int, rate float6
 	var play sync.WaitGroup
 	var broke error
 	var calm sync.Mutex // held while the fault is there, and while consents are made
+	between := time.Second
+	if name == "postgres killed" {
+		between = 4 * time.Second // recovery takes a part of it, and who waited comes first
+	}
 	if name != "" {
 		play.Go(func() {
 			for played.Err() == nil && broke == nil {
@@ -200,7 +207,7 @@ func (d *driver) stopsUnder(ctx context.Context, name string, n int, rate float6
 				broke = d.stack.play(ctx, d.history, happens[0], 3*time.Second)
 				calm.Unlock()
 				if broke == nil {
-					_ = rest(played, time.Second)
+					_ = rest(played, between)
 				}
 			}
 		})
@@ -213,8 +220,10 @@ func (d *driver) stopsUnder(ctx context.Context, name string, n int, rate float6
 	var races sync.WaitGroup
 	begin, told, done := time.Now(), time.Now(), 0
 	p := pace{after: 2, pause: 60 * time.Millisecond, ways: fastWays, insist: true}
-	// A tenth more: some fall between two times of the fault.
-	for ; done < n+n/10 && ctx.Err() == nil; done++ {
+	// A tenth more, and again as many as are missing: some fall between two
+	// times of the fault.
+	goal := n + n/10
+	for ; done < goal && ctx.Err() == nil; done++ {
 		due := begin.Add(time.Duration(float64(done) / rate * float64(time.Second)))
 		if err := rest(ctx, time.Until(due)); err != nil {
 			break
@@ -222,7 +231,7 @@ func (d *driver) stopsUnder(ctx context.Context, name string, n int, rate float6
 		g := d.take()
 		if g == nil {
 			calm.Lock()
-			more, err := d.stock(ctx, d.many(min(n/4+1, n+n/10-done)), nil)
+			more, err := d.stock(ctx, d.many(min(n/4+1, goal-done)), nil)
 			calm.Unlock()
 			if err != nil {
 				return nil, err // what is under way ends with the stack
@@ -239,7 +248,11 @@ func (d *driver) stopsUnder(ctx context.Context, name string, n int, rate float6
 		})
 		if time.Since(told) > 20*time.Second {
 			told = time.Now()
-			say("%d of %d stops, %.1f/s", done, n, float64(done)/time.Since(begin).Seconds())
+			say("%d of %d stops, %.1f/s", done, goal, float64(done)/time.Since(begin).Seconds())
+		}
+		if done+1 == goal && name != "" && goal < 3*n {
+			ops, marks := d.history.all()
+			goal += max(0, n-stoppedNear(ops, spans(marks, starting, healed), afterFault))
 		}
 	}
 	races.Wait()
@@ -258,7 +271,7 @@ func (d *driver) stopsUnder(ctx context.Context, name string, n int, rate float6
 	near := spans(marks, starting, healed)
 	r1, a1 := checkRevoke(ops, near), checkAudit(ops, stored.Records)
 	if name != "" {
-		under := stoppedNear(ops, near, 2*time.Second)
+		under := stoppedNear(ops, near, afterFault)
 		r1.note("%s: %d times; %d of the stops fell into it", name, len(near), under)
 		r1.Trials = under
 	}
