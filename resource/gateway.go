@@ -64,6 +64,10 @@ type Config struct {
 	// Watch is told how every request ended, also of paths that there are
 	// not, and of waiting for the bank and for the gate.
 	Watch web.Watch
+	// Unrecorded is told of each refusal whose record could not be stored, so
+	// that the consumer does not see the attempt, but for those that say that
+	// the store is away; nil tells nobody.
+	Unrecorded func()
 	// Limits bound what is taken on; the zero value bounds nothing.
 	Limits Limits
 	// PageKeys are secrets of 32 bytes that all instances share. The first
@@ -94,6 +98,8 @@ type Gateway struct {
 	told      histories
 	limits    *limits
 	watch     web.Watch
+	// unrecorded is told of refusals that nobody will see.
+	unrecorded func()
 }
 
 // New returns a Gateway. It does no I/O. Its error names everything that is
@@ -101,6 +107,9 @@ type Gateway struct {
 func New(c Config) (*Gateway, error) {
 	if c.Now == nil {
 		c.Now = time.Now
+	}
+	if c.Unrecorded == nil {
+		c.Unrecorded = func() {}
 	}
 	keys, keysErr := newPageKeys(c.PageKeys, c.Now)
 	if c.Certificates == nil {
@@ -115,7 +124,7 @@ func New(c Config) (*Gateway, error) {
 	g := &Gateway{
 		public: c.Public, links: links{base: c.Public + fdxhttp.Base}, instance: c.Instance, now: c.Now,
 		tokens: c.Tokens, cache: c.Cache, clients: c.Clients, watch: c.Watch,
-		provider: c.Provider, gate: c.Gate, keys: keys,
+		provider: c.Provider, gate: c.Gate, keys: keys, unrecorded: c.Unrecorded,
 		limits: newLimits(c.Limits), endpoints: endpoints(), metadata: protectedResource(c.Public, c.Issuer, c.Beside),
 	}
 	for _, op := range c.Beside {

@@ -6,6 +6,7 @@ import (
 	"crypto/sha256"
 	"encoding/json"
 	"errors"
+	"fmt"
 	"net/http"
 	"net/url"
 	"slices"
@@ -512,7 +513,8 @@ func (x *exchange[T]) describe(a Access, q question, items []T, body []byte) {
 }
 
 // refused records that nothing was given, so that the consumer sees the
-// attempt. It is best effort: a refusal that cannot be recorded is still one.
+// attempt. It is best effort: a refusal that cannot be recorded is still one,
+// and is counted.
 func (x *exchange[T]) refused(why *fdxhttp.Refusal) {
 	x.record = audit.Record{
 		RequestID: x.record.RequestID, Operation: x.record.Operation,
@@ -532,5 +534,10 @@ func (x *exchange[T]) refused(why *fdxhttp.Refusal) {
 	// Detached: also for a client that has hung up meanwhile.
 	ctx, cancel := context.WithTimeout(context.WithoutCancel(x.request.Context()), recordDeadline)
 	defer cancel()
-	_, _ = x.gateway.gate.Release(ctx, Release{Record: x.record})
+	if _, err := x.gateway.gate.Release(ctx, Release{Record: x.record}); err != nil {
+		x.gateway.unrecorded()
+		if why.Cause == nil {
+			why.Cause = fmt.Errorf("record of the refusal: %w", err)
+		}
+	}
 }

@@ -1171,6 +1171,23 @@ func TestWithheld(t *testing.T) {
 			}
 		}
 	})
+	t.Run("a refusal without a record is counted", func(t *testing.T) {
+		t.Parallel()
+		var unrecorded atomic.Int64
+		f := open(t, func(c *resource.Config) {
+			c.Unrecorded = func() { unrecorded.Add(1) }
+			c.Gate = gateFunc(func(context.Context, resource.Release) (resource.Verdict, error) {
+				return resource.Withheld, resource.ErrUnavailable
+			})
+		})
+		a := f.app(t, share(nil), nil)
+		for i, row := range []struct{ status, unrecorded int }{{http.StatusNotFound, 1}, {http.StatusServiceUnavailable, 1}} {
+			path := []string{accounts + "/there-is-none", accounts}[i]
+			if got := a.get(t, path); got.status != row.status || unrecorded.Load() != int64(row.unrecorded) {
+				t.Errorf("%s: %d, counted %d times", path, got.status, unrecorded.Load())
+			}
+		}
+	})
 	t.Run("a grant that never holds still is given up", func(t *testing.T) {
 		t.Parallel()
 		asked := 0

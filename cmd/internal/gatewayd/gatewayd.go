@@ -138,6 +138,7 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	rc := resource.Config{
 		Public: c.Public, Issuer: c.Issuer, Instance: instance(c.Instance), Log: log,
 		Tokens: db.Tokens(), Provider: provider.Provider, Gate: gate, Performance: db.Performance(), Watch: p.watch.Watch(),
+		Unrecorded: func() { p.watch.Alarm("refusal_not_recorded") },
 	}
 	addresses, err := web.NewAddresses(c.TrustedProxies)
 	if err != nil {
