@@ -100,25 +100,22 @@ func (g *Gateway) find(ctx context.Context, r *http.Request, c *Caller) (counted
 // stranger asks the truth about a token that the cache does not know, unless
 // too many came from there that the truth does not know either.
 func (g *Gateway) stranger(ctx context.Context, r *http.Request, c *Caller) (token.Live, *fdxhttp.Refusal) {
-	from, refused := g.limits.strange(r, g.now())
+	from, refused := g.limits.Strangers.Look(r, false, g.now())
 	if refused != nil {
 		return token.Live{}, refused
 	}
 	live, refused := g.truth(ctx, c.Hash, c.Scheme)
-	if refused != nil && refused.Reason == unknownToken {
-		from.unknown()
+	if refused != nil && refused.Reason == bearer.UnknownToken {
+		from.Unknown()
 	}
 	return live, refused
 }
-
-// unknownToken is the reason of a refusal when there is no such token.
-const unknownToken = "token_unknown"
 
 // truth returns the token's record as it is now.
 func (g *Gateway) truth(ctx context.Context, h token.Hash, s bearer.Scheme) (token.Live, *fdxhttp.Refusal) {
 	live, err := g.tokens.Live(ctx, h)
 	if errors.Is(err, token.ErrNotFound) {
-		return token.Live{}, fdxhttp.InvalidToken(s, unknownToken)
+		return token.Live{}, fdxhttp.InvalidToken(s, bearer.UnknownToken)
 	}
 	if err != nil {
 		return token.Live{}, fdxhttp.StoreDown(err)

@@ -182,7 +182,7 @@ func (c Config) check() error {
 	need(c.Provider != nil, "Provider")
 	need(c.Gate != nil, "Gate")
 	for name, quota := range map[string]int{
-		"Recipient": c.Limits.Quotas.Recipient, "Consent": c.Limits.Quotas.Consent, "Bank": c.Limits.Quotas.Bank, "Strangers": c.Limits.Strangers,
+		"Recipient": c.Limits.Quotas.Recipient, "Consent": c.Limits.Quotas.Consent, "Bank": c.Limits.Quotas.Bank,
 	} {
 		if quota < 0 || quota > limit.MaxQuota {
 			faults = append(faults, fmt.Errorf("quota %s must be 0 to %d", name, limit.MaxQuota))

@@ -2,7 +2,6 @@ package resource
 
 import (
 	"net/http"
-	"net/netip"
 	"time"
 
 	"github.com/headgate/headgate/consent"
@@ -43,12 +42,9 @@ type Limits struct {
 	// count each instance counts for itself, up to its part of the quota; 0
 	// is 1.
 	Instances int
-	// Strangers is how many tokens that do not exist one address may present
-	// in a minute; then the truth is not asked for it any more.
-	Strangers int
-	// Address returns who is at the other end, for Strangers; nil takes the
-	// connection's.
-	Address func(*http.Request) netip.Addr
+	// Strangers are who presents tokens that do not exist; when there were too
+	// many, the truth is not asked for their address any more.
+	Strangers *fdxhttp.Strangers
 	// InFlight is the most requests at a time; what comes on top is refused
 	// at once.
 	InFlight int
@@ -57,53 +53,16 @@ type Limits struct {
 // limits are the counters of one instance.
 type limits struct {
 	Limits
-	headers   limit.Headers
-	callers   limit.Local[bucket]
-	strangers limit.Local[netip.Addr]
-	flight    limit.Flight
+	headers limit.Headers
+	callers limit.Local[bucket]
+	flight  limit.Flight
 }
 
 // bucket is what a caller's requests are counted by.
 type bucket struct{ kind, id string }
 
 func newLimits(l Limits) *limits {
-	if l.Address == nil {
-		l.Address = peer
-	}
 	return &limits{Limits: l, flight: limit.NewFlight(l.InFlight), headers: headersOf(l.Quotas)}
-}
-
-// peer is the address of the connection.
-func peer(r *http.Request) netip.Addr {
-	a, _ := netip.ParseAddrPort(r.RemoteAddr)
-	return a.Addr().Unmap()
-}
-
-// strange refuses a request from an address that has presented too many tokens
-// that there are not.
-func (l *limits) strange(r *http.Request, now time.Time) (strangers, *fdxhttp.Refusal) {
-	if l.Strangers <= 0 {
-		return strangers{}, nil
-	}
-	s := strangers{l, now, limit.Charge[netip.Addr]{Key: l.Address(r), Quota: l.Strangers}}
-	if wait := l.strangers.Look(now, s.charge).Wait; wait > 0 {
-		return s, tooMany("too many unknown access tokens from this address", "limit_address", wait)
-	}
-	return s, nil
-}
-
-// strangers are whoever asks from one address.
-type strangers struct {
-	limits *limits
-	at     time.Time
-	charge limit.Charge[netip.Addr]
-}
-
-// unknown counts a token that there is not.
-func (s strangers) unknown() {
-	if s.limits != nil {
-		s.limits.strangers.Take(s.at, s.charge)
-	}
 }
 
 // tell puts the levels of a known caller, which may have a quota of its own,
@@ -160,15 +119,11 @@ func (l *limits) refuse(v Levels) *fdxhttp.Refusal {
 	case wait == 0:
 		return nil
 	case v.Recipient.Wait > 0:
-		return tooMany("too many requests of this recipient", "limit_recipient", wait)
+		return fdxhttp.TooMany("too many requests of this recipient", "limit_recipient", wait)
 	case v.Consent.Wait > 0:
-		return tooMany("too many requests under this consent", "limit_consent", wait)
+		return fdxhttp.TooMany("too many requests under this consent", "limit_consent", wait)
 	}
 	return overloaded("limit_bank", wait)
-}
-
-func tooMany(debug, reason string, wait time.Duration) *fdxhttp.Refusal {
-	return &fdxhttp.Refusal{Public: fdx.ErrTooManyRequests.WithDebug(debug + "; see Retry-After"), Reason: reason, Wait: wait}
 }
 
 func overloaded(reason string, wait time.Duration) *fdxhttp.Refusal {

@@ -13,6 +13,7 @@ import (
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/fdxhttp"
 	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/resource"
@@ -210,7 +211,11 @@ func TestTheCacheCounts(t *testing.T) {
 func TestUnknownTokensFromOneAddress(t *testing.T) {
 	t.Parallel()
 	where := netip.MustParseAddr("192.0.2.1")
-	f := open(t, limited(resource.Limits{Strangers: 3, Address: func(*http.Request) netip.Addr { return where }}))
+	strangers, err := fdxhttp.NewStrangers(3, func(*http.Request) netip.Addr { return where })
+	if err != nil {
+		t.Fatal(err)
+	}
+	f := open(t, limited(resource.Limits{Strangers: strangers}))
 	a := f.app(t, share(nil), nil)
 	stranger := *a
 	unknown, _ := f.hasher.New(token.KindAccess)
@@ -288,7 +293,7 @@ func TestQuotasOutOfRange(t *testing.T) {
 	t.Parallel()
 	f := open(t, nil)
 	for _, l := range []resource.Limits{
-		{Quotas: resource.Quotas{Recipient: -1}}, {Quotas: resource.Quotas{Consent: limit.MaxQuota + 1}}, {Quotas: resource.Quotas{Bank: -1}}, {Strangers: -1},
+		{Quotas: resource.Quotas{Recipient: -1}}, {Quotas: resource.Quotas{Consent: limit.MaxQuota + 1}}, {Quotas: resource.Quotas{Bank: -1}},
 	} {
 		c := f.config
 		c.Limits = l

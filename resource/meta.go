@@ -124,14 +124,14 @@ func (g *Gateway) anybody(ctx context.Context, r *http.Request, log *web.LogFiel
 		return visitor{Presented: p}, refused
 	}
 	if p.Kind == token.KindClient {
-		from, refused := g.limits.strange(r, g.now())
+		from, refused := g.limits.Strangers.Look(r, false, g.now())
 		if refused != nil {
 			return visitor{Presented: p}, refused
 		}
 		who, no := g.clients.Client(ctx, p, "")
 		if no != nil {
-			if no.Reason == unknownToken {
-				from.unknown()
+			if no.Reason == bearer.UnknownToken {
+				from.Unknown()
 			}
 			return visitor{Presented: p}, fdxhttp.Unauthenticated(p.Scheme, "", no)
 		}

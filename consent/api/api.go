@@ -77,6 +77,9 @@ type Config struct {
 	// limit.MaxQuota. Each of the Instances, 0 is 1, counts for itself, up to
 	// its part.
 	Quota, Stops, Instances int
+	// Strangers are who presents tokens that there are not, those of the gateway
+	// at the same address; nil counts none.
+	Strangers *fdxhttp.Strangers
 	// PageKeys are secrets of 32 bytes, as in resource.Config.
 	PageKeys [][]byte
 }
@@ -100,6 +103,7 @@ type API struct {
 	erasures  Erasures
 	flight    limit.Flight
 	quotas    quotas
+	strangers *fdxhttp.Strangers
 	keys      *fdxhttp.PageKeys
 	endpoints []endpoint
 	handler   http.Handler
@@ -127,7 +131,7 @@ func New(c Config) (*API, error) {
 	a := &API{
 		public: c.Public, now: c.Now, bearer: verifier, clients: c.Clients,
 		grants: c.Grants, stop: c.Stop, keys: keys, endpoints: endpoints(), notices: c.Notices, erasures: c.Erasures,
-		flight: limit.NewFlight(c.InFlight), quotas: quotas{own: c.Quota, stops: c.Stops, instances: c.Instances},
+		flight: limit.NewFlight(c.InFlight), strangers: c.Strangers, quotas: quotas{own: c.Quota, stops: c.Stops, instances: c.Instances},
 	}
 	if c.Notices != nil {
 		a.endpoints = append(a.endpoints, noticeEndpoints()...)

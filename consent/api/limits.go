@@ -5,7 +5,6 @@ import (
 	"time"
 
 	"github.com/headgate/headgate/consent"
-	"github.com/headgate/headgate/fdx"
 	"github.com/headgate/headgate/internal/fdxhttp"
 	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/token"
@@ -41,8 +40,5 @@ func (q *quotas) take(h http.Header, who token.ClientAccess, stop bool, now time
 	if ok {
 		return nil
 	}
-	return &fdxhttp.Refusal{
-		Public: fdx.ErrTooManyRequests.WithDebug("too many requests of this recipient; see Retry-After"),
-		Reason: "limit_" + name, Wait: levels[0].Wait,
-	}
+	return fdxhttp.TooMany("too many requests of this recipient", "limit_"+name, levels[0].Wait)
 }

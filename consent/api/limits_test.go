@@ -2,11 +2,13 @@ package api_test
 
 import (
 	"net/http"
+	"net/netip"
 	"strings"
 	"testing"
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/consent/api"
+	"github.com/headgate/headgate/internal/fdxhttp"
 	"github.com/headgate/headgate/internal/token"
 )
 
@@ -51,5 +53,59 @@ func TestQuotas(t *testing.T) {
 	c.key = own.key
 	if got := c.get(t, "/fdx/v6/consents"); got.status != 401 || got.header.Get("RateLimit") != "" || got.header.Get("RateLimit-Policy") != "" {
 		t.Errorf("a stranger: %d %v", got.status, got.header)
+	}
+}
+
+// Who presents tokens that there are not is not looked up for ever, at any
+// endpoint, and takes from nobody the way to end a consent.
+func TestUnknownTokensFromOneAddress(t *testing.T) {
+	t.Parallel()
+	where := netip.MustParseAddr("192.0.2.1")
+	f := open(t, func(c *api.Config, _ *consent.ServiceConfig) {
+		var err error
+		if c.Strangers, err = fdxhttp.NewStrangers(3, func(*http.Request) netip.Addr { return where }); err != nil {
+			t.Fatal(err)
+		}
+	})
+	f.furnish(t)
+	c := f.client(app, nil)
+	stranger := *c
+	unknown, _ := f.hasher.New(token.KindClient)
+	stranger.token = unknown.Reveal()
+	refused := func(what string, got reply) {
+		t.Helper()
+		if got.status != http.StatusTooManyRequests || got.code() != "1207" || got.header.Get("Retry-After") != "20" {
+			t.Errorf("%s: %d %s, Retry-After %q", what, got.status, got.body, got.header.Get("Retry-After"))
+		}
+	}
+	for range 10 { // known tokens do not count
+		if got := c.get(t, consents); got.status != 200 {
+			t.Fatalf("%d %s", got.status, got.body)
+		}
+	}
+	for _, path := range []string{consents, at(idActive), revocationOf(idActive)} {
+		if got := stranger.get(t, path); got.status != 401 {
+			t.Errorf("%s: %d %s", path, got.status, got.body)
+		}
+	}
+	refused("one more", stranger.get(t, consents))
+	refused("a good one from there", c.get(t, consents))
+	if got := c.put(t, idActive, forApp); got.status != 204 {
+		t.Errorf("a stop from there: %d %s", got.status, got.body)
+	}
+
+	where = netip.MustParseAddr("192.0.2.2")
+	for range 3 {
+		if got := stranger.put(t, idActive, forApp); got.status != 401 {
+			t.Errorf("a stranger's stop: %d %s", got.status, got.body)
+		}
+	}
+	refused("one more stop", stranger.put(t, idActive, forApp))
+	if got := c.get(t, consents); got.status != 200 {
+		t.Errorf("other requests from there: %d %s", got.status, got.body)
+	}
+	f.server.Close()
+	if !strings.Contains(f.log.String(), `"reason":"limit_address"`) {
+		t.Error("the log does not say why")
 	}
 }

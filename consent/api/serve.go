@@ -11,6 +11,7 @@ import (
 
 	"github.com/headgate/headgate/consent"
 	"github.com/headgate/headgate/fdx"
+	"github.com/headgate/headgate/internal/bearer"
 	"github.com/headgate/headgate/internal/fdxhttp"
 	"github.com/headgate/headgate/internal/token"
 	"github.com/headgate/headgate/internal/web"
@@ -68,15 +69,22 @@ func (a *API) answer(ctx context.Context, h http.Header, r *http.Request, e endp
 	if no != nil {
 		return answer{}, fdxhttp.Unauthenticated(p.Scheme, string(e.scope), no)
 	}
+	stop := e.id == fdx.RevokeConsentGrant
+	from, refused := a.strangers.Look(r, stop, a.now())
+	if refused != nil {
+		return answer{}, refused
+	}
 	who, no := a.clients.Client(ctx, p, string(e.scope))
 	if no != nil {
+		if no.Reason == bearer.UnknownToken {
+			from.Unknown()
+		}
 		return answer{}, fdxhttp.Unauthenticated(p.Scheme, string(e.scope), no)
 	}
 	c.who = who.Recipient
 	web.Fields(ctx).Client = string(c.who)
 	var out answer
-	refused := a.quotas.take(h, who, e.id == fdx.RevokeConsentGrant, a.now())
-	if refused == nil {
+	if refused = a.quotas.take(h, who, stop, a.now()); refused == nil {
 		out, refused = a.known(ctx, r, e, c, interactionOK)
 	}
 	if refused != nil {

@@ -22,6 +22,9 @@ type Clients struct {
 	Guard  token.Guard
 }
 
+// UnknownToken is the reason of a refusal when there is no such token.
+const UnknownToken = "token_unknown"
+
 // Client returns the client whose own access token was presented, if the
 // token holds the scope; an empty scope asks for none. It spends the proof for
 // good. There is no cache: these requests are few.
@@ -32,7 +35,7 @@ func (c Clients) Client(ctx context.Context, p Presented, scope string) (token.C
 	found, err := c.Tokens.ClientAccess(ctx, p.Hash)
 	switch {
 	case errors.Is(err, token.ErrNotFound):
-		return token.ClientAccess{}, &Error{Fault: InvalidToken, Reason: "token_unknown"}
+		return token.ClientAccess{}, &Error{Fault: InvalidToken, Reason: UnknownToken}
 	case err != nil:
 		return token.ClientAccess{}, &Error{Fault: Unavailable, Reason: "store", Cause: fmt.Errorf("load client token: %w", err)}
 	case !p.Holds(found.KeyThumbprint, found.CertThumbprint):

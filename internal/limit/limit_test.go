@@ -97,6 +97,28 @@ func TestNoQuotaLimitsNothing(t *testing.T) {
 	}
 }
 
+func TestReturn(t *testing.T) {
+	t.Parallel()
+	var l Local[string]
+	c := Charge[string]{"a", 2}
+	l.Return(noon, c) // of nothing
+	for range 10 {
+		if !take(&l, noon, c) {
+			t.Fatal("counted all the same")
+		}
+		l.Return(noon, c)
+	}
+	take(&l, noon, c)
+	take(&l, noon, c)
+	l.Return(noon.Add(2*Window), c) // what has drained meanwhile is no credit
+	for i, want := range []bool{true, true, false} {
+		if take(&l, noon.Add(2*Window), c) != want {
+			t.Errorf("request %d of two: %v", i+1, !want)
+		}
+	}
+	l.Return(noon, Charge[string]{"none", 0})
+}
+
 func TestClockSetBack(t *testing.T) {
 	t.Parallel()
 	var l Local[string]

@@ -51,6 +51,20 @@ func (l *Local[K]) Take(now time.Time, charges ...Charge[K]) (levels []Level, ok
 	return levels, true
 }
 
+// Return takes out of a bucket what Take has filled it with for a request that,
+// it turns out, should not count.
+func (l *Local[K]) Return(now time.Time, c Charge[K]) {
+	if c.Quota <= 0 {
+		return
+	}
+	l.mu.Lock()
+	defer l.mu.Unlock()
+	l.turn(now)
+	if fill := l.fill(c.Key, now); fill > 0 {
+		l.now[c.Key] = now.Add(max(0, fill-share(c.Quota)))
+	}
+}
+
 // Look returns the level that a request would meet, and fills nothing.
 func (l *Local[K]) Look(now time.Time, c Charge[K]) Level {
 	l.mu.Lock()

@@ -90,6 +90,9 @@ type SessionsConfig struct {
 	// it writes a whole answer and sees to the cause, which no answer may
 	// repeat. nil is a bare 503.
 	Failed func(w http.ResponseWriter, r *http.Request, cause error)
+	// Known is told of each request to which somebody is signed in, before it
+	// is served; nil tells nobody.
+	Known func(r *http.Request)
 }
 
 // Sessions keeps browser sessions: one random secret that decisions are
@@ -102,6 +105,7 @@ type Sessions struct {
 	scs    *scs.SessionManager
 	now    func() time.Time
 	failed func(http.ResponseWriter, *http.Request, error)
+	known  func(*http.Request)
 }
 
 // NewSessions returns Sessions. It does no I/O.
@@ -117,20 +121,23 @@ func NewSessions(c SessionsConfig) (*Sessions, error) {
 			http.Error(w, "service unavailable", http.StatusServiceUnavailable)
 		}
 	}
+	if c.Known == nil {
+		c.Known = func(*http.Request) {}
+	}
 	// Not scs.New: it starts a memory store that sweeps in the background
 	// for ever and that nothing here would use.
 	m := &scs.SessionManager{
 		Store: ctxStore{c.Store}, HashTokenInStore: true,
 		Lifetime: SessionLifetime, Codec: scs.GobCodec{},
 	}
-	return &Sessions{scs: m, now: c.Now, failed: c.Failed}, nil
+	return &Sessions{scs: m, now: c.Now, failed: c.Failed, known: c.Known}, nil
 }
 
 // Middleware gives next a session. Everything below must run inside it.
 func (s *Sessions) Middleware(next http.Handler) http.Handler {
 	return http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		var token string
-		if c, err := r.Cookie(SessionCookie); err == nil {
+		if c, err := r.Cookie(SessionCookie); err == nil && isToken(c.Value) {
 			token = c.Value
 		}
 		ctx, err := s.scs.Load(r.Context(), token)
@@ -141,11 +148,21 @@ func (s *Sessions) Middleware(next http.Handler) http.Handler {
 			s.failed(w, r, fmt.Errorf("load session: %w", err))
 			return
 		}
+		if _, _, ok := s.Consumer(ctx); ok {
+			s.known(r)
+		}
 		r = r.WithContext(ctx)
 		sw := &sessionWriter{ResponseWriter: w, r: r, s: s, loaded: s.scs.Token(ctx)}
 		next.ServeHTTP(sw, r)
 		sw.commit()
 	})
+}
+
+// isToken reports whether the session manager may have made this token: 32
+// bytes. No other is worth a look into the store.
+func isToken(text string) bool {
+	b, err := base64.RawURLEncoding.DecodeString(text)
+	return err == nil && len(b) == 32
 }
 
 // background reports whether a script sent the request: browsers say so (Fetch

@@ -10,6 +10,7 @@ import (
 	"maps"
 	"net/http"
 	"net/http/httptest"
+	"strings"
 	"sync"
 	"testing"
 	"testing/synctest"
@@ -117,6 +118,60 @@ func TestVisitorWithoutNeedGetsNoSession(t *testing.T) {
 	})
 	if len(resp.Cookies()) != 0 || len(shelf.rows) != 0 {
 		t.Errorf("cookies %v, rows %d", resp.Cookies(), len(shelf.rows))
+	}
+}
+
+// asked counts the looks into a store.
+type asked struct {
+	*sessionShelf
+	n int
+}
+
+func (a *asked) FindCtx(ctx context.Context, token string) ([]byte, bool, error) {
+	a.n++
+	return a.sessionShelf.FindCtx(ctx, token)
+}
+
+func TestCookieThatCannotBeOursCostsNothing(t *testing.T) {
+	t.Parallel()
+	store := &asked{sessionShelf: newShelf()}
+	s := newSessions(t, store)
+	jar := map[string]string{}
+	nothing := func(http.ResponseWriter, *http.Request) {}
+	visit(t, s, jar, func(_ http.ResponseWriter, r *http.Request) { s.Browser(r.Context()) })
+	good := jar[SessionCookie]
+	for _, value := range []string{"", "made-up", good[1:], good + "A", good[:42] + "+", strings.Repeat("A", 4096)} {
+		visit(t, s, map[string]string{SessionCookie: value}, nothing)
+		if store.n != 0 {
+			t.Errorf("%.50q is looked for", value)
+		}
+	}
+	if visit(t, s, jar, nothing); store.n != 1 {
+		t.Error("a good one is not looked for")
+	}
+}
+
+func TestKnownIsToldOfPeopleWhoAreSignedIn(t *testing.T) {
+	t.Parallel()
+	known := 0
+	s, err := NewSessions(SessionsConfig{Store: newShelf(), Known: func(*http.Request) { known++ }})
+	if err != nil {
+		t.Fatal(err)
+	}
+	jar := map[string]string{}
+	nothing := func(http.ResponseWriter, *http.Request) {}
+	visit(t, s, map[string]string{SessionCookie: strings.Repeat("A", 43)}, nothing)
+	visit(t, s, jar, func(_ http.ResponseWriter, r *http.Request) { s.Browser(r.Context()) })
+	visit(t, s, jar, nothing)
+	visit(t, s, jar, func(_ http.ResponseWriter, r *http.Request) { _ = s.SignIn(r.Context(), "c-1", time.Now()) })
+	if known != 0 {
+		t.Errorf("%d requests of nobody", known)
+	}
+	visit(t, s, jar, nothing)
+	visit(t, s, jar, func(_ http.ResponseWriter, r *http.Request) { _ = s.SignOut(r.Context()) })
+	visit(t, s, jar, nothing)
+	if known != 2 {
+		t.Errorf("told of %d requests, want 2", known)
 	}
 }
 

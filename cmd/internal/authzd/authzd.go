@@ -110,7 +110,7 @@ type Config struct {
 	ClientQuota     int           `json:"client_quota" default:"6000" help:"pushed requests, token requests and queries of grants a minute of one client, the same for all; 0 has no limit"`
 	IntrospectQuota int           `json:"introspection_quota" default:"600000" help:"introspections a minute of one resource server; 0 has no limit"`
 	StopQuota       int           `json:"stop_quota" default:"6000" help:"revocations a minute of one client, counted apart; 0 has no limit"`
-	StrangerQuota   int           `json:"stranger_quota" default:"600" help:"requests a minute from one address that nobody has authenticated; 0 has no limit"`
+	StrangerQuota   int           `json:"stranger_quota" default:"600" help:"requests a minute from one address that nobody has authenticated, those for the portal apart: further ones there leave the connections of stop_conns; 0 has no limit"`
 	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most requests of clients at a time, and as many revocations; further ones are answered 503 at once; 0 has no bound"`
 	Instances       int           `json:"instances" default:"1" help:"how many authorization servers there are: each lets its part of a quota through"`
 	TrustedProxies  []string      `json:"trusted_proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
@@ -279,6 +279,8 @@ type shared struct {
 	bank      *bank.Bank
 	rules     *policy.Book
 	addresses *web.Addresses
+	// known is told of requests of people who are signed in; nil tells nobody.
+	known func(*http.Request)
 }
 
 // site is the authorization server with its pages, over one set of connections.
@@ -342,7 +344,7 @@ func (p *Process) newPortal(c Config, db *postgres.DB, with shared, stop *consen
 	}
 	var pages *portal.Portal // set before the first request
 	sessions, err := web.NewSessions(web.SessionsConfig{
-		Store: db.Sessions(),
+		Store: db.Sessions(), Known: with.known,
 		Failed: func(w http.ResponseWriter, r *http.Request, cause error) {
 			log.Warn("session store", slog.String("cause", cause.Error()))
 			pr := portal.Problem{Status: http.StatusServiceUnavailable, Code: "temporarily_unavailable", Text: "try again in a moment"}
@@ -552,6 +554,7 @@ func (p *Process) routes(server *authz.Server, pages *portal.Portal, lane stopLa
 	if err != nil {
 		return err
 	}
+	consumer = lane.beside(consumer)
 	p.protocol = web.NewServer(p.health.Around(around(protocol, lane.protocol)), t, log)
 	p.browser = web.NewServer(http.HandlerFunc(func(w http.ResponseWriter, r *http.Request) {
 		if p.mailbox != nil && (r.URL.Path == mail.MailboxPath || strings.HasPrefix(r.URL.Path, mail.MailboxPath+"/")) {
@@ -560,10 +563,6 @@ func (p *Process) routes(server *authz.Server, pages *portal.Portal, lane stopLa
 		}
 		if r.URL.Path == "/authorize" || strings.HasPrefix(r.URL.Path, "/authorize/") {
 			authorize.ServeHTTP(w, r)
-			return
-		}
-		if stops(r) {
-			lane.consumer.ServeHTTP(w, r)
 			return
 		}
 		consumer.ServeHTTP(w, r)

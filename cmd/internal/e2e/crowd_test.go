@@ -2,7 +2,9 @@ package e2e
 
 import (
 	"context"
+	"crypto/rand"
 	"database/sql"
+	"encoding/base64"
 	"net/http"
 	"sync"
 	"testing"
@@ -15,6 +17,7 @@ import (
 	"github.com/headgate/headgate/conformance/browser"
 	"github.com/headgate/headgate/conformance/recipient"
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/web"
 	"github.com/headgate/headgate/resource/sandbox"
 )
 
@@ -116,13 +119,85 @@ func TestAStopIsAnsweredInACrowd(t *testing.T) {
 	}
 }
 
+// While somebody floods the portal with sessions that are made up, and the
+// database is slow to say that it does not know them, stops are answered; and
+// who is at the same address stops sharing all the same.
+func TestAFloodOfMadeUpSessionsIsInNoStopsWay(t *testing.T) {
+	t.Parallel()
+	const conns, quota = 4, 30 // one each two seconds, once it is used up
+	d := deployWith(t, func(ac *authzd.Config, _ *gatewayd.Config) {
+		ac.PostgresConns, ac.StopConns, ac.StrangerQuota = conns, conns, quota
+	})
+	ctx := t.Context()
+	app := d.client(t, "alpha")
+	given := d.granted(t, app, "everyday")
+	shown := d.granted(t, d.client(t, "beta"), "everyday")
+
+	portal := via(t, d.browsers[0], d.roots)
+	ask := func(ctx context.Context) int {
+		r, err := http.NewRequestWithContext(ctx, http.MethodGet, d.pages+"/portal", nil)
+		if err != nil {
+			t.Error(err)
+			return 0
+		}
+		var made [32]byte
+		rand.Read(made[:])
+		r.AddCookie(&http.Cookie{Name: web.SessionCookie, Value: base64.RawURLEncoding.EncodeToString(made[:])})
+		resp, err := receive(portal.Do(r))
+		if err != nil {
+			return 0 // the flood is over
+		}
+		return resp.Status
+	}
+	for range 2 * quota {
+		if status := ask(ctx); status != http.StatusSeeOther {
+			t.Fatalf("a stranger: %d", status)
+		}
+	}
+
+	held, err := d.sql.BeginTx(ctx, nil)
+	must(t, err)
+	defer held.Rollback() //nolint:errcheck // it only locks
+	_, err = held.ExecContext(ctx, "LOCK TABLE web_session IN ACCESS EXCLUSIVE MODE")
+	must(t, err)
+	flood, ebb := context.WithCancel(ctx)
+	var all sync.WaitGroup
+	for range 24 {
+		all.Go(func() {
+			for flood.Err() == nil {
+				ask(flood)
+			}
+		})
+	}
+	defer all.Wait()
+	defer ebb()
+	waiting(t, d.sql, conns)
+	start := time.Now()
+	if err := app.Revoke(ctx, given.RefreshToken); err != nil {
+		t.Errorf("a stop: %v", err)
+	}
+	if took := time.Since(start); took > prompt {
+		t.Errorf("a stop took %s", took)
+	}
+	if g := d.grant(t, given.GrantID); g.Epoch < 2 {
+		t.Errorf("epoch %d", g.Epoch)
+	}
+	must(t, held.Rollback())
+	if _, err := browser.Stop(ctx, d.person(t), d.pages+"/portal", "everyday", sandbox.DevPassword("everyday"), appName("beta")); err != nil {
+		t.Errorf("a person: %v", err)
+	}
+	if g := d.grant(t, shown.GrantID); g.Status == consent.StatusActive {
+		t.Errorf("a person: %s", g.Status)
+	}
+}
+
 // waiting returns when that many statements of the processes wait for a lock.
 func waiting(t *testing.T, db *sql.DB, n int) {
 	t.Helper()
 	for {
 		var have int
 		must(t, db.QueryRowContext(t.Context(), `SELECT count(*) FROM pg_stat_activity
-			WHERE datname = current_database() AND application_name IN ('authzd', 'gatewayd') AND wait_event_type = 'Lock'`).Scan(&have))
+			WHERE datname = current_database() AND application_name IN ('authzd', 'authzd stops', 'gatewayd') AND wait_event_type = 'Lock'`).Scan(&have))
 		if have >= n {
 			return
 		}

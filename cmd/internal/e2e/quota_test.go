@@ -8,9 +8,12 @@ import (
 	"testing"
 	"time"
 
+	"github.com/go-jose/go-jose/v4"
+
 	"github.com/headgate/headgate/cmd/internal/authzd"
 	"github.com/headgate/headgate/cmd/internal/gatewayd"
 	"github.com/headgate/headgate/conformance/recipient"
+	"github.com/headgate/headgate/internal/token"
 )
 
 // One recipient asks far beyond its quota, at two gateways at once: together
@@ -81,5 +84,63 @@ func TestOneRecipientInAHurryIsNobodyElsesTrouble(t *testing.T) {
 	}
 	if n := d.count(t, "SELECT count(*) FROM access_record WHERE outcome = 'refused'"); n != 0 {
 		t.Errorf("%d refusals in the access history", n)
+	}
+}
+
+// Reads and requests about consents count unknown tokens together; nothing of
+// it stands in the way of the end of a consent.
+func TestUnknownTokensAreCountedTogether(t *testing.T) {
+	t.Parallel()
+	const quota = 4 // one each 15 seconds, once it is used up
+	d := deployWith(t, func(_ *authzd.Config, gc *gatewayd.Config) { gc.StrangerQuota, gc.StopConns = quota, 2 })
+	ctx := t.Context()
+	r, err := d.db.Recipients().Recipient(ctx, "alpha")
+	must(t, err)
+	r.Profile.GrantTypes = append(r.Profile.GrantTypes, "client_credentials")
+	must(t, d.db.Recipients().PutRecipient(ctx, r))
+	app := d.client(t, "alpha")
+	key, err := recipient.NewDPoPKey(jose.ES256)
+	must(t, err)
+	own, err := app.ClientCredentials(ctx, "grant_management_revoke", key)
+	must(t, err)
+	shared := d.granted(t, app, "everyday")
+	madeUp := func(kind token.Kind) recipient.Token {
+		secret, _ := d.hasher.New(kind)
+		return recipient.Token{AccessToken: recipient.Secret(secret.Reveal()), Key: key}
+	}
+	ask := func(r *recipient.Request, err error) int {
+		t.Helper()
+		must(t, err)
+		resp, err := app.Do(ctx, r)
+		must(t, err)
+		if refused := resp.Status == http.StatusTooManyRequests; refused != (resp.Header.Get("Retry-After") != "") {
+			t.Errorf("%d with %v", resp.Status, resp.Header)
+		}
+		return resp.Status
+	}
+	reads := func() int { return ask(app.AccountsRequest(madeUp(token.KindAccess), nil)) }
+	lists := func() int { return ask(app.DataRequest(madeUp(token.KindClient), "/consents", nil)) }
+	stops := func() int {
+		return ask(app.RevokeConsentRequest(madeUp(token.KindClient), shared.GrantID, "USER_ACTION", "INDIVIDUAL"))
+	}
+	for range quota / 2 {
+		if a, b := reads(), lists(); a != http.StatusUnauthorized || b != http.StatusUnauthorized {
+			t.Errorf("within the quota: %d, %d", a, b)
+		}
+	}
+	if a, b := reads(), lists(); a != http.StatusTooManyRequests || b != http.StatusTooManyRequests {
+		t.Errorf("beyond the quota: %d, %d", a, b)
+	}
+	if status := stops(); status != http.StatusUnauthorized {
+		t.Errorf("a stranger's stop: %d", status)
+	}
+	if err := app.RevokeConsent(ctx, own, shared.GrantID, "USER_ACTION", "INDIVIDUAL"); err != nil {
+		t.Errorf("a stop: %v", err)
+	}
+	for range quota {
+		stops()
+	}
+	if status := stops(); status != http.StatusTooManyRequests {
+		t.Errorf("too many stops of a stranger: %d", status)
 	}
 }

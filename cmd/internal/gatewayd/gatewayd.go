@@ -65,7 +65,7 @@ type Config struct {
 	StopQuota       int           `json:"stop_quota" default:"6000" help:"ends of consents a minute of one recipient, counted apart; 0 has no limit"`
 	ConsentQuota    int           `json:"consent_quota" default:"600" help:"requests a minute under one consent; 0 has no limit"`
 	BankQuota       int           `json:"bank_quota" default:"0" help:"requests a minute to the bank, of all recipients together; 0 has no limit"`
-	StrangerQuota   int           `json:"stranger_quota" default:"600" help:"unknown access tokens a minute from one address; 0 has no limit"`
+	StrangerQuota   int           `json:"stranger_quota" default:"600" help:"unknown access tokens a minute from one address, and as many again to end consents; 0 has no limit"`
 	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most reads at a time, and as many requests about consents, and as many ends of consents; further ones are answered 503 at once; 0 has no bound"`
 	Instances       int           `json:"instances" default:"1" help:"how many gateways there are: without Redis each lets its part of a quota through"`
 	TrustedProxies  []string      `json:"trusted_proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
@@ -144,9 +144,13 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, fmt.Errorf("trusted_proxies: %w", err)
 	}
+	strangers, err := fdxhttp.NewStrangers(c.StrangerQuota, addresses.Of)
+	if err != nil {
+		return nil, fmt.Errorf("stranger_quota: %w", err)
+	}
 	rc.Limits = resource.Limits{
 		Quotas:    resource.Quotas{Recipient: c.RecipientQuota, Consent: c.ConsentQuota, Bank: c.BankQuota},
-		Strangers: c.StrangerQuota, Address: addresses.Of, InFlight: c.MaxInFlight, Instances: c.Instances,
+		Strangers: strangers, InFlight: c.MaxInFlight, Instances: c.Instances,
 	}
 	var told consent.Cache
 	if c.RedisURLFile != "" {
@@ -226,7 +230,7 @@ func newConsents(rc resource.Config, stopQuota int, db *postgres.DB, told consen
 	return api.New(api.Config{
 		Public: rc.Public, Log: rc.Log, Hasher: rc.Hasher, Proofs: rc.Proofs, Nonces: rc.Nonces,
 		Certificates: rc.Certificates, Clients: bearer.Clients{Tokens: db.Tokens(), Guard: db.Guard()}, Grants: db.Grants(), Stop: stop, PageKeys: rc.PageKeys, InFlight: rc.Limits.InFlight,
-		Quota: rc.Limits.Quotas.Recipient, Stops: stopQuota, Instances: rc.Limits.Instances,
+		Quota: rc.Limits.Quotas.Recipient, Stops: stopQuota, Instances: rc.Limits.Instances, Strangers: rc.Limits.Strangers,
 		Notices: notices, Erasures: db.Erasures(), Watch: watch.Watch(),
 	})
 }
