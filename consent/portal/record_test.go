@@ -4,12 +4,14 @@ import (
 	"archive/zip"
 	"bytes"
 	"context"
+	"encoding/base64"
 	"encoding/csv"
 	"encoding/json"
 	"fmt"
 	"io"
 	"net/http"
 	"net/url"
+	"regexp"
 	"slices"
 	"strconv"
 	"strings"
@@ -141,10 +143,8 @@ func TestRecordAsJSONValidates(t *testing.T) {
 			t.Errorf("receipt %s: %v", r.Number, err)
 		}
 	}
-	for _, no := range []string{"Bob", "bob", "b-1", "a-gone", "a-1"} {
-		if strings.Contains(string(page.Body), no) {
-			t.Errorf("the file has %q", no)
-		}
+	if no := regexp.MustCompile(`Bob|bob|\b(b-1|a-gone|a-1)\b`).FindString(readable(t, string(page.Body))); no != "" {
+		t.Errorf("the file has %q", no)
 	}
 	// The schema is not one that everything passes.
 	for what, change := range map[string]func(map[string]any){
@@ -236,7 +236,7 @@ func TestRecordForASpreadsheet(t *testing.T) {
 				if cell != "" && strings.ContainsRune("=+-@\t\r", rune(cell[0])) {
 					t.Errorf("%s: a formula: %q", name, cell)
 				}
-				if strings.Contains(cell, "Bob") || strings.Contains(cell, "bob") {
+				if cell = readable(t, cell); strings.Contains(cell, "Bob") || strings.Contains(cell, "bob") {
 					t.Errorf("%s: bob's: %q", name, cell)
 				}
 			}
@@ -354,9 +354,21 @@ func TestRecordFormIsOurs(t *testing.T) {
 		p.on(p.open(recordPrintPath+"?"+q), http.StatusOK, recordPath)
 	}
 	w.do(func() { w.sloppy = true })
-	if page := p.save("record_json"); strings.Contains(string(page.Body), "Bob") {
+	if page := p.save("record_json"); strings.Contains(readable(t, string(page.Body)), "Bob") {
 		t.Error("a store that mixes people up gives bob's")
 	}
+}
+
+// readable puts what a JWS says in its place: base64 may spell any name.
+func readable(t *testing.T, text string) string {
+	t.Helper()
+	return regexp.MustCompile(`eyJ[\w-]+\.[\w-]+\.[\w-]+`).ReplaceAllStringFunc(text, func(jws string) string {
+		said, err := base64.RawURLEncoding.DecodeString(strings.Split(jws, ".")[1])
+		if err != nil {
+			t.Error(err)
+		}
+		return string(said)
+	})
 }
 
 // A file that cannot be completed must not look like one that is.
