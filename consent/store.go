@@ -127,6 +127,6 @@ const (
 	margin = time.Second
 	// tellTimeout bounds one attempt to tell the cache, tellAgain is the
 	// pause before the next.
-	tellTimeout = 50 * time.Millisecond
+	tellTimeout = 250 * time.Millisecond
 	tellAgain   = 100 * time.Millisecond
 )

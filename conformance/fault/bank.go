@@ -251,11 +251,11 @@ func (d *driver) banks(ctx context.Context, troubles []string, hold time.Duratio
 		if trouble == bankFrozen {
 			long += 5 * time.Second // what the circuit breaker does is seen then
 		}
-		one := atBank{span: span{trouble, d.history.now(), 0}}
 		d.history.mark(trouble, starting)
 		asked := b.asked.Load()
 		b.most.Store(b.under.Load())
 		b.trouble.Store(trouble)
+		one := atBank{span: span{trouble, d.history.now(), 0}}
 		if trouble == bankFrozen {
 			err = rest(ctx, 5*time.Second)
 			late := b.asked.Load()

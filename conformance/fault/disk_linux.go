@@ -47,9 +47,12 @@ func (v volume) space() (string, error) {
 
 func (v volume) ballast() string { return filepath.Join(v.dir, "ballast") }
 
-// ofRecords are the tables that the records are in: one, or its partitions.
+// ofRecords are the tables that the records are in: one, or its partitions,
+// each with the index of its key.
 const ofRecords = `
-SELECT c.oid::regclass::text FROM pg_class c WHERE c.relkind = 'r' AND (c.oid = 'access_record'::regclass
+SELECT c.oid::regclass::text AS name, i.indexrelid::regclass::text AS key
+FROM pg_class c JOIN pg_index i ON i.indrelid = c.oid AND i.indisprimary
+WHERE c.relkind = 'r' AND (c.oid = 'access_record'::regclass
     OR c.oid IN (SELECT inhrelid FROM pg_inherits WHERE inhparent = 'access_record'::regclass))`
 
 func (v volume) fill(ctx context.Context) error {
@@ -58,28 +61,11 @@ func (v volume) fill(ctx context.Context) error {
 		return err
 	}
 	defer conn.Close(ctx) //nolint:errcheck // nothing is under way
-	list, err := conn.Query(ctx, ofRecords)
-	if err != nil {
+	var size int64
+	if err := conn.QueryRow(ctx, "SELECT sum(pg_table_size(name::regclass)) FROM ("+ofRecords+") AS t").Scan(&size); err != nil {
 		return err
 	}
-	tables, err := pgx.CollectRows(list, pgx.RowTo[string])
-	if err != nil {
-		return err
-	}
-	total := int64(4 << 20)
-	for _, table := range tables {
-		// PostgreSQL makes many pages at once for many writers: those that are
-		// empty still would take records after the volume is full.
-		if _, err := conn.Exec(ctx, "VACUUM (FULL) "+table); err != nil {
-			return err
-		}
-		var size int64
-		if err := conn.QueryRow(ctx, "SELECT pg_table_size($1::regclass)", table).Scan(&size); err != nil {
-			return err
-		}
-		total += size
-	}
-	if err := v.mount(total); err != nil {
+	if err := v.mount(size + 16<<20); err != nil {
 		return err
 	}
 	space, err := v.space()
@@ -89,12 +75,37 @@ func (v volume) fill(ctx context.Context) error {
 	if _, err := conn.Exec(ctx, "CREATE TABLESPACE small LOCATION '"+space+"'"); err != nil {
 		return err
 	}
-	for _, table := range tables {
-		if _, err := conn.Exec(ctx, "ALTER TABLE "+table+" SET TABLESPACE small"); err != nil {
+	err = pgx.BeginFunc(ctx, conn, func(tx pgx.Tx) error { return v.move(ctx, tx) })
+	if err != nil {
+		return err
+	}
+	return rest(ctx, 1500*time.Millisecond) // the last page fills up
+}
+
+// move moves the records and takes all room that they leave. Nobody writes
+// meanwhile: PostgreSQL makes many pages at once for many writers, and those
+// that are empty would take records after the volume is full. For the same
+// reason the tables are written anew before.
+func (v volume) move(ctx context.Context, tx pgx.Tx) error {
+	if _, err := tx.Exec(ctx, "LOCK TABLE access_record IN ACCESS EXCLUSIVE MODE"); err != nil {
+		return err
+	}
+	list, err := tx.Query(ctx, ofRecords)
+	if err != nil {
+		return err
+	}
+	tables, err := pgx.CollectRows(list, pgx.RowToStructByPos[struct{ Name, Key string }])
+	if err != nil {
+		return err
+	}
+	for _, t := range tables {
+		if _, err := tx.Exec(ctx, "CLUSTER "+t.Name+" USING "+t.Key); err != nil {
+			return err
+		}
+		if _, err := tx.Exec(ctx, "ALTER TABLE "+t.Name+" SET TABLESPACE small"); err != nil {
 			return err
 		}
 	}
-	// Whatever room is left, down to the last page of the table.
 	ballast, err := os.Create(v.ballast())
 	if err != nil {
 		return err
@@ -106,7 +117,7 @@ func (v volume) fill(ctx context.Context) error {
 	if !errors.Is(err, syscall.ENOSPC) {
 		return err
 	}
-	return rest(ctx, 1500*time.Millisecond) // the last page fills up
+	return nil
 }
 
 func (v volume) empty(ctx context.Context) error {

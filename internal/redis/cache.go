@@ -265,7 +265,7 @@ func bound(l token.Live) string { return l.Access.KeyThumbprint + l.Access.CertT
 
 // Ended implements consent.Cache.
 func (c *Cache) Ended(ctx context.Context, id consent.GrantID, epoch int64) error {
-	_, err := c.run(ctx, endedScript, []string{endedKey(id)}, milliseconds(tombstones), epoch)
+	err := c.tell(ctx, endedScript, []string{endedKey(id)}, milliseconds(tombstones), epoch)
 	if err != nil {
 		return fmt.Errorf("place tombstone of grant %s: %w", id, err)
 	}
@@ -281,7 +281,7 @@ func (c *Cache) EndedAll(ctx context.Context, moved []consent.Move) error {
 			keys[i] = endedKey(m.Grant)
 			args = append(args, m.Epoch)
 		}
-		if _, err := c.run(ctx, endedScript, keys, args...); err != nil {
+		if err := c.tell(ctx, endedScript, keys, args...); err != nil {
 			return fmt.Errorf("place tombstones of grants: %w", err)
 		}
 	}
@@ -290,7 +290,7 @@ func (c *Cache) EndedAll(ctx context.Context, moved []consent.Move) error {
 
 // Stopped implements consent.Cache.
 func (c *Cache) Stopped(ctx context.Context, id consent.RecipientID) error {
-	_, err := c.run(ctx, stoppedScript, []string{stoppedKey(id)}, milliseconds(setBack), milliseconds(tombstones))
+	err := c.tell(ctx, stoppedScript, []string{stoppedKey(id)}, milliseconds(setBack), milliseconds(tombstones))
 	if err != nil {
 		return fmt.Errorf("place tombstone of recipient: %w", err)
 	}
@@ -305,6 +305,13 @@ func (c *Cache) run(ctx context.Context, s *goredis.Script, keys []string, args 
 		return err
 	})
 	return answer, err
+}
+
+// tell runs a script that takes something away, whether or not Redis is given
+// up for the moment. The caller's context bounds it where a Redis Cluster has
+// to be asked for its map first.
+func (c *Cache) tell(ctx context.Context, s *goredis.Script, keys []string, args ...any) error {
+	return s.Run(ctx, c.ends, keys, args...).Err()
 }
 
 // ask makes one call unless Redis is given up for the moment.

@@ -249,6 +249,16 @@ func TestFrozenRedisCostsMillisecondsAndIsThenLeftAlone(t *testing.T) {
 	if err := syscall.Kill(s.PID(), syscall.SIGCONT); err != nil {
 		t.Fatal(err)
 	}
+	// What is given up for reads is told of ends all the same.
+	for name, tell := range map[string]func() error{
+		"grant":     func() error { return c.Ended(t.Context(), "grant", 2) },
+		"grants":    func() error { return c.EndedAll(t.Context(), []consent.Move{{Grant: "grant", Epoch: 2}}) },
+		"recipient": func() error { return c.Stopped(t.Context(), "recipient") },
+	} {
+		if err := tell(); errors.Is(err, redis.ErrDown) {
+			t.Errorf("end of a %s: %v", name, err)
+		}
+	}
 	recovered(t, c)
 }
 

@@ -40,8 +40,16 @@ type limits struct{ pool, dial, io time.Duration }
 // a bank takes.
 var production = limits{pool: 50 * time.Millisecond, dial: 100 * time.Millisecond, io: 50 * time.Millisecond}
 
+// forEnds makes what tells of an end more patient: a stop that Redis is not
+// told of takes seconds, and reads wait for none of it.
+func (l limits) forEnds() limits {
+	return limits{pool: max(l.pool, ends), dial: max(l.dial, ends), io: max(l.io, ends)}
+}
+
 const (
 	poolSize = 64
+	endsPool = 8
+	ends     = 250 * time.Millisecond
 
 	breakAfter  = 5 // failures in a row
 	breakPeriod = time.Second
@@ -56,6 +64,9 @@ type Cache struct {
 	client  goredis.UniversalClient
 	within  time.Duration // of a call, when it may have to ask for the map first; 0 in a single Redis
 	breaker *gobreaker.CircuitBreaker[struct{}]
+	// ends has connections of its own, and is never given up: what makes reads
+	// give up, be it a machine that has too much to do, must not hold up stops.
+	ends goredis.UniversalClient
 }
 
 // Open returns a Cache. It makes no connection: a Redis that is down now is
@@ -66,21 +77,16 @@ func open(c Config, l limits) (*Cache, error) {
 	if c.Log == nil {
 		return nil, errors.New("redis: Log is required")
 	}
-	opts, err := options(c, l)
+	client, clustered, err := connect(c, l, poolSize)
 	if err != nil {
 		return nil, err
 	}
-	quiet()
-	client := goredis.NewUniversalClient(opts)
-	if c.Traces != nil {
-		err := redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(c.Traces),
-			redisotel.WithDBStatement(false), redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true))
-		if err != nil {
-			return nil, errors.Join(fmt.Errorf("redis: %w", err), client.Close())
-		}
+	ends, _, err := connect(c, l.forEnds(), endsPool)
+	if err != nil {
+		return nil, errors.Join(err, client.Close())
 	}
 	cache := &Cache{
-		client: client,
+		client: client, ends: ends,
 		breaker: gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 			MaxRequests: 1,
 			Timeout:     breakPeriod,
@@ -92,13 +98,33 @@ func open(c Config, l limits) (*Cache, error) {
 			},
 		}),
 	}
-	if opts.IsClusterMode {
+	if clustered {
 		cache.within = l.pool + l.dial + l.io
 	}
 	return cache, nil
 }
 
-// Stats is what a Cache is doing.
+// connect returns a client with so many connections at most, and whether it is
+// one of a Redis Cluster.
+func connect(c Config, l limits, most int) (_ goredis.UniversalClient, clustered bool, err error) {
+	opts, err := options(c, l)
+	if err != nil {
+		return nil, false, err
+	}
+	opts.PoolSize = most
+	quiet()
+	client := goredis.NewUniversalClient(opts)
+	if c.Traces != nil {
+		err := redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(c.Traces),
+			redisotel.WithDBStatement(false), redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true))
+		if err != nil {
+			return nil, false, errors.Join(fmt.Errorf("redis: %w", err), client.Close())
+		}
+	}
+	return client, opts.IsClusterMode, nil
+}
+
+// Stats is what a Cache is doing, but for telling of ends.
 type Stats struct {
 	Max, Open, Idle int // connections
 	// Waited is how often a call had to wait for a connection, and GivenUp
@@ -119,7 +145,7 @@ func (c *Cache) Stats() Stats {
 }
 
 // Close closes the connections.
-func (c *Cache) Close() error { return c.client.Close() }
+func (c *Cache) Close() error { return errors.Join(c.client.Close(), c.ends.Close()) }
 
 // quiet silences the client library, which writes each failed dial to
 // standard error in a form of its own. Every failure is returned as well.
@@ -142,7 +168,6 @@ func options(c Config, l limits) (*goredis.UniversalOptions, error) {
 		ReadTimeout:           l.io,
 		WriteTimeout:          l.io,
 		PoolTimeout:           l.pool,
-		PoolSize:              poolSize,
 		MaxRetries:            -1,
 		ContextTimeoutEnabled: true,
 		// Two commands on connect that Redis 7.0 does not know.
