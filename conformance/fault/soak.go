@@ -165,13 +165,15 @@ func (d *driver) background(ctx context.Context, rate float64) func() {
 // a pair, and a program to start is slow.
 var fastWays = []string{byGrantManagement, byConsentAPI, byRefreshToken}
 
-// mostRaces is how many consents are being stopped at a time, at most, and
+// mostRaces is how many consents are being stopped at a time, at most,
 // mostWaiting how many when a stop has to wait for seconds because the cache
-// cannot be told or the database is away. More would measure the machine: a
-// race reads until its stop has answered.
+// cannot be told, and mostRecovering when the database is away, which has all
+// of them at once when it is back. More would measure the machine: a race reads
+// until its stop has answered.
 const (
-	mostRaces   = 16
-	mostWaiting = 120
+	mostRaces      = 16
+	mostWaiting    = 120
+	mostRecovering = 40
 )
 
 // afterFault is for how long after a fault a stop still counts as one under it.
@@ -214,8 +216,11 @@ func (d *driver) stopsUnder(ctx context.Context, name string, n int, rate float6
 	}
 	defer func() { stopPlay(); play.Wait() }()
 	slots := make(chan struct{}, mostRaces)
-	if strings.HasPrefix(name, "redis black hole") || name == "postgres killed" {
+	switch {
+	case strings.HasPrefix(name, "redis black hole"):
 		slots = make(chan struct{}, mostWaiting)
+	case name == "postgres killed":
+		slots = make(chan struct{}, mostRecovering)
 	}
 	var races sync.WaitGroup
 	begin, told, done := time.Now(), time.Now(), 0

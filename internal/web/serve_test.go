@@ -9,6 +9,8 @@ import (
 	"net"
 	"net/http"
 	"net/http/httptest"
+	"strings"
+	"sync"
 	"sync/atomic"
 	"testing"
 	"time"
@@ -33,6 +35,47 @@ func TestServerHasEveryLimit(t *testing.T) {
 		s.IdleTimeout != 75*time.Second || s.MaxHeaderBytes != 16<<10 || s.ErrorLog == nil {
 		t.Errorf("limits: %+v", s)
 	}
+}
+
+// What costs a request its connection is seen by an operator, and says nothing
+// of what was panicked with; what anybody can cause is not.
+func TestAPanicOutsideTheEngineIsAnError(t *testing.T) {
+	t.Parallel()
+	var text lockedBuffer
+	s := web.NewServer(http.HandlerFunc(func(http.ResponseWriter, *http.Request) { panic("secret") }), nil, slog.New(slog.NewJSONHandler(&text, nil)))
+	l := listen(t)
+	go func() { _ = s.Serve(l) }()
+	if resp, err := http.Get("http://" + l.Addr().String()); err == nil {
+		resp.Body.Close()
+		t.Error(resp.Status)
+	}
+	s.ErrorLog.Print("http: TLS handshake error from 192.0.2.1:1: EOF")
+	if err := s.Shutdown(t.Context()); err != nil {
+		t.Fatal(err)
+	}
+	log := text.String()
+	if strings.Count(log, `"level":"ERROR"`) != 1 || !strings.Contains(log, "TestAPanicOutsideTheEngineIsAnError") ||
+		strings.Contains(log, "secret") || strings.Contains(log, "handshake") {
+		t.Error(log)
+	}
+}
+
+// lockedBuffer is a buffer that several goroutines write.
+type lockedBuffer struct {
+	mu   sync.Mutex
+	text strings.Builder
+}
+
+func (b *lockedBuffer) Write(p []byte) (int, error) {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.Write(p)
+}
+
+func (b *lockedBuffer) String() string {
+	b.mu.Lock()
+	defer b.mu.Unlock()
+	return b.text.String()
 }
 
 // RFC 9112 section 6.3: what stands behind a request with both a length and

@@ -1,7 +1,9 @@
 package web
 
 import (
+	"bytes"
 	"crypto/tls"
+	stdlog "log"
 	"log/slog"
 	"net/http"
 	"time"
@@ -19,8 +21,9 @@ const (
 
 // NewServer returns a server with every time-out and limit set. Connection
 // errors, such as a failed handshake, go to log at debug level: anybody on
-// the network can cause them. A nil tls serves plain HTTP, which only tests
-// and health ports may do.
+// the network can cause them. A panic that got past the engine, which costs a
+// request its connection, goes there as an error. A nil tls serves plain HTTP,
+// which only tests and health ports may do.
 func NewServer(h http.Handler, tls *tls.Config, log *slog.Logger) *http.Server {
 	return &http.Server{
 		Handler: closing(h),
@@ -31,8 +34,23 @@ func NewServer(h http.Handler, tls *tls.Config, log *slog.Logger) *http.Server {
 		WriteTimeout:      writeTimeout,
 		IdleTimeout:       idleTimeout,
 		MaxHeaderBytes:    maxHeaderBytes,
-		ErrorLog:          slog.NewLogLogger(log.Handler(), slog.LevelDebug),
+		ErrorLog:          stdlog.New(complaints{log}, "", 0),
 	}
+}
+
+// complaints takes what net/http says about connections.
+type complaints struct{ log *slog.Logger }
+
+// Write takes one line, or a panic with its stack. What was panicked with may
+// hold anything, and is dropped.
+func (c complaints) Write(text []byte) (int, error) {
+	if bytes.HasPrefix(text, []byte("http: panic serving")) {
+		stack := text[max(0, bytes.LastIndex(text, []byte("\ngoroutine "))):]
+		c.log.Error("panic outside a request's engine", slog.String("stack", string(bytes.TrimSpace(stack))))
+	} else {
+		c.log.Debug(string(bytes.TrimSpace(text)))
+	}
+	return len(text), nil
 }
 
 // closing ends the connection after a request whose body came in chunks. A
