@@ -51,6 +51,12 @@ type driver struct {
 	sent   map[string][]string // secrets by what they are, for K2; guarded by sentMu
 }
 
+// idleBelow is how long a connection is kept unused: less than the five seconds
+// after which a server closes one that nothing was ever asked over. When many
+// ask at once some are opened and not needed, and as no request is sent twice,
+// one that met such an end would count as unanswered.
+const idleBelow = 4 * time.Second
+
 type clientKey struct {
 	instance string
 	app      string // "" shows no certificate
@@ -71,7 +77,7 @@ func (d *driver) client(instance string, certificate *tls.Certificate, a string)
 	}
 	fresh := &http.Client{
 		Transport: &http.Transport{
-			TLSClientConfig: roots, MaxIdleConnsPerHost: 256, IdleConnTimeout: 30 * time.Second,
+			TLSClientConfig: roots, MaxIdleConnsPerHost: 256, IdleConnTimeout: idleBelow,
 			DialContext: func(ctx context.Context, network, address string) (net.Conn, error) {
 				return (&net.Dialer{Timeout: 3 * time.Second}).DialContext(ctx, network, d.stack.instanceAddress(instance, address))
 			},
