@@ -81,6 +81,7 @@ func (s *stack) faults() []fault {
 	edge("redis black hole for gateway-b", trouble{hold: true}, fault{cache: true}, s.toRedis[gatewayB])
 	edge("redis black hole for who stops", trouble{hold: true}, fault{cache: true}, s.toRedis[authzd])
 	edge("redis black hole for all", trouble{hold: true}, fault{cache: true}, all...)
+	edge("redis hears all and is not heard", trouble{mute: true}, fault{cache: true}, all...)
 	edge("redis slow by 30 ms", trouble{delay: 30 * time.Millisecond}, fault{cache: true}, all...)
 	edge("redis slow by 2 s", trouble{delay: 2 * time.Second}, fault{cache: true}, all...)
 	edge("redis resets", trouble{refuse: true}, fault{cache: true}, all...)
@@ -111,6 +112,7 @@ func (s *stack) faults() []fault {
 	edge("postgres black hole for gateway-a", trouble{hold: true}, fault{dark: []string{gatewayA}}, s.toPostgres[gatewayA])
 	edge("postgres black hole for all", trouble{hold: true}, fault{dark: bothGateways},
 		s.toPostgres[gatewayA], s.toPostgres[gatewayB], s.toPostgres[authzd])
+	edge("postgres hears gateway-a and is not heard", trouble{mute: true}, fault{dark: []string{gatewayA}}, s.toPostgres[gatewayA])
 	edge("postgres resets for gateway-b", trouble{refuse: true}, fault{dark: []string{gatewayB}}, s.toPostgres[gatewayB])
 	edge("postgres slow by 40 ms", trouble{delay: 40 * time.Millisecond}, fault{}, s.toPostgres[gatewayA], s.toPostgres[gatewayB])
 	edge("postgres answers half", trouble{cut: 20_000}, fault{}, s.toPostgres[gatewayA], s.toPostgres[gatewayB])

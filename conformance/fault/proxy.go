@@ -11,6 +11,7 @@ import (
 // trouble is what a proxy does to what passes it. The zero value does nothing.
 type trouble struct {
 	hold   bool          // nothing passes and nothing is refused: a black hole
+	mute   bool          // what is asked arrives, and the answers do not: half of a black hole
 	refuse bool          // connections are reset, new ones too
 	delay  time.Duration // before each piece, in the direction to the server
 	// cut resets a connection after that many bytes of an answer; 0 does not.
@@ -97,7 +98,7 @@ func (p *proxy) carry(client *net.TCPConn) {
 		return
 	}
 	defer p.drop(client)
-	if !p.pass() {
+	if !p.pass(true) {
 		return
 	}
 	dialed, err := net.DialTimeout("tcp", p.target, 5*time.Second)
@@ -119,14 +120,15 @@ func (p *proxy) carry(client *net.TCPConn) {
 	<-ended
 }
 
-// pass waits until something may pass and reports whether it may at all.
-func (p *proxy) pass() bool {
+// pass waits until something may pass in a direction and reports whether it may
+// at all.
+func (p *proxy) pass(up bool) bool {
 	for {
 		t, changed := p.state()
 		switch {
 		case t.refuse:
 			return false
-		case !t.hold:
+		case !t.hold && (up || !t.mute):
 			return true
 		}
 		<-changed
@@ -144,7 +146,7 @@ func (p *proxy) copy(to, from *net.TCPConn, up bool) {
 			if up && t.delay > 0 {
 				time.Sleep(t.delay)
 			}
-			if !p.pass() {
+			if !p.pass(up) {
 				reset(to)
 				reset(from)
 				return

@@ -6,19 +6,22 @@ import (
 	"io"
 	"net"
 	"os"
+	"sync/atomic"
 	"syscall"
 	"testing"
 	"time"
 )
 
-// echo is a server that answers each line with itself.
-func echo(t *testing.T) string {
+// echo is a server that answers each line with itself. It counts the bytes that
+// it hears.
+func echo(t *testing.T) (address string, heard *atomic.Int64) {
 	t.Helper()
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		t.Fatal(err)
 	}
 	t.Cleanup(func() { _ = socket.Close() })
+	heard = new(atomic.Int64)
 	go func() {
 		for {
 			c, err := socket.Accept()
@@ -27,16 +30,25 @@ func echo(t *testing.T) string {
 			}
 			go func() {
 				defer c.Close() //nolint:errcheck // of a test
-				_, _ = io.Copy(c, c)
+				_, _ = io.Copy(c, io.TeeReader(c, counter{heard}))
 			}()
 		}
 	}()
-	return socket.Addr().String()
+	return socket.Addr().String(), heard
+}
+
+// counter counts what is written to it.
+type counter struct{ n *atomic.Int64 }
+
+func (c counter) Write(text []byte) (int, error) {
+	c.n.Add(int64(len(text)))
+	return len(text), nil
 }
 
 func TestProxy(t *testing.T) {
 	t.Parallel()
-	p, err := newProxy("edge", echo(t))
+	address, heard := echo(t)
+	p, err := newProxy("edge", address)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -66,14 +78,23 @@ func TestProxy(t *testing.T) {
 		t.Fatal("passing:", err)
 	}
 
-	p.set(trouble{hold: true})
-	if err := ask(c, r, 50*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
-		t.Error("black hole:", err)
-	}
-	p.set(trouble{})
-	_ = c.SetDeadline(time.Now().Add(time.Minute))
-	if line, err := r.ReadString('\n'); line != "hello\n" {
-		t.Error("what was held does not come after it:", err)
+	for name, hole := range map[string]struct {
+		trouble
+		arrives bool
+	}{"black hole": {trouble{hold: true}, false}, "half of one": {trouble{mute: true}, true}} {
+		before := heard.Load()
+		p.set(hole.trouble)
+		if err := ask(c, r, 200*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
+			t.Errorf("%s: %v", name, err)
+		}
+		if arrived := heard.Load() > before; arrived != hole.arrives {
+			t.Errorf("%s: what was asked arrived: %t", name, arrived)
+		}
+		p.set(trouble{})
+		_ = c.SetDeadline(time.Now().Add(time.Minute))
+		if line, err := r.ReadString('\n'); line != "hello\n" {
+			t.Errorf("%s: what was held does not come after it: %v", name, err)
+		}
 	}
 
 	p.set(trouble{delay: 80 * time.Millisecond})
