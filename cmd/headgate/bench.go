@@ -16,7 +16,7 @@ type benchCmd struct {
 
 type benchCostsCmd struct {
 	Home    string   `help:"Folder that bench.json is written to." default:".headgate" type:"path"`
-	Seconds int      `help:"Seconds per line and round." default:"3"`
+	Seconds int      `help:"Seconds per line and round." default:"1"`
 	Callers int      `help:"Connections that ask at the same time." default:"64"`
 	Only    []string `help:"Measure lines whose names begin so, with what they are compared with." placeholder:"PREFIX"`
 	Scale   float64  `help:"Size of the bank of the lines about growth; 1 is a million grants and ten million access records, and takes half an hour to make. 0 leaves them out." default:"0.02"`

@@ -21,7 +21,7 @@ type Config struct {
 	// While the run lasts it also holds the database, so its disk is the one
 	// that is measured. Required.
 	Home string
-	// Seconds is how long each line is measured in each round, 1 to 30; 4
+	// Seconds is how long each line is measured in each round, 1 to 30; 1
 	// when zero. Proofs are made beforehand: they take memory and grow old.
 	Seconds int
 	// Callers is how many connections ask at the same time, 1 to 1,000; 64
@@ -47,15 +47,17 @@ type Config struct {
 
 // rounds is how often each line is measured. The lines take turns, and each
 // round begins at another one, so that a busy spell of the machine does not
-// hit the same line every time.
-const rounds = 3
+// hit the same line every time. A line and its reference are compared within a
+// round, some seconds apart: short rounds and many of them, because machines
+// grow faster and slower by a third within a minute.
+const rounds = 9
 
 // Run measures every line, prints the table and writes bench.json. It starts
 // a private PostgreSQL and a Redis and leaves nothing of them. Figures never
 // make it fail; an answer other than the expected one does. Without an
 // installed PostgreSQL the error is services.ErrNoPostgres.
 func Run(ctx context.Context, c Config) error {
-	c.Seconds, c.Callers = cmp.Or(c.Seconds, 4), cmp.Or(c.Callers, 64)
+	c.Seconds, c.Callers = cmp.Or(c.Seconds, 1), cmp.Or(c.Callers, 64)
 	if c.Out == nil {
 		c.Out = io.Discard
 	}
@@ -111,7 +113,6 @@ func run(ctx context.Context, c Config, each time.Duration, rounds int) (err err
 	if err == nil {
 		report.Lines, err = measure(ctx, c, lines, s.meter(), each, rounds)
 	}
-	relate(report.Lines)
 	if err == nil {
 		report.Steady, err = c.steadily(ctx, lines, report.Lines, each)
 	}
@@ -135,26 +136,33 @@ func run(ctx context.Context, c Config, each time.Duration, rounds int) (err err
 	return report.write(c.Home)
 }
 
-// measure runs all rounds and returns each line's median one.
+// measure runs all rounds and returns each line's median one, compared with its
+// reference in all of them.
 func measure(ctx context.Context, c Config, lines []line, m meter, each time.Duration, rounds int) ([]Result, error) {
-	all := make([][]Result, len(lines))
-	for round := range rounds {
+	all := make([][]Result, rounds)
+	for round := range all {
+		all[round] = make([]Result, len(lines))
 		for turn := range lines {
 			i := (turn + round*len(lines)/rounds) % len(lines)
 			r, err := lines[i].once(ctx, c, m, each)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", lines[i].name, err)
 			}
-			all[i] = append(all[i], r)
+			all[round][i] = r
 			c.say(fmt.Sprintf("round %d of %d, %-36s %7.0f/s  p50 %6.2f ms  p99 %6.2f ms",
 				round+1, rounds, r.Name, r.RequestsPerSecond, r.P50, r.P99))
 		}
 	}
 	results := make([]Result, len(lines))
-	for i, rs := range all {
-		slices.SortFunc(rs, func(a, b Result) int { return cmp.Compare(a.RequestsPerSecond, b.RequestsPerSecond) })
-		results[i] = rs[(len(rs)-1)/2]
+	for i := range lines {
+		of := make([]Result, rounds)
+		for round := range all {
+			of[round] = all[round][i]
+		}
+		slices.SortFunc(of, func(a, b Result) int { return cmp.Compare(a.RequestsPerSecond, b.RequestsPerSecond) })
+		results[i] = of[(rounds-1)/2]
 	}
+	relate(results, all)
 	return results, nil
 }
 

@@ -195,10 +195,31 @@ func TestRatioIsOfTheReference(t *testing.T) {
 		{Name: "guarded", Reference: "bare", RequestsPerSecond: 650},
 		{Name: "down", Reference: "guarded", RequestsPerSecond: 325},
 	}
-	relate(rs)
+	relate(rs, [][]Result{rs})
 	for i, want := range []float64{1, 0.65, 0.5} {
 		if rs[i].Ratio != want {
 			t.Errorf("%s: ratio %v, want %v", rs[i].Name, rs[i].Ratio, want)
 		}
+	}
+}
+
+func TestLinesAreComparedWithinARound(t *testing.T) {
+	t.Parallel()
+	round := func(bare, guarded, bareCPU, guardedCPU float64) []Result {
+		return []Result{
+			{Name: "bare", Reference: "bare", RequestsPerSecond: bare, CPU: CPU{Gateway: bareCPU}},
+			{Name: "guarded", Reference: "bare", RequestsPerSecond: guarded, CPU: CPU{Gateway: guardedCPU}},
+		}
+	}
+	// The medians of both lines are 560 and 800, of different rounds.
+	rounds := [][]Result{round(1000, 600, 10, 30), round(500, 325, 40, 70), round(800, 560, 20, 31)}
+	results := round(800, 560, 20, 31)
+	relate(results, rounds)
+	bare, guarded := results[0], results[1]
+	if bare.Ratio != 1 || bare.Added != 0 {
+		t.Errorf("the reference: ratio %v, %v us added", bare.Ratio, bare.Added)
+	}
+	if guarded.Ratio != 0.65 || guarded.Least != 0.6 || guarded.Most != 0.7 || guarded.Added != 20 {
+		t.Errorf("ratio %v of %v to %v, %v us added; want 0.65 of 0.6 to 0.7, 20 us", guarded.Ratio, guarded.Least, guarded.Most, guarded.Added)
 	}
 }

@@ -42,7 +42,7 @@ func (c Config) steadily(ctx context.Context, lines []line, results []Result, ea
 			}
 			rate := max(int(steadyPart*results[i].RequestsPerSecond), 1)
 			c.say(fmt.Sprintf("%s at %d reads/s", name, rate))
-			a, err := l.at(ctx, rate, max(2*each, time.Second))
+			a, err := l.at(ctx, rate, 10*each)
 			if err == nil && len(a.Faults) > 0 {
 				err = fmt.Errorf("answered without data: %v", a.Faults)
 			}

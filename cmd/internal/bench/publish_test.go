@@ -21,7 +21,7 @@ func sample() Report {
 		{Name: gateSingle, Reference: gateSingle, RequestsPerSecond: 100},
 		{Name: gateBatched, Reference: gateSingle, RequestsPerSecond: 299},
 	}, Steady: []Steady{{Name: "sandbox-certificate-gate", P50: 1, P99: 8}}}
-	relate(r.Lines)
+	relate(r.Lines, [][]Result{r.Lines})
 	return r
 }
 

@@ -6,6 +6,7 @@ import (
 	"io"
 	"os"
 	"path/filepath"
+	"slices"
 	"strings"
 	"text/tabwriter"
 )
@@ -55,8 +56,15 @@ type Result struct {
 	RoundTrips *RoundTrips `json:"round_trips_per_op"`
 	// Reference names the line that Ratio compares throughput with; a
 	// reference line names itself.
-	Reference string  `json:"reference"`
-	Ratio     float64 `json:"ratio"`
+	Reference string `json:"reference"`
+	// Ratio is the median of what the rounds have, each line compared with its
+	// reference in the same round; Least and Most are those of single rounds.
+	Ratio float64 `json:"ratio"`
+	Least float64 `json:"ratio_least"`
+	Most  float64 `json:"ratio_most"`
+	// Added is what it takes of the processors beyond its reference, in
+	// microseconds per request: the median of the rounds, too.
+	Added float64 `json:"cpu_us_added"`
 }
 
 // CPU is user and system time in microseconds per request.
@@ -79,16 +87,32 @@ func (c CPU) sum() float64 {
 	return total
 }
 
-// relate fills in the ratios. Every line finds its reference in results.
-func relate(results []Result) {
-	speeds := map[string]float64{}
-	for _, r := range results {
-		speeds[r.Name] = r.RequestsPerSecond
+// relate fills in what compares each line with its reference. Every round has
+// a result of each line, and of its reference.
+func relate(results []Result, rounds [][]Result) {
+	ratios, added := map[string][]float64{}, map[string][]float64{}
+	for _, round := range rounds {
+		of := map[string]Result{}
+		for _, r := range round {
+			of[r.Name] = r
+		}
+		for _, r := range round {
+			ratios[r.Name] = append(ratios[r.Name], r.RequestsPerSecond/of[r.Reference].RequestsPerSecond)
+			added[r.Name] = append(added[r.Name], r.CPU.sum()-of[r.Reference].CPU.sum())
+		}
 	}
 	for i := range results {
 		r := &results[i]
-		r.Ratio = r.RequestsPerSecond / speeds[r.Reference]
+		r.Least, r.Ratio, r.Most = spread(ratios[r.Name])
+		_, r.Added, _ = spread(added[r.Name])
 	}
+}
+
+// spread returns the smallest, the median and the largest of some.
+func spread(of []float64) (least, median, most float64) {
+	sorted := slices.Sorted(slices.Values(of))
+	n := len(sorted)
+	return sorted[0], (sorted[(n-1)/2] + sorted[n/2]) / 2, sorted[n-1]
 }
 
 // write puts the report in place in one step.
@@ -107,7 +131,7 @@ func (r Report) write(home string) error {
 // print writes the report as a Markdown table, ratios first.
 func (r Report) print(w io.Writer) error {
 	m := r.Machine
-	fmt.Fprintf(w, "\n%s; %s, %d cores, %s; PostgreSQL %s, Redis: %s\n%d callers, %d rounds of %g s per line, each line's median round\n\n",
+	fmt.Fprintf(w, "\n%s; %s, %d cores, %s; PostgreSQL %s, Redis: %s\n%d callers, %d rounds of %g s per line: each line's median round, and the median of what its rounds compare\n\n",
 		m.Started, m.System, m.Cores, m.Go, m.PostgreSQL, m.Redis, m.Callers, m.Rounds, m.Seconds)
 	_, err := io.WriteString(w, strings.Join([]string{r.lineTable(), r.steadyTable(), r.targetTable()}, "\n"))
 	return err
@@ -118,18 +142,14 @@ func (r Report) lineTable() string {
 	var b strings.Builder
 	t := tabwriter.NewWriter(&b, 0, 0, 1, ' ', 0)
 	row := func(cells ...string) { fmt.Fprintln(t, "| "+strings.Join(cells, "\t| ")+"\t|") }
-	row("line", "ratio", "of", "requests/s", "p50 ms", "p99 ms", "CPU us gateway", "PostgreSQL", "Redis", "added", "KiB", "of body", "allocs", "trips PostgreSQL", "Redis")
-	row("---", "---:", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
-	whole := map[string]float64{}
+	row("line", "ratio", "rounds", "of", "requests/s", "p50 ms", "p99 ms", "CPU us gateway", "PostgreSQL", "Redis", "added", "KiB", "of body", "allocs", "trips PostgreSQL", "Redis")
+	row("---", "---:", "---:", "---", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:", "---:")
 	for _, l := range r.Lines {
-		whole[l.Name] = l.CPU.sum()
-	}
-	for _, l := range r.Lines {
-		added := "-"
+		added, between := "-", "-"
 		if l.Reference != l.Name {
-			added = fmt.Sprintf("%+.0f", whole[l.Name]-whole[l.Reference])
+			added, between = fmt.Sprintf("%+.0f", l.Added), fmt.Sprintf("%.2f to %.2f", l.Least, l.Most)
 		}
-		row(l.Name, fmt.Sprintf("%.2f", l.Ratio), l.Reference, fmt.Sprintf("%.0f", l.RequestsPerSecond),
+		row(l.Name, fmt.Sprintf("%.2f", l.Ratio), between, l.Reference, fmt.Sprintf("%.0f", l.RequestsPerSecond),
 			fmt.Sprintf("%.2f", l.P50), fmt.Sprintf("%.2f", l.P99),
 			fmt.Sprintf("%.0f", l.CPU.Gateway), known(l.CPU.PostgreSQL), known(l.CPU.Redis), added,
 			fmt.Sprintf("%.1f", l.Bytes/1024), l.perBody(), fmt.Sprintf("%.0f", l.Allocs),
