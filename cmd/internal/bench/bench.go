@@ -46,8 +46,8 @@ type Config struct {
 }
 
 // rounds is how often each line is measured. The lines take turns, and each
-// round begins at another one, so that a busy spell of the machine does not
-// hit the same line every time. A line and its reference are compared within a
+// round begins at another reference, so that a busy spell of the machine does
+// not hit the same line every time. A line and its reference are compared within a
 // round, some seconds apart: short rounds and many of them, because machines
 // grow faster and slower by a third within a minute.
 const rounds = 9
@@ -143,7 +143,7 @@ func measure(ctx context.Context, c Config, lines []line, m meter, each time.Dur
 	for round := range all {
 		all[round] = make([]Result, len(lines))
 		for turn := range lines {
-			i := (turn + round*len(lines)/rounds) % len(lines)
+			i := (first(lines, round*len(lines)/rounds) + turn) % len(lines)
 			r, err := lines[i].once(ctx, c, m, each)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", lines[i].name, err)
@@ -164,6 +164,15 @@ func measure(ctx context.Context, c Config, lines []line, m meter, each time.Dur
 	}
 	relate(results, all)
 	return results, nil
+}
+
+// first returns the next line from i on that is a reference: a round that began
+// behind one would measure it last.
+func first(lines []line, i int) int {
+	for i < len(lines) && lines[i].reference != lines[i].name {
+		i++
+	}
+	return i % len(lines)
 }
 
 // once measures one round of a line.

@@ -223,3 +223,21 @@ func TestLinesAreComparedWithinARound(t *testing.T) {
 		t.Errorf("ratio %v of %v to %v, %v us added; want 0.65 of 0.6 to 0.7, 20 us", guarded.Ratio, guarded.Least, guarded.Most, guarded.Added)
 	}
 }
+
+func TestARoundBeginsAtAReference(t *testing.T) {
+	t.Parallel()
+	var order strings.Builder
+	name := func(name, reference string) line {
+		return line{name: name, reference: reference, measure: func(_ context.Context, d time.Duration, begin func() error) (answer, error) {
+			order.WriteString(name)
+			return answer{Count: 1, Elapsed: d}, begin()
+		}}
+	}
+	lines := []line{name("a", "a"), name("b", "a"), name("c", "b"), name("d", "d"), name("e", "d")}
+	if _, err := measure(t.Context(), Config{Out: new(strings.Builder)}, lines, meter{postgres: os.Getpid()}, time.Second, 5); err != nil {
+		t.Fatal(err)
+	}
+	if got, want := order.String(), "abcde"+"deabc"+"deabc"+"deabc"+"abcde"; got != want {
+		t.Errorf("the lines were measured in the order %s, want %s", got, want)
+	}
+}

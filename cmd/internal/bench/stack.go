@@ -89,7 +89,7 @@ func start(ctx context.Context, c Config) (_ *stack, err error) {
 		}
 	}()
 	steps := []func(context.Context, Config) error{
-		s.startServices, s.openStores, s.fillBank, s.makeCertificates, s.issueTokens, s.registerClients, s.takePage, s.makeSides,
+		s.startServices, s.openStores, s.fillBank, s.makeCertificates, s.issueTokens, s.registerClients, s.takePage, s.makeSides, s.checkpoint,
 	}
 	for _, step := range steps {
 		if err := step(ctx, c); err != nil {
@@ -144,6 +144,20 @@ func (s *stack) startServices(ctx context.Context, c Config) error {
 		return err
 	}
 	return statement(ctx, s.postgres.DSN("postgres"), "CREATE DATABASE "+database)
+}
+
+// checkpoint has what was filled in on the disk before anything is measured, and
+// lets no further checkpoint fall into a round: after one, whatever line comes
+// next writes each page whole that it changes.
+func (s *stack) checkpoint(ctx context.Context, _ Config) error {
+	for _, text := range []string{
+		"ALTER SYSTEM SET checkpoint_timeout = '1h'", "ALTER SYSTEM SET max_wal_size = '16GB'", "SELECT pg_reload_conf()", "CHECKPOINT",
+	} {
+		if err := statement(ctx, s.postgres.DSN("postgres"), text); err != nil {
+			return err
+		}
+	}
+	return nil
 }
 
 // checkDurable makes sure that the figures are of a server that keeps what it
