@@ -114,7 +114,7 @@ func run(ctx context.Context, c Config, each time.Duration, rounds int) (err err
 		report.Lines, err = measure(ctx, c, lines, s.meter(), each, rounds)
 	}
 	if err == nil {
-		report.Steady, err = c.steadily(ctx, lines, report.Lines, each)
+		report.Steady, err = c.steadily(ctx, lines, s.meter(), each)
 	}
 	if err == nil {
 		c.say("counting round trips, with one caller")
