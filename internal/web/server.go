@@ -42,10 +42,13 @@ func NewServer(h http.Handler, tls *tls.Config, log *slog.Logger) *http.Server {
 type complaints struct{ log *slog.Logger }
 
 // Write takes one line, or a panic with its stack. What was panicked with may
-// hold anything, and is dropped.
+// hold anything, and is dropped: it stands before the stack.
 func (c complaints) Write(text []byte) (int, error) {
-	if bytes.HasPrefix(text, []byte("http: panic serving")) {
-		stack := text[max(0, bytes.LastIndex(text, []byte("\ngoroutine "))):]
+	if bytes.HasPrefix(text, []byte("http: panic serving")) || bytes.HasPrefix(text, []byte("http2: panic serving")) {
+		stack := text[len(text):]
+		if i := bytes.LastIndex(text, []byte("\ngoroutine ")); i >= 0 {
+			stack = text[i:]
+		}
 		c.log.Error("panic outside a request's engine", slog.String("stack", string(bytes.TrimSpace(stack))))
 	} else {
 		c.log.Debug(string(bytes.TrimSpace(text)))
