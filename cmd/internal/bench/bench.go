@@ -47,9 +47,9 @@ type Config struct {
 
 // rounds is how often each line is measured. The lines take turns, and each
 // round begins at another reference, so that a busy spell of the machine does
-// not hit the same line every time. A line and its reference are compared within a
-// round, some seconds apart: short rounds and many of them, because machines
-// grow faster and slower by a third within a minute.
+// not hit the same line every time. A line and its reference are compared
+// within a round, some seconds apart: short rounds and many of them, because
+// machines grow faster and slower by a third within a minute.
 const rounds = 9
 
 // Run measures every line, prints the table and writes bench.json. It starts
@@ -142,8 +142,9 @@ func measure(ctx context.Context, c Config, lines []line, m meter, each time.Dur
 	all := make([][]Result, rounds)
 	for round := range all {
 		all[round] = make([]Result, len(lines))
+		begin := first(lines, round*len(lines)/rounds)
 		for turn := range lines {
-			i := (first(lines, round*len(lines)/rounds) + turn) % len(lines)
+			i := (begin + turn) % len(lines)
 			r, err := lines[i].once(ctx, c, m, each)
 			if err != nil {
 				return nil, fmt.Errorf("%s: %w", lines[i].name, err)

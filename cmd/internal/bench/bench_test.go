@@ -211,7 +211,7 @@ func TestLinesAreComparedWithinARound(t *testing.T) {
 			{Name: "guarded", Reference: "bare", RequestsPerSecond: guarded, CPU: CPU{Gateway: guardedCPU}},
 		}
 	}
-	// The medians of both lines are 560 and 800, of different rounds.
+	// The medians of the lines are those of the last round, whose ratio is 0.7.
 	rounds := [][]Result{round(1000, 600, 10, 30), round(500, 325, 40, 70), round(800, 560, 20, 31)}
 	results := round(800, 560, 20, 31)
 	relate(results, rounds)

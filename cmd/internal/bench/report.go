@@ -39,8 +39,8 @@ type Machine struct {
 	Load [2]string `json:"load"`
 }
 
-// Result is one line: the round whose throughput is the median of the
-// line's rounds, with every figure from that round.
+// Result is one line: the round whose throughput is the median of the line's
+// rounds, with every figure from that round but those that compare.
 type Result struct {
 	Name              string  `json:"name"`
 	RequestsPerSecond float64 `json:"requests_per_second"`
