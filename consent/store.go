@@ -107,12 +107,13 @@ type Place struct {
 type Cache interface {
 	// Ended makes every instance forget what it holds of the grant at an
 	// epoch below the given one: once it has returned nil, nothing of that is
-	// found any more.
+	// believed any more without asking the truth.
 	Ended(ctx context.Context, id GrantID, epoch int64) error
 
 	// Stopped makes every instance forget what it holds of all grants of a
 	// recipient, in one step however many they are: once it has returned nil,
-	// nothing that was read from the truth before the call is found any more.
+	// nothing that was read from the truth before the call is believed any more
+	// without asking it again.
 	Stopped(ctx context.Context, id RecipientID) error
 }
 

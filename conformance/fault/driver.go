@@ -47,6 +47,8 @@ type driver struct {
 	keep   int      // spare grants for what comes last
 	lost   int      // operations that the driver itself did not get to
 
+	signing []byte // the signing keys as they were at first; with mutants alone
+
 	sentMu sync.Mutex
 	sent   map[string][]string // secrets by what they are, for K2; guarded by sentMu
 }
@@ -243,9 +245,11 @@ func (d *driver) sendRead(ctx context.Context, o *op, a *app, r *recipient.Reque
 }
 
 // introspect asks what the grant's token is worth.
-func (d *driver) introspect(ctx context.Context, g *grant) op {
+func (d *driver) introspect(ctx context.Context, g *grant) op { return d.introspectAt(ctx, g, authzd) }
+
+func (d *driver) introspectAt(ctx context.Context, g *grant, instance string) op {
 	token := g.now().AccessToken
-	o := op{Kind: opIntrospect, Instance: authzd, Recipient: g.app.id, Consent: g.id, Token: digest(token)}
+	o := op{Kind: opIntrospect, Instance: instance, Recipient: g.app.id, Consent: g.id, Token: digest(token)}
 	r, err := d.core.IntrospectRequest(token, false)
 	if err != nil {
 		o.Err = err.Error()

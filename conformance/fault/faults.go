@@ -151,7 +151,7 @@ func (s *stack) faults() []fault {
 	add(fault{name: "server certificate replaced", keys: true, begin: func(context.Context) error { return s.newCertificate() }})
 	add(fault{name: "signing keys rotated", keys: true, begin: func(context.Context) error {
 		tool := server{name: "headgate", path: filepath.Join(s.bin, "headgate"), dir: s.dir, env: s.env,
-			args: []string{"keys", "rotate", filepath.Join(s.home, "keys", "signing-keys.json"), "--force"}}
+			args: []string{"keys", "rotate", s.signingKeys(), "--force"}}
 		_, err := tool.run()
 		return err
 	}})

@@ -112,7 +112,7 @@ func newAuthority(name string) (*authority, []byte, error) {
 // aged moves a time of each signing key in a state back by a day and an hour, as
 // if everything had happened that long ago.
 func (s *stack) aged(state, member string) error {
-	path := filepath.Join(s.home, "keys", "signing-keys.json")
+	path := s.signingKeys()
 	text, err := os.ReadFile(path)
 	if err != nil {
 		return err
@@ -376,7 +376,7 @@ func (d *driver) replace(ctx context.Context) (finding, error) {
 			return err
 		}
 		tool := server{name: "headgate", path: filepath.Join(s.bin, "headgate"), dir: s.dir, env: s.env,
-			args: []string{"keys", "rotate", filepath.Join(s.home, "keys", "signing-keys.json")}}
+			args: []string{"keys", "rotate", s.signingKeys()}}
 		if _, err := tool.run(); err != nil {
 			return err
 		}
@@ -436,7 +436,7 @@ func (d *driver) replace(ctx context.Context) (finding, error) {
 	// The old ones are gone, until this is over.
 	d.history.mark("old keys gone", starting)
 	defer d.history.mark("old keys gone", healed)
-	signing := filepath.Join(s.home, "keys", "signing-keys.json")
+	signing := s.signingKeys()
 	was, err := os.ReadFile(signing)
 	if err != nil {
 		return f, err

@@ -149,8 +149,11 @@ func run() error {
 	if err == nil && len(findings) == 0 {
 		err = fmt.Errorf("-only %q is the name of nothing", only)
 	}
-	if told := tell(c, findings, begin); err == nil || errors.Is(told, errBroken) {
+	// What ended the run early must not be lost behind what it had found.
+	if told := tell(c, findings, begin); err == nil {
 		err = told
+	} else if errors.Is(told, errBroken) {
+		err = errors.Join(err, told)
 	}
 	if err != nil {
 		return fmt.Errorf("%w (SEED=%d; logs and history are in %s)", err, c.seed, c.work)
@@ -256,6 +259,12 @@ func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) 
 	list = append(list, hushed)
 	for i, f := range list {
 		list[i] = d.judge(f) // by this history: the restored database has another
+	}
+	say("letting others take over")
+	over, err := d.takeover(ctx, takeovers)
+	list = append(list, over...)
+	if err != nil {
+		return list, err
 	}
 	say("restoring a backup")
 	restored, err := d.restore(ctx, c.stops)

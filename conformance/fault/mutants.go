@@ -37,7 +37,7 @@ var sound = []mutant{
 	{happen: "^redis killed$|^gateway-a killed$", use: "proof"},
 	{probe: "L1"}, {probe: "T1"}, {probe: "X1"}, {probe: "V3", at: bankFrozen}, {probe: "A2", at: "^attended|^leaves|^record"},
 	{probe: "C1", on: "clock-skewed"}, {probe: "V4"}, {probe: "R2"}, {probe: "M1"},
-	{probe: "K1"}, {probe: "K2"},
+	{probe: "K1"}, {probe: "K2"}, {probe: "R1", at: redisTwice}, {probe: "R1", at: standbyOwn},
 }
 
 // theMutants are what the checks are tried on.
@@ -48,6 +48,9 @@ var theMutants = []mutant{
 	{on: "cache-no-generation", pause: "cache-no-generation=150ms", happen: "^redis emptied", hold: 8 * time.Second, caught: []string{"R1"}},
 	{on: "answer-before-commit", pause: "answer-before-commit=40ms", caught: []string{"R1"}},
 	{on: "stop-does-not-wait", happen: "^redis black hole for gateway-", hold: 3 * time.Second, caught: []string{"R1"}},
+	{on: "copy-believed", probe: "R1", at: redisLags, caught: []string{"R1"}},
+	{on: "copy-believed", probe: "R1", at: redisTwice, caught: []string{"R1"}},
+	{on: "commit-not-awaited", probe: "R1", at: standbyOwn, caught: []string{"R1"}},
 	{on: "record-later", pause: "record-later=100ms", happen: "^gateway-a killed$|^postgres black hole for all$", caught: []string{"A1", "V2"}},
 	{on: "commit-not-awaited", happen: "^postgres killed$", caught: []string{"A1"}},
 	{on: "retry-under-new-id", happen: "^postgres connections ended$|^postgres refuses", caught: []string{"A1"}},
@@ -111,6 +114,10 @@ const mostTries = 6
 // broken and must not be noticed.
 func (d *driver) mutants(ctx context.Context, c config, say func(string, ...any)) ([]finding, error) {
 	var list []finding
+	var err error
+	if d.signing, err = os.ReadFile(d.stack.signingKeys()); err != nil {
+		return nil, err
+	}
 	for _, m := range append(slices.Clone(sound), theMutants...) {
 		f := finding{ID: m.on, What: strings.Join(m.caught, " and "), Trials: 1}
 		if m.caught == nil {
@@ -209,8 +216,20 @@ func (d *driver) broken(ctx context.Context, c config, m mutant) ([]finding, err
 			return nil, err
 		}
 	}
+	if m.then == "restore" {
+		// What a mutant has lost is in the journal, and would be found missing.
+		if err := errors.Join(os.RemoveAll(s.journal()), os.MkdirAll(s.journal(), 0o700)); err != nil {
+			return nil, err
+		}
+	}
 	if m.probe == "K2" {
 		if err := s.blank(); err != nil {
+			return nil, err
+		}
+	}
+	if m.probe == "K1" {
+		// Each leaves keys behind, and a file holds no more than twenty.
+		if err := putFile(s.signingKeys(), d.signing); err != nil {
 			return nil, err
 		}
 	}
@@ -283,12 +302,15 @@ func (d *driver) probed(ctx context.Context, m mutant) ([]finding, error) {
 		f, err = d.upgrade(ctx, m.mend)
 	case "V3":
 		f, err = d.banks(ctx, []string{m.at}, 2*time.Second)
+	case "R1":
+		list, err := d.takeover(ctx, []string{m.at})
+		return list, err
 	case "A2":
 		loaded, end := context.WithCancel(ctx)
 		var wg sync.WaitGroup
 		wg.Go(func() { d.load(loaded, 80) })
 		if strings.Contains(m.at, "two keepers") {
-			err = d.twoKeepers(ctx, 6*time.Second)
+			err = d.twoKeepers(ctx, 13*time.Second) // until a checkpoint has been signed over it
 		} else {
 			err = rest(ctx, 1500*time.Millisecond)
 		}

@@ -21,11 +21,11 @@ type trouble struct {
 // proxy is one edge between two processes. The zero trouble passes all on.
 type proxy struct {
 	name   string
-	target string
 	socket net.Listener
 
 	mu      sync.Mutex
-	now     trouble               // guarded by mu, like what follows
+	target  string // guarded by mu, like what follows
+	now     trouble
 	changed chan struct{}         // closed by the next change
 	conns   map[*net.TCPConn]bool // both sides of each connection
 	closed  bool
@@ -57,6 +57,23 @@ func (p *proxy) set(t trouble) {
 			reset(c)
 		}
 	}
+}
+
+// lead has the edge end at another server from now on. What is under way ends.
+func (p *proxy) lead(target string) {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	p.target = target
+	for c := range p.conns {
+		reset(c)
+	}
+}
+
+// end is where the edge ends.
+func (p *proxy) end() string {
+	p.mu.Lock()
+	defer p.mu.Unlock()
+	return p.target
 }
 
 func (p *proxy) close() {
@@ -101,7 +118,7 @@ func (p *proxy) carry(client *net.TCPConn) {
 	if !p.pass(true) {
 		return
 	}
-	dialed, err := net.DialTimeout("tcp", p.target, 5*time.Second)
+	dialed, err := net.DialTimeout("tcp", p.end(), 5*time.Second)
 	if err != nil {
 		reset(client)
 		return

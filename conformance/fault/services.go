@@ -6,6 +6,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"fmt"
+	"io"
 	"net"
 	"os"
 	"os/exec"
@@ -119,14 +120,54 @@ func newPostgres(ctx context.Context, dir string) (*postgres, error) {
 	if _, err := initdb.run(); err != nil {
 		return nil, err
 	}
-	p.server = server{name: "postgres", path: filepath.Join(bin, "postgres"), dir: dir, as: as, args: []string{
-		"-D", p.data, "-p", strconv.Itoa(p.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
-		"-c", "max_connections=150", "-c", "shared_buffers=64MB",
-	}}
+	p.server = p.program("postgres", dir, as)
 	if err := p.begin(ctx); err != nil {
 		return nil, err
 	}
 	return p, p.exec(ctx, "postgres", "CREATE DATABASE headgate")
+}
+
+// program is the server over its data.
+func (p *postgres) program(name, dir string, as *syscall.Credential, more ...string) server {
+	return server{name: name, path: filepath.Join(p.bin, "postgres"), dir: dir, as: as, args: append([]string{
+		"-D", p.data, "-p", strconv.Itoa(p.port), "-c", "listen_addresses=127.0.0.1", "-c", "unix_socket_directories=",
+		"-c", "max_connections=150", "-c", "shared_buffers=64MB",
+	}, more...)}
+}
+
+// standby starts a copy of p that follows it, and has p wait for it with every
+// commit from now on. It returns when p does.
+func (p *postgres) standby(ctx context.Context) (*postgres, error) {
+	port, err := freePort()
+	if err != nil {
+		return nil, err
+	}
+	name := "standby" + strconv.Itoa(port)
+	c := &postgres{bin: p.bin, data: filepath.Join(filepath.Dir(p.data), name), port: port, pass: p.pass}
+	take := server{name: "pg_basebackup", path: filepath.Join(p.bin, "pg_basebackup"), dir: p.dir, as: p.as,
+		args: []string{"-d", p.dsn(""), "-D", c.data, "-R", "-X", "stream", "-c", "fast", "--no-sync"}}
+	if _, err := take.run(); err != nil {
+		return nil, err
+	}
+	c.server = c.program(name, p.dir, p.as, "-c", "cluster_name="+name)
+	if err := c.begin(ctx); err != nil {
+		return nil, err
+	}
+	// One after the other: the first cannot be part of a transaction.
+	if err = p.exec(ctx, "postgres", "ALTER SYSTEM SET synchronous_standby_names = '"+name+"'"); err == nil {
+		err = p.exec(ctx, "postgres", "SELECT pg_reload_conf()")
+	}
+	if err != nil {
+		return c, err
+	}
+	return c, await("a synchronous standby", time.Minute, func() bool {
+		return p.exec(ctx, "postgres", "SELECT 1 / (SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync')") == nil
+	})
+}
+
+// promote has a standby take writes, whatever became of what it follows.
+func (p *postgres) promote(ctx context.Context) error {
+	return p.exec(ctx, "postgres", "SELECT pg_promote()")
 }
 
 // dsn names the database behind an address; "" is the server itself.
@@ -236,22 +277,84 @@ func (r *redis) begin() error {
 	return await("Redis", time.Minute, func() bool { return r.do("PING") == nil })
 }
 
+// copied starts a copy of r, which follows it and has all that is in it.
+func (r *redis) copied() (*redis, error) {
+	c, err := newRedis(r.dir)
+	if err != nil {
+		return nil, err
+	}
+	// Without the first, a copy begins after five seconds.
+	err = errors.Join(r.do("CONFIG SET repl-diskless-sync-delay 0"), c.do("REPLICAOF 127.0.0.1 "+strconv.Itoa(r.port)))
+	if err != nil {
+		return c, err
+	}
+	return c, c.caughtUp(r)
+}
+
+// caughtUp returns when a copy has all that is in the original.
+func (r *redis) caughtUp(of *redis) error {
+	return await("a copy of Redis", time.Minute, func() bool {
+		return r.says("master_link_status:up") && r.offset("slave_repl_offset:") >= of.offset("master_repl_offset:")
+	})
+}
+
+// says reports whether a text is in what it says about copies.
+func (r *redis) says(text string) bool {
+	return strings.Contains(r.replication(), text)
+}
+
+// offset is how much has been copied; -1 when it does not say.
+func (r *redis) offset(name string) int64 {
+	_, after, ok := strings.Cut(r.replication(), name)
+	text, _, _ := strings.Cut(after, "\r")
+	n, err := strconv.ParseInt(text, 10, 64)
+	if !ok || err != nil {
+		return -1
+	}
+	return n
+}
+
+func (r *redis) replication() string {
+	text, _ := r.ask("INFO replication") // nothing is said then
+	return text
+}
+
 func (r *redis) address() string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(r.port)) }
 
 // do sends one command of plain words.
 func (r *redis) do(command string) error {
+	_, err := r.ask(command)
+	return err
+}
+
+// ask sends one command of plain words and returns the line or the text that
+// is answered.
+func (r *redis) ask(command string) (string, error) {
 	c, err := net.DialTimeout("tcp", r.address(), time.Second)
 	if err != nil {
-		return err
+		return "", err
 	}
 	defer c.Close() //nolint:errcheck // of one command
 	_ = c.SetDeadline(time.Now().Add(2 * time.Second))
 	if _, err := fmt.Fprintf(c, "%s\r\n", command); err != nil {
-		return err
+		return "", err
 	}
-	line, err := bufio.NewReader(c).ReadString('\n')
-	if err == nil && strings.HasPrefix(line, "-") {
-		err = errors.New(strings.TrimSpace(line[1:]))
+	from := bufio.NewReader(c)
+	line, err := from.ReadString('\n')
+	line = strings.TrimSpace(line)
+	switch {
+	case err != nil:
+		return "", err
+	case strings.HasPrefix(line, "-"):
+		return "", errors.New(line[1:])
+	case !strings.HasPrefix(line, "$"):
+		return line, nil
 	}
-	return err
+	n, err := strconv.Atoi(line[1:])
+	if err != nil {
+		return "", err
+	}
+	text := make([]byte, max(n, 0))
+	_, err = io.ReadFull(from, text)
+	return string(text), err
 }

@@ -42,6 +42,9 @@ type stack struct {
 	ports map[string]int // where each process listens; authzd's is the issuer's
 	sink  *sink
 
+	// failover: Redis is given as one that another may take over from.
+	failover bool
+
 	issuer, pages, mtls, public string
 	dev                         recipient.Stack
 	lameDuck                    time.Duration
@@ -132,11 +135,29 @@ func (s *stack) certificate() (cert, key string) {
 	return filepath.Join(s.home, "ca", "server.pem"), filepath.Join(s.home, "ca", "server-key.pem")
 }
 
+// signingKeys is the file of the keys that the authorization server signs with.
+func (s *stack) signingKeys() string { return filepath.Join(s.home, "keys", "signing-keys.json") }
+
 // clientCAs is the file of the authorities that may issue certificates of clients.
 func (s *stack) clientCAs() string { return filepath.Join(s.dir, "client-ca.pem") }
 
 // journal is the folder in which changes of consents are noted.
 func (s *stack) journal() string { return filepath.Join(s.dir, "journal") }
+
+// addresses writes the files that say where PostgreSQL and Redis are.
+func (s *stack) addresses() error {
+	kind := ""
+	if s.failover {
+		kind = "?failover=true"
+	}
+	faults := []error{os.WriteFile(filepath.Join(s.dir, "bank.dsn"), []byte(s.postgres.dsn("")), 0o600)}
+	for name, edge := range s.toPostgres {
+		faults = append(faults,
+			os.WriteFile(filepath.Join(s.dir, name+".dsn"), []byte(s.postgres.dsn(edge.address())), 0o600),
+			os.WriteFile(filepath.Join(s.dir, name+".redis"), []byte("redis://"+s.toRedis[name].address()+kind), 0o600))
+	}
+	return errors.Join(faults...)
+}
 
 // configure writes the configuration files of all processes.
 func (s *stack) configure() error {
@@ -144,13 +165,10 @@ func (s *stack) configure() error {
 	cert, key := s.certificate()
 	bank := filepath.Join(s.dir, "bank.dsn")
 	authorities, err := os.ReadFile(s.dev.CAFile)
-	faults := []error{err, os.WriteFile(s.clientCAs(), authorities, 0o600), os.MkdirAll(s.journal(), 0o700), os.WriteFile(bank, []byte(s.postgres.dsn("")), 0o600)}
+	faults := []error{err, os.WriteFile(s.clientCAs(), authorities, 0o600), os.MkdirAll(s.journal(), 0o700), s.addresses()}
 	listen := func(name string) string { return net.JoinHostPort("127.0.0.1", strconv.Itoa(s.ports[name])) }
 	shared := func(name string) map[string]any {
 		dsn, url := filepath.Join(s.dir, name+".dsn"), filepath.Join(s.dir, name+".redis")
-		faults = append(faults,
-			os.WriteFile(dsn, []byte(s.postgres.dsn(s.toPostgres[name].address())), 0o600),
-			os.WriteFile(url, []byte("redis://"+s.toRedis[name].address()), 0o600))
 		return map[string]any{
 			"tls_cert_file": cert, "tls_key_file": key, "client_ca_file": s.clientCAs(), "postgres_dsn_file": dsn, "postgres_conns": 12,
 			"redis_url_file": url, "hash_keys_file": keys("hash-keys.json"), "bank_dsn_file": bank, "bank_name": "Meadow Bank",

@@ -2,8 +2,10 @@ package main
 
 import (
 	"context"
+	"errors"
 	"fmt"
 	"regexp"
+	"slices"
 	"time"
 
 	"github.com/jackc/pgx/v5"
@@ -122,12 +124,27 @@ func (d *driver) plant(ctx context.Context) error {
 		UPDATE access_tree SET size = 0, root = sha256(''), edge = '', sequenced_xid = '0', sequenced_id = '00000000-0000-0000-0000-000000000000'`)
 }
 
+// slowRecords has what gateway-a stores take long to commit: who looks meanwhile
+// finds later records and not these, so that two who look do not find the same.
+const slowRecords = `
+	CREATE FUNCTION fault_sleep() RETURNS trigger LANGUAGE plpgsql AS
+	$$ BEGIN PERFORM pg_sleep(0.05); RETURN NULL; END $$;
+	CREATE TRIGGER fault_sleep AFTER INSERT ON access_record FOR EACH ROW WHEN (NEW.instance_id = 'gateway-a') EXECUTE FUNCTION fault_sleep()`
+
 // twoKeepers runs the second authorization server for a while, so that two
-// processes append to the tree.
+// processes append to the tree. The second pauses for less: whoever looked
+// first must also write last, as two that pause alike never do on a quiet
+// machine.
 func (d *driver) twoKeepers(ctx context.Context, t time.Duration) error {
+	second := d.stack.procs[authzdB]
+	second.env = append(slices.Clone(second.env), "HEADGATE_PAUSE=sequencer-not-compared=100ms")
 	if err := d.stack.bring(authzdB); err != nil {
 		return err
 	}
-	defer d.stack.procs[authzdB].kill() // the last that happens to this history
-	return rest(ctx, t)
+	defer second.kill() // the last that happens to this history
+	err := d.stack.postgres.exec(ctx, "headgate", slowRecords)
+	if err == nil {
+		err = rest(ctx, t)
+	}
+	return errors.Join(err, d.stack.postgres.exec(ctx, "headgate", "DROP TRIGGER IF EXISTS fault_sleep ON access_record; DROP FUNCTION IF EXISTS fault_sleep"))
 }

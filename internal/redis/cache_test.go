@@ -329,7 +329,7 @@ func TestOpenRefusesABadURLWithoutRepeatingIt(t *testing.T) {
 	log := slog.New(slog.DiscardHandler)
 	for _, bad := range []string{
 		"", "secret", "http://secret@host", "redis://host/secret", "redis://host?secret=1",
-		"redis://host/1?addr=other:1", "unix:///path?addr=other:1", "redis://secret:pass word@host:1", "redis://h%zzsecret",
+		"redis://host/1?addr=other:1", "redis://host?failover=secret", "redis://host?failover=true&failover=true", "redis://host?failover", "unix:///path?addr=other:1", "redis://secret:pass word@host:1", "redis://h%zzsecret",
 	} {
 		c, err := redis.Open(redis.Config{URL: bad, Log: log})
 		if err == nil {
@@ -342,7 +342,7 @@ func TestOpenRefusesABadURLWithoutRepeatingIt(t *testing.T) {
 		}
 	}
 	for _, good := range []string{
-		"redis://host", "redis://user:secret@host:1/2", "rediss://host:1", "unix:///run/redis.sock", "redis://host:1?addr=host:2&addr=host:3",
+		"redis://host", "redis://user:secret@host:1/2", "rediss://host:1", "unix:///run/redis.sock", "redis://host:1?addr=host:2&addr=host:3", "redis://host:1?failover=true", "redis://host:1?addr=host:2&failover=true",
 	} {
 		c, err := redis.Open(redis.Config{URL: good, Log: log})
 		if err != nil {

@@ -22,7 +22,8 @@ import (
 type Config struct {
 	// URL is redis://[user:password@]host:port[/db], rediss:// for TLS, or
 	// unix:///path. Further nodes of a Redis Cluster are given as addr=host:port
-	// parameters. Required, and a secret.
+	// parameters. failover=true says that another Redis may take the place of
+	// this one and know less: see the package. Required, and a secret.
 	URL string
 	// TLS replaces the default config of rediss://; nil keeps it.
 	TLS *tls.Config
@@ -61,9 +62,11 @@ var ErrDown = errors.New("redis: given up for the moment")
 // Cache is the token cache. It implements resource.Cache and consent.Cache
 // and is safe for concurrent use.
 type Cache struct {
-	client  goredis.UniversalClient
-	within  time.Duration // of a call, when it may have to ask for the map first; 0 in a single Redis
-	breaker *gobreaker.CircuitBreaker[struct{}]
+	client goredis.UniversalClient
+	// failover: what it says may be from before what it was told.
+	failover bool
+	within   time.Duration // of a call, when it may have to ask for the map first; 0 in a single Redis
+	breaker  *gobreaker.CircuitBreaker[struct{}]
 	// ends has connections of its own, and is never given up: what makes reads
 	// give up, be it a machine that has too much to do, must not hold up stops.
 	ends goredis.UniversalClient
@@ -77,7 +80,7 @@ func open(c Config, l limits) (*Cache, error) {
 	if c.Log == nil {
 		return nil, errors.New("redis: Log is required")
 	}
-	client, clustered, err := connect(c, l, poolSize)
+	client, is, err := connect(c, l, poolSize)
 	if err != nil {
 		return nil, err
 	}
@@ -86,7 +89,7 @@ func open(c Config, l limits) (*Cache, error) {
 		return nil, errors.Join(err, client.Close())
 	}
 	cache := &Cache{
-		client: client, ends: ends,
+		client: client, ends: ends, failover: is.failover,
 		breaker: gobreaker.NewCircuitBreaker[struct{}](gobreaker.Settings{
 			MaxRequests: 1,
 			Timeout:     breakPeriod,
@@ -98,18 +101,20 @@ func open(c Config, l limits) (*Cache, error) {
 			},
 		}),
 	}
-	if clustered {
+	if is.clustered {
 		cache.within = l.pool + l.dial + l.io
 	}
 	return cache, nil
 }
 
-// connect returns a client with so many connections at most, and whether it is
-// one of a Redis Cluster.
-func connect(c Config, l limits, most int) (_ goredis.UniversalClient, clustered bool, err error) {
-	opts, err := options(c, l)
+// kind is what a URL says that Redis is.
+type kind struct{ clustered, failover bool }
+
+// connect returns a client with so many connections at most.
+func connect(c Config, l limits, most int) (goredis.UniversalClient, kind, error) {
+	opts, failover, err := options(c, l)
 	if err != nil {
-		return nil, false, err
+		return nil, kind{}, err
 	}
 	opts.PoolSize = most
 	quiet()
@@ -118,10 +123,10 @@ func connect(c Config, l limits, most int) (_ goredis.UniversalClient, clustered
 		err := redisotel.InstrumentTracing(client, redisotel.WithTracerProvider(c.Traces),
 			redisotel.WithDBStatement(false), redisotel.WithCallerEnabled(false), redisotel.WithDialFilter(true))
 		if err != nil {
-			return nil, false, errors.Join(fmt.Errorf("redis: %w", err), client.Close())
+			return nil, kind{}, errors.Join(fmt.Errorf("redis: %w", err), client.Close())
 		}
 	}
-	return client, opts.IsClusterMode, nil
+	return client, kind{opts.IsClusterMode, failover}, nil
 }
 
 // Stats is what a Cache is doing, but for telling of ends.
@@ -144,6 +149,31 @@ func (c *Cache) Stats() Stats {
 	}
 }
 
+// Copies reports whether Redis has copies of which one might take its place
+// without failover=true in the URL: then introspection may believe one that
+// lags behind. An error says that Redis does not tell.
+func (c *Cache) Copies(ctx context.Context) (bool, error) {
+	if c.failover {
+		return false, nil
+	}
+	var about interface {
+		Info(ctx context.Context, sections ...string) *goredis.StringCmd
+	} = c.ends
+	if all, ok := c.ends.(*goredis.ClusterClient); ok {
+		shard, err := all.MasterForKey(ctx, generationKey)
+		if err != nil {
+			return false, fmt.Errorf("find the shard: %w", err)
+		}
+		about = shard
+	}
+	text, err := about.Info(ctx, "replication").Result()
+	if err != nil {
+		return false, fmt.Errorf("ask for copies: %w", err)
+	}
+	_, n, ok := strings.Cut(text, "connected_slaves:")
+	return ok && !strings.HasPrefix(n, "0"), nil
+}
+
 // Close closes the connections.
 func (c *Cache) Close() error { return errors.Join(c.client.Close(), c.ends.Close()) }
 
@@ -157,10 +187,10 @@ func (silence) Printf(context.Context, string, ...any) {}
 
 // options sets what the library's defaults get wrong for a cache: with them a
 // frozen Redis holds a request for ten seconds, whatever the context says.
-func options(c Config, l limits) (*goredis.UniversalOptions, error) {
+func options(c Config, l limits) (_ *goredis.UniversalOptions, failover bool, err error) {
 	u, err := url.Parse(c.URL)
 	if err != nil {
-		return nil, errors.New("redis: URL is malformed") // the cause repeats the URL
+		return nil, false, errors.New("redis: URL is malformed") // the cause repeats the URL
 	}
 	o := &goredis.UniversalOptions{
 		DialTimeout:           l.dial,
@@ -183,23 +213,30 @@ func options(c Config, l limits) (*goredis.UniversalOptions, error) {
 		o.MaxRedirects = -1
 		o.Addrs = nodes
 	}
+	if said := query["failover"]; len(said) > 0 {
+		query.Del("failover")
+		if len(said) > 1 || said[0] != "true" {
+			return nil, false, errors.New("redis: failover is true or absent from the URL")
+		}
+		failover = true
+	}
 	if len(query) > 0 {
-		return nil, errors.New("redis: URL has a parameter other than addr")
+		return nil, false, errors.New("redis: URL has a parameter other than addr and failover")
 	}
 	u.RawQuery = ""
 	one, err := goredis.ParseURL(u.String())
 	if err != nil {
-		return nil, fmt.Errorf("redis: URL is malformed: %w", withoutURL(err))
+		return nil, false, fmt.Errorf("redis: URL is malformed: %w", withoutURL(err))
 	}
 	if o.IsClusterMode && (one.Network == "unix" || one.DB != 0) {
-		return nil, errors.New("redis: a Redis Cluster has neither a socket path nor numbered databases")
+		return nil, false, errors.New("redis: a Redis Cluster has neither a socket path nor numbered databases")
 	}
 	o.Addrs = append([]string{one.Addr}, o.Addrs...)
 	o.Username, o.Password, o.DB, o.TLSConfig = one.Username, one.Password, one.DB, one.TLSConfig
 	if o.TLSConfig != nil && c.TLS != nil {
 		o.TLSConfig = c.TLS
 	}
-	return o, nil
+	return o, failover, nil
 }
 
 // withoutURL keeps an error of the parser that names the scheme only.

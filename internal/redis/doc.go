@@ -3,9 +3,10 @@
 //
 // Redis is an accelerator that may be slow, down, emptied or out of date at
 // any time. PostgreSQL decides at release, and introspection believes Redis
-// for seconds only. So it runs without persistence and without replicas to
-// promote, and every call is bounded to tens of milliseconds with no retry;
-// after five failures in a row no call is made for a second.
+// for seconds only. So every call is bounded to tens of milliseconds with no
+// retry; after five failures in a row no call is made for a second. It runs
+// without persistence and without copies to promote, or its URL says so:
+// failover=true.
 //
 // # Keys
 //
@@ -31,8 +32,16 @@
 // or stops a recipient waits for that long unless the tombstone is in place. So a Redis that loses
 // everything is harmless, and one that forgets tombstones but keeps tokens is
 // not: its eviction policy must be an LRU one, volatile-ttl or noeviction (under LFU
-// a new tombstone goes before the token that it is about), it must not load old snapshots, and its
+// a new tombstone goes before the token that it is about), and its
 // clock must not be set back by more than a second.
+//
+// # Failover
+//
+// A copy that is promoted, or a snapshot that is loaded, knows the tokens and
+// may not know of their end, and a Redis that was cut off from its copies
+// may go on beside the one that took its place. So with failover=true in the
+// URL introspection always reads the truth, and stops wait for no Redis. Data
+// reads are as ever: whatever Redis says, the gate decides.
 //
 // # Redis Cluster
 //

@@ -127,8 +127,9 @@ type Process struct {
 	lameDuck          time.Duration
 	db                *postgres.DB
 	keys              *certs.Rotator
-	repeater          *consent.Repeater // nil without Redis
-	journal           *journal.Writer   // nil without journal_dir
+	repeater          *consent.Repeater           // nil without Redis
+	alone             func(context.Context) error // finds copies of Redis; nil without Redis
+	journal           *journal.Writer             // nil without journal_dir
 	journalDir        string
 	notify            func(context.Context) error // nil when this instance carries no notifications
 	rules             *policy.Book
@@ -192,7 +193,7 @@ func New(ctx context.Context, c Config, log *slog.Logger, options ...Option) (_ 
 		}
 		p.closers = append(p.closers, func() { _ = r.Close() })
 		p.watch.Redis(r)
-		cache.told, cache.recent = r, r
+		cache.told, cache.recent, p.alone = r, r, alone(r)
 		if p.repeater, err = consent.NewRepeater(consent.RepeaterConfig{Moves: p.db.Grants(), Cache: r}); err != nil {
 			return nil, err
 		}
@@ -630,6 +631,7 @@ func (p *Process) Run(ctx context.Context, protocol, browser, mtls net.Listener)
 	kept.Go(func() { p.watch.Clock(house, p.db) })
 	if p.repeater != nil {
 		kept.Go(func() { p.every(house, repeatEvery, "repeat", "", p.repeater.Round) })
+		kept.Go(func() { p.every(house, aloneEvery, "redis", "redis_copies", p.alone) })
 	}
 	if p.notify != nil {
 		kept.Go(func() {
@@ -682,6 +684,24 @@ const noteEvery = time.Second
 // repeatEvery is how often the cache is told again of what has come to an age
 // at which it is.
 const repeatEvery = 5 * time.Second
+
+// aloneEvery is how often Redis is asked for copies.
+const aloneEvery = 30 * time.Second
+
+// errCopies: introspection could believe a copy that lags behind.
+var errCopies = errors.New("it has copies, and failover=true is not in its URL: when one takes its place, a token may be called active for up to 5 s after a stop; " +
+	"add the parameter in every process, or run it without copies")
+
+// alone returns what fails while Redis has copies that nobody has told us of.
+// That it cannot be asked is told elsewhere.
+func alone(r *redis.Cache) func(context.Context) error {
+	return func(ctx context.Context) error {
+		if has, err := r.Copies(ctx); err == nil && has {
+			return errCopies
+		}
+		return nil
+	}
+}
 
 // every does something again and again until ctx ends. What goes wrong is
 // logged under its name and, if it has one, raises an alarm.
