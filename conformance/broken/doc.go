@@ -30,5 +30,7 @@
 // The new text calls broken.On("name"), which reports whether the fault is
 // switched on, or broken.Pause("name"), which sleeps for the time that
 // HEADGATE_PAUSE gives as name=200ms: this holds a window open that a race
-// needs; broken.Span("name") returns that time. The import is added by itself.
+// needs; broken.Span("name") returns that time. broken.Die("name", 40) kills the
+// process, one time in forty: a point at which it may be gone. The import is
+// added by itself.
 package broken

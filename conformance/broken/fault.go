@@ -52,7 +52,7 @@ func Faults() ([]Fault, error) {
 
 var (
 	nameForm = regexp.MustCompile(`^[a-z0-9]+(-[a-z0-9]+)*$`)
-	useForm  = regexp.MustCompile(`broken\.(?:On|Pause|Span)\("([^"]*)"\)`)
+	useForm  = regexp.MustCompile(`broken\.(?:On|Pause|Span|Die)\("([^"]*)"`)
 )
 
 // Parse reads a fault file.

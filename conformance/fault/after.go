@@ -42,6 +42,7 @@ func (d *driver) suspend(ctx context.Context, who *app) (finding, error) {
 		return f, err
 	}
 	took := time.Since(begin)
+	d.suspended = who
 	for _, g := range held {
 		// What a cache may know lives shortest there.
 		for _, o := range []op{d.introspect(ctx, g), d.read(ctx, gatewayA, g, true), d.read(ctx, gatewayB, g, false), d.refresh(ctx, g)} {
@@ -69,7 +70,7 @@ func (d *driver) suspendForNow(ctx context.Context) (finding, error) {
 	if err != nil {
 		return f, err
 	}
-	d.steady, d.spare = steady, spare
+	d.steady, d.spare, d.suspended = steady, spare, nil
 	_, err = d.stack.headgate("recipient", "approve", who.id, "--yes")
 	return f, err
 }

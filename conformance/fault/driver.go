@@ -47,6 +47,8 @@ type driver struct {
 	keep   int      // spare grants for what comes last
 	lost   int      // operations that the driver itself did not get to
 
+	suspended *app // who may get no more consents; nil for nobody
+
 	signing []byte // the signing keys as they were at first; with mutants alone
 
 	sentMu sync.Mutex

@@ -222,6 +222,30 @@ func (s *stack) backendKilled() fault {
 	}}
 }
 
+// doom is the file that names the point at which processes die.
+func (s *stack) doom() string { return filepath.Join(s.dir, "doom") }
+
+// die has the processes die at a point of their work; "" is none.
+func (s *stack) die(point string) error { return putFile(s.doom(), []byte(point)) }
+
+// dying has the processes die at a point again and again, starts them anew each
+// time and counts how often.
+func (s *stack) dying(point string, deaths *int) fault {
+	raise := func() (err error) {
+		for _, name := range []string{gatewayA, gatewayB, authzd} {
+			if s.procs[name].ended() {
+				*deaths++
+				err = errors.Join(err, s.bring(name))
+			}
+		}
+		return err
+	}
+	return fault{name: point, down: []string{gatewayA, gatewayB, authzd}, hold: 10 * time.Second,
+		begin: func(context.Context) error { return s.die(point) },
+		often: func(context.Context) { _ = raise(); time.Sleep(20 * time.Millisecond) },
+		end:   func(context.Context) error { return errors.Join(s.die(""), raise()) }}
+}
+
 // locked holds a lock on a table against everybody.
 func (s *stack) locked(table string) fault {
 	var conn *pgx.Conn

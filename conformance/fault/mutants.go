@@ -1,6 +1,7 @@
 package main
 
 import (
+	"cmp"
 	"context"
 	"errors"
 	"fmt"
@@ -37,6 +38,7 @@ var sound = []mutant{
 	{happen: "^redis killed$|^gateway-a killed$", use: "proof"},
 	{probe: "L1"}, {probe: "T1"}, {probe: "X1"}, {probe: "V3", at: bankFrozen}, {probe: "A2", at: "^attended|^leaves|^record"},
 	{probe: "C1", on: "clock-skewed"}, {probe: "V4"}, {probe: "R2"}, {probe: "M1"},
+	{on: "dies-before-commit"}, {on: "dies-after-commit"}, {on: "dies-in-answer"}, {on: "dies-after-stop"}, {on: "dies-after-tokens", use: "code"},
 	{probe: "K1"}, {probe: "K2"}, {probe: "R1", at: redisTwice}, {probe: "R1", at: standbyOwn},
 }
 
@@ -104,6 +106,10 @@ var theMutants = []mutant{
 	{on: "restored-unseen", then: "restore", caught: []string{"B1"}},
 }
 
+// dies: nothing is broken but for a process that is killed at one point of its
+// work.
+func (m mutant) dies() bool { return strings.HasPrefix(m.on, "dies-") }
+
 // mostTries is how often a mutant is exercised until it is noticed: a race that
 // a busy machine does not run into is none that a check has missed.
 const mostTries = 6
@@ -121,7 +127,7 @@ func (d *driver) mutants(ctx context.Context, c config, say func(string, ...any)
 	for _, m := range append(slices.Clone(sound), theMutants...) {
 		f := finding{ID: m.on, What: strings.Join(m.caught, " and "), Trials: 1}
 		if m.caught == nil {
-			f.ID, f.What = "(sound "+m.probe+")", "nobody"
+			f.ID, f.What = "(sound "+cmp.Or(m.probe, m.on)+")", "nobody"
 		}
 		if !c.only.MatchString(f.ID) && !slices.ContainsFunc(m.caught, c.only.MatchString) {
 			continue
@@ -146,7 +152,7 @@ func (d *driver) mutants(ctx context.Context, c config, say func(string, ...any)
 				// With a broken product what is late is broken as well: whether
 				// the machine had the time is asked of the sound one.
 				one = one.settle(m.caught == nil && d.judge(finding{Late: []string{"?"}}).Void != nil)
-				if m.caught == nil && m.probe != "" {
+				if m.caught == nil && (m.probe != "" || m.dies() && one.Trials > 0) {
 					f.Notes = append(append(f.Notes, one.Notes...), one.Void...) // its figures, and what the machine was too slow for
 				}
 				if len(one.Bad) == 0 {
@@ -233,7 +239,14 @@ func (d *driver) broken(ctx context.Context, c config, m mutant) ([]finding, err
 			return nil, err
 		}
 	}
-	if err := s.again("HEADGATE_BROKEN="+m.on, "HEADGATE_PAUSE="+m.pause); err != nil {
+	on := m.on
+	if m.dies() {
+		on = "@" + s.doom()
+		if err := s.die(""); err != nil {
+			return nil, err
+		}
+	}
+	if err := s.again("HEADGATE_BROKEN="+on, "HEADGATE_PAUSE="+m.pause); err != nil {
 		return nil, err
 	}
 	d.forget()
@@ -253,6 +266,10 @@ func (d *driver) broken(ctx context.Context, c config, m mutant) ([]finding, err
 		these.only, these.rounds = regexp.MustCompile(m.happen), 1
 		plan = order(s.faults(), these)
 	}
+	patience, deaths := 12*time.Second, 0
+	if m.dies() {
+		plan, patience = []fault{s.dying(m.on, &deaths)}, time.Minute
+	}
 	// Consents to be stopped are those of the checks that look at stops.
 	c.calm = m.caught != nil && !slices.Contains(m.caught, "R1") && !slices.Contains(m.caught, "R3")
 	c.hold, c.gap, c.use = max(2500*time.Millisecond, m.hold), time.Second, m.use
@@ -261,7 +278,16 @@ func (d *driver) broken(ctx context.Context, c config, m mutant) ([]finding, err
 		if err := d.exercise(ctx, c, plan, quiet, func(string, ...any) {}); err != nil {
 			return nil, err
 		}
-		return d.check(ctx, plan, 12*time.Second)
+		list, err := d.check(ctx, plan, patience)
+		if m.dies() {
+			f := finding{ID: m.on, Trials: deaths}
+			f.note("%d times", deaths)
+			if deaths < 3 {
+				f.bad("it died %d times", deaths)
+			}
+			list = append(list, f)
+		}
+		return list, err
 	}
 	var one finding
 	var err error

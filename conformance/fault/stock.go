@@ -10,6 +10,7 @@ import (
 	"fmt"
 	"os/exec"
 	"path/filepath"
+	"slices"
 	"strings"
 	"time"
 
@@ -128,9 +129,10 @@ func (d *driver) crossed() []pair {
 // many are n pairs, evenly among recipients and customers; a pair comes again
 // when there are not as many.
 func (d *driver) many(n int) []pair {
+	apps := slices.DeleteFunc(slices.Clone(d.apps), func(a *app) bool { return a == d.suspended })
 	list := make([]pair, n)
 	for i := range list {
-		list[i] = pair{d.apps[i%len(d.apps)], d.people[i/len(d.apps)%len(d.people)]}
+		list[i] = pair{apps[i%len(apps)], d.people[i/len(apps)%len(d.people)]}
 	}
 	return list
 }
