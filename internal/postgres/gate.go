@@ -18,6 +18,9 @@ import (
 // included.
 const batchTimeout = 2 * time.Second
 
+// gatherEach is how long a lane waits for each release of the statement before.
+const gatherEach = 500 * time.Microsecond
+
 // hurry is how long a release waits before it calls a further lane.
 const hurry = 25 * time.Millisecond
 
@@ -28,7 +31,7 @@ type GateConfig struct {
 	// Crowd.
 	Lanes int
 	// Crowd is how many releases have to wait before a further lane takes
-	// them, or else one has to wait for 25 ms; 16 when zero. Fewer statements
+	// them, or else one has to wait for 25 ms; 32 when zero. Fewer statements
 	// carry more releases each, which is what makes them cheap.
 	Crowd int
 	// MaxBatch is the most releases in one statement; 256 when zero.
@@ -38,9 +41,10 @@ type GateConfig struct {
 	Queue int
 	// Wait is the longest that a release waits for a lane; 1 s when zero.
 	Wait time.Duration
-	// Gather is how long a lane waits after a statement that releases shared,
-	// so that more of them share the next one; a crowd ends it. 3 ms when zero,
-	// and a negative one does not wait.
+	// Gather is the longest that a lane waits after a statement that releases
+	// shared, so that more of them share the next one: half a millisecond for
+	// each of them, so that a few do not wait for many that do not come. A
+	// crowd ends it. 5 ms when zero, and a negative one does not wait.
 	Gather time.Duration
 	// Observe is told by the lanes how many releases a statement carries, and
 	// how long the first of them waited for it; nil tells nobody. It must not
@@ -60,7 +64,8 @@ type Gate struct {
 	maxBatch int
 	crowd    int
 	wait     time.Duration
-	gather   time.Duration
+	gather   time.Duration // at most, and each for every release before
+	each     time.Duration
 	observe  func(int, time.Duration)
 	lanes    sync.WaitGroup
 	numbers  numberings
@@ -68,8 +73,12 @@ type Gate struct {
 	mu     sync.RWMutex
 	closed bool          // guarded by mu
 	queue  chan *release // sent to under mu, closed by Close
-	// help wakes a further lane; sent to under mu, closed by Close.
+	// help wakes a further lane; sent to under mu, closed by Close. Who hears
+	// a call looks whether it still holds (needed): the first that heard one of
+	// a crowd has taken all of it.
 	help chan struct{}
+	// hurried: somebody has waited for long, and no lane has come since.
+	hurried atomic.Bool
 }
 
 var _ resource.Gate = (*Gate)(nil)
@@ -102,10 +111,10 @@ func NewGate(db *DB, c GateConfig) *Gate {
 		c.MaxBatch = 256
 	}
 	if c.Crowd <= 0 {
-		c.Crowd = 16
+		c.Crowd = 32
 	}
 	if c.Gather == 0 {
-		c.Gather = 3 * time.Millisecond
+		c.Gather = 5 * time.Millisecond
 	}
 	if c.Queue <= 0 {
 		c.Queue = 1024
@@ -114,7 +123,7 @@ func NewGate(db *DB, c GateConfig) *Gate {
 		c.Wait = time.Second
 	}
 	g := &Gate{
-		db: db, maxBatch: c.MaxBatch, crowd: c.Crowd, wait: c.Wait, gather: c.Gather, observe: c.Observe,
+		db: db, maxBatch: c.MaxBatch, crowd: c.Crowd, wait: c.Wait, gather: c.Gather, each: gatherEach, observe: c.Observe,
 		queue: make(chan *release, c.Queue), help: make(chan struct{}, c.Lanes),
 	}
 	g.lanes.Go(g.lane)
@@ -182,7 +191,9 @@ func (g *Gate) Release(ctx context.Context, r resource.Release) (resource.Verdic
 			if !hurried {
 				hurried = true
 				patience.Reset(g.wait - hurry)
-				g.wake()
+				if w.state.Load() == waiting {
+					g.wake()
+				}
 				continue
 			}
 			if w.state.CompareAndSwap(waiting, abandoned) {
@@ -215,9 +226,14 @@ func (g *Gate) wake() {
 	g.mu.RLock()
 	defer g.mu.RUnlock()
 	if !g.closed {
+		g.hurried.Store(true) // before the call: whoever hears any call later sees it
 		g.call()
 	}
 }
+
+// needed reports whether a further lane is: there is a crowd, or somebody has
+// waited for long. Whoever asks takes what waits.
+func (g *Gate) needed() bool { return g.hurried.Swap(false) || len(g.queue) >= g.crowd }
 
 // call is wake for a caller that holds mu.
 func (g *Gate) call() {
@@ -227,10 +243,10 @@ func (g *Gate) call() {
 	}
 }
 
-// helper executes a batch whenever it is called, and on while there is a crowd.
+// helper executes a batch whenever it is called and needed, and on while it is.
 func (g *Gate) helper() {
 	for range g.help {
-		for again := true; again; again = len(g.queue) >= g.crowd {
+		for g.needed() {
 			select {
 			case first, open := <-g.queue:
 				if !open {
@@ -247,23 +263,29 @@ func (g *Gate) helper() {
 // that was shared is followed by a pause: who reads alone never waits.
 func (g *Gate) lane() {
 	for first := range g.queue {
-		if g.execute(g.fill(first)) > 1 {
-			g.pause()
+		if n := g.execute(g.fill(first)); n > 1 {
+			g.pause(min(g.gather, time.Duration(n)*g.each))
 		}
 	}
 }
 
-// pause lets releases gather. None of them is taken yet, so that a caller may
-// go and another lane may help.
-func (g *Gate) pause() {
-	if g.gather <= 0 {
+// pause lets releases gather for so long. None of them is taken yet, so that a
+// caller may go and another lane may help.
+func (g *Gate) pause(most time.Duration) {
+	if most <= 0 {
 		return
 	}
-	over := time.NewTimer(g.gather)
+	over := time.NewTimer(most)
 	defer over.Stop()
-	select {
-	case <-over.C:
-	case <-g.help: // a crowd, also one that came before, or one who has waited long, or the end
+	for {
+		select {
+		case <-over.C:
+			return
+		case _, open := <-g.help:
+			if !open || g.needed() {
+				return
+			}
+		}
 	}
 }
 

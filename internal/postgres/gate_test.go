@@ -543,6 +543,13 @@ func TestFurtherLanesHelpACrowd(t *testing.T) {
 		}
 	}
 	<-gate.help
+	if !gate.needed() || len(gate.fill(<-gate.queue)) != 4 || gate.needed() {
+		t.Error("a lane is needed for a crowd, and for no crowd that was taken")
+	}
+	gate.wake()
+	if <-gate.help; !gate.needed() || gate.needed() {
+		t.Error("a lane is needed once for one who has waited long")
+	}
 	ctx, leave := context.WithCancel(t.Context())
 	lonely := idle(nil, 10, 10, time.Hour)
 	answered := make(chan error)
@@ -580,6 +587,7 @@ func TestAPauseEnds(t *testing.T) {
 		"one comes":              {gather: gather, meanwhile: func(gate *Gate) { gate.crowd++; gate.queue <- queued(gateRow{}) }, want: gather},
 		"a crowd waits":          {gather: gather, before: crowd},
 		"a crowd comes":          {gather: gather, meanwhile: crowd, want: time.Millisecond},
+		"a crowd was taken":      {gather: gather, meanwhile: func(gate *Gate) { gate.help <- struct{}{} }, want: gather},
 		"one has waited long":    {gather: gather, meanwhile: (*Gate).wake, want: time.Millisecond},
 		"the gate closes":        {gather: gather, meanwhile: (*Gate).Close, want: time.Millisecond},
 		"the gate is closed":     {gather: gather, before: (*Gate).Close},
@@ -589,7 +597,7 @@ func TestAPauseEnds(t *testing.T) {
 			t.Parallel()
 			synctest.Test(t, func(t *testing.T) {
 				gate := idle(nil, 10, 10, time.Hour)
-				gate.crowd, gate.gather = 3, c.gather
+				gate.crowd = 3
 				if c.before != nil {
 					c.before(gate)
 				}
@@ -600,7 +608,7 @@ func TestAPauseEnds(t *testing.T) {
 					}
 				}()
 				start := time.Now()
-				gate.pause()
+				gate.pause(c.gather)
 				if took := time.Since(start); took != c.want {
 					t.Errorf("paused for %v, want %v", took, c.want)
 				}
@@ -618,7 +626,7 @@ func TestOnlyCompanyIsWaitedFor(t *testing.T) {
 	db := openDB(t)
 	g := newGrant(t, db)
 	gate := idle(db, 100, 8, time.Hour)
-	gate.gather = time.Hour
+	gate.gather, gate.each = time.Hour, time.Hour
 	join := func() *release {
 		w := queued(rowsOf(t, resource.Release{TokenExpires: inAnHour(), Record: newRecord(g)})[0])
 		if err := gate.enqueue(w); err != nil {
@@ -645,7 +653,7 @@ func TestOnlyCompanyIsWaitedFor(t *testing.T) {
 	gate.Close()
 
 	gate = idle(db, 100, 8, time.Hour)
-	gate.gather = time.Hour
+	gate.gather, gate.each = time.Hour, time.Hour
 	pair := []*release{join(), join()}
 	gate.lanes.Go(gate.lane)
 	released("the first of two", pair[0])
@@ -895,16 +903,24 @@ func TestArrayLiteral(t *testing.T) {
 	}
 }
 
+// How many releases share a statement is what decides about their cost. Callers
+// who do something else in between are what reads are.
 func BenchmarkGate(b *testing.B) {
 	db := openDB(b)
-	gate := newGate(b, db, GateConfig{})
+	var statements, releases atomic.Int64
+	gate := newGate(b, db, GateConfig{Observe: func(n int, _ time.Duration) { statements.Add(1); releases.Add(int64(n)) }})
 	var grants []consent.Grant
 	for range 100 {
 		grants = append(grants, newGrant(b, db))
 	}
-	for _, callers := range []int{2, 32, 128} {
-		b.Run(fmt.Sprintf("callers-%d", callers), func(b *testing.B) {
-			b.SetParallelism(callers / runtime.GOMAXPROCS(0))
+	for _, c := range []struct {
+		callers int
+		between time.Duration
+	}{{2, 0}, {32, 0}, {128, 0}, {64, 15 * time.Millisecond}} {
+		b.Run(fmt.Sprintf("callers-%d-between-%s", c.callers, c.between), func(b *testing.B) {
+			b.SetParallelism(c.callers / runtime.GOMAXPROCS(0))
+			statements.Store(0)
+			releases.Store(0)
 			var i atomic.Int64
 			b.RunParallel(func(pb *testing.PB) {
 				for pb.Next() {
@@ -912,8 +928,10 @@ func BenchmarkGate(b *testing.B) {
 					if v, err := gate.Release(context.Background(), resource.Release{TokenExpires: inAnHour(), Record: newRecord(g), Proof: newProof()}); err != nil || v != resource.Released {
 						b.Errorf("got %d, %v", v, err)
 					}
+					time.Sleep(c.between)
 				}
 			})
+			b.ReportMetric(float64(releases.Load())/float64(statements.Load()), "releases/statement")
 		})
 	}
 }
