@@ -37,6 +37,7 @@ type cli struct {
 	Audit       auditCmd       `cmd:"" help:"Verify the records of reads."`
 	Retention   retentionCmd   `cmd:"" help:"Delete records whose time is over, and hold those that must stay."`
 	Erasure     erasureCmd     `cmd:"" help:"See what apps were asked to erase, and write down their answers."`
+	SBOM        sbomCmd        `cmd:"" name:"sbom" help:"Print what a program was built from, as a CycloneDX bill of materials."`
 }
 
 // The exit codes besides 0 and 1, so that scripts can tell what to do next.

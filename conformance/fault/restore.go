@@ -17,8 +17,7 @@ import (
 func (d *driver) restore(ctx context.Context, stops int) (finding, error) {
 	f := finding{ID: "B1", What: "a restored backup brings no stopped consent and no suspended recipient back"}
 	s := d.stack
-	dump := filepath.Join(s.postgres.bin, "pg_dump")
-	load := filepath.Join(s.postgres.bin, "pg_restore")
+	dump, load := s.postgres.tool("pg_dump"), s.postgres.tool("pg_restore")
 	for _, program := range []string{dump, load} {
 		if _, err := os.Stat(program); err != nil {
 			f.NotRun = filepath.Base(program) + " is not installed"

@@ -144,7 +144,7 @@ func (p *postgres) standby(ctx context.Context) (*postgres, error) {
 	}
 	name := "standby" + strconv.Itoa(port)
 	c := &postgres{bin: p.bin, data: filepath.Join(filepath.Dir(p.data), name), port: port, pass: p.pass}
-	take := server{name: "pg_basebackup", path: filepath.Join(p.bin, "pg_basebackup"), dir: p.dir, as: p.as,
+	take := server{name: "pg_basebackup", path: p.tool("pg_basebackup"), dir: p.dir, as: p.as,
 		args: []string{"-d", p.dsn(""), "-D", c.data, "-R", "-X", "stream", "-c", "fast", "--no-sync"}}
 	if _, err := take.run(); err != nil {
 		return nil, err
@@ -164,6 +164,9 @@ func (p *postgres) standby(ctx context.Context) (*postgres, error) {
 		return p.exec(ctx, "postgres", "SELECT 1 / (SELECT count(*) FROM pg_stat_replication WHERE sync_state = 'sync')") == nil
 	})
 }
+
+// tool is where a program of the server would be.
+func (p *postgres) tool(name string) string { return filepath.Join(p.bin, name) }
 
 // promote has a standby take writes, whatever became of what it follows.
 func (p *postgres) promote(ctx context.Context) error {

@@ -167,7 +167,7 @@ var fastWays = []string{byGrantManagement, byConsentAPI, byRefreshToken}
 
 // mostRaces is how many consents are being stopped at a time, at most,
 // mostWaiting how many when a stop has to wait for seconds because the cache
-// cannot be told, and mostRecovering when the database is away, which has all
+// cannot be told, or whoever reads because an instance stands still, and mostRecovering when the database is away, which has all
 // of them at once when it is back. More would measure the machine: a race reads
 // until its stop has answered.
 const (
@@ -217,7 +217,7 @@ func (d *driver) stopsUnder(ctx context.Context, name string, n int, rate float6
 	defer func() { stopPlay(); play.Wait() }()
 	slots := make(chan struct{}, mostRaces)
 	switch {
-	case strings.HasPrefix(name, "redis black hole"):
+	case strings.HasPrefix(name, "redis black hole"), name == "redis killed", strings.HasSuffix(name, " frozen"):
 		slots = make(chan struct{}, mostWaiting)
 	case name == "postgres killed":
 		slots = make(chan struct{}, mostRecovering)

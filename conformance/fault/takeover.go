@@ -5,6 +5,7 @@ import (
 	"errors"
 	"fmt"
 	"net"
+	"os"
 	"slices"
 	"strconv"
 	"sync"
@@ -38,6 +39,11 @@ func (d *driver) takeover(ctx context.Context, ways []string) ([]finding, error)
 	}
 	defer s.procs[authzdB].kill() // the last that happens to it
 	all := &gathered{driver: d}
+	var list []finding
+	if _, err := os.Stat(s.postgres.tool("pg_basebackup")); err != nil && slices.Contains(ways, standbyOwn) {
+		ways = slices.DeleteFunc(slices.Clone(ways), func(way string) bool { return way == standbyOwn })
+		list = append(list, finding{ID: "R1", What: standbyOwn, NotRun: "pg_basebackup is not installed"})
+	}
 	for _, way := range ways {
 		var err error
 		switch way {
@@ -70,7 +76,7 @@ func (d *driver) takeover(ctx context.Context, ways []string) ([]finding, error)
 	for _, f := range []*finding{&r1, &a1} {
 		f.What += ", around takeovers"
 	}
-	return []finding{r1, a1}, begin(false)
+	return append(list, r1, a1), begin(false)
 }
 
 // each does something with every one of the consents, all at once.

@@ -91,8 +91,10 @@ func TestOneRecipientInAHurryIsNobodyElsesTrouble(t *testing.T) {
 // it stands in the way of the end of a consent.
 func TestUnknownTokensAreCountedTogether(t *testing.T) {
 	t.Parallel()
-	const quota = 4 // one each 15 seconds, once it is used up
-	d := deployWith(t, func(_ *authzd.Config, gc *gatewayd.Config) { gc.StrangerQuota, gc.StopConns = quota, 2 })
+	const quota = 4 // of this gateway, one of two; one each 15 seconds, once it is used up
+	d := deployWith(t, func(_ *authzd.Config, gc *gatewayd.Config) {
+		gc.StrangerQuota, gc.Instances, gc.StopConns = 2*quota, 2, 2
+	})
 	ctx := t.Context()
 	r, err := d.db.Recipients().Recipient(ctx, "alpha")
 	must(t, err)

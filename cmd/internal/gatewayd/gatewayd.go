@@ -26,6 +26,7 @@ import (
 	"github.com/headgate/headgate/internal/dpop"
 	"github.com/headgate/headgate/internal/fdxhttp"
 	"github.com/headgate/headgate/internal/journal"
+	"github.com/headgate/headgate/internal/limit"
 	"github.com/headgate/headgate/internal/postgres"
 	"github.com/headgate/headgate/internal/redis"
 	"github.com/headgate/headgate/internal/token"
@@ -67,7 +68,7 @@ type Config struct {
 	BankQuota       int           `json:"bank_quota" default:"0" help:"requests a minute to the bank, of all recipients together; 0 has no limit"`
 	StrangerQuota   int           `json:"stranger_quota" default:"600" help:"unknown access tokens a minute from one address, and as many again to end consents; 0 has no limit"`
 	MaxInFlight     int           `json:"max_in_flight" default:"512" help:"most reads at a time, and as many requests about consents, and as many ends of consents; further ones are answered 503 at once; 0 has no bound"`
-	Instances       int           `json:"instances" default:"1" help:"how many gateways there are: without Redis each lets its part of a quota through"`
+	Instances       int           `json:"instances" default:"1" help:"how many gateways there are: of what each counts for itself, unknown tokens and, without Redis, all quotas, it lets its part through"`
 	TrustedProxies  []string      `json:"trusted_proxies" default:"" help:"address ranges of load balancers in front, such as 10.0.0.0/8, whose X-Forwarded-For is believed"`
 	JournalDir      string        `json:"journal_dir" default:"" help:"folder in which authzd notes every change of a consent, and of the state of a client or person; the process refuses to serve a database that is older, and waits for it at the start; empty compares nothing"`
 	AuditPublicKey  string        `json:"audit_public_key_file" default:"" help:"file with the public half of authzd's audit_key_file; with audit_checkpoints_dir, the process refuses to serve a database whose records of reads are not those of the newest checkpoint there, and waits for the database at the start"`
@@ -144,7 +145,11 @@ func New(ctx context.Context, c Config, log *slog.Logger) (_ *Process, err error
 	if err != nil {
 		return nil, fmt.Errorf("trusted_proxies: %w", err)
 	}
-	strangers, err := fdxhttp.NewStrangers(c.StrangerQuota, addresses.Of)
+	unknown := c.StrangerQuota
+	if unknown > 0 { // less is an error
+		unknown = limit.PerInstance(unknown, c.Instances)
+	}
+	strangers, err := fdxhttp.NewStrangers(unknown, addresses.Of)
 	if err != nil {
 		return nil, fmt.Errorf("stranger_quota: %w", err)
 	}
