@@ -365,7 +365,8 @@ func (s *stack) blank() error {
 }
 
 // again starts the product's processes anew with another environment, and with
-// nothing in their way: a plan that was broken off may have left something.
+// nothing in their way: a plan that was broken off may have left something. The
+// second authorization server is ended.
 func (s *stack) again(env ...string) error {
 	for _, edges := range []map[string]*proxy{s.toPostgres, s.toRedis} {
 		for _, p := range edges {
@@ -377,6 +378,7 @@ func (s *stack) again(env ...string) error {
 		s.procs[name].kill()
 		s.procs[name].env = env
 	}
+	s.procs[authzdB].kill()
 	s.procs[authzdB].env, s.env = env, env // and the tools
 	for _, name := range []string{authzd, gatewayA, gatewayB} {
 		if err := s.bring(name); err != nil {

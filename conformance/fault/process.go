@@ -29,8 +29,11 @@ type server struct {
 	done chan struct{}
 }
 
-// start starts the program. Its output is added to its log.
+// start starts the program, which must not run. Its output is added to its log.
 func (s *server) start() error {
+	if !s.ended() {
+		return fmt.Errorf("start %s: it runs", s.name) // nobody could end it any more
+	}
 	log, err := os.OpenFile(filepath.Join(s.dir, s.name+".log"), os.O_CREATE|os.O_WRONLY|os.O_APPEND, 0o600)
 	if err != nil {
 		return err
