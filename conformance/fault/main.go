@@ -434,7 +434,10 @@ func newDriver(ctx context.Context, s *stack, c config) (*driver, error) {
 	if err != nil {
 		return nil, err
 	}
-	d.core, err = recipient.Connect(ctx, core)
+	if d.core, err = recipient.Connect(ctx, core); err != nil {
+		return nil, err
+	}
+	d.teller, err = s.teller(ctx)
 	return d, err
 }
 
@@ -489,14 +492,12 @@ func (d *driver) check(ctx context.Context, plan []fault, patience time.Duration
 			down[name] = append(down[name], s)
 		}
 	}
-	d.history.mu.Lock()
-	stalls := d.history.stalls
-	d.history.mu.Unlock()
+	stalls := d.history.stood()
 	calmly := fair(ops, stalls)
 	list := []finding{
 		checkRevoke(ops, troubled),
 		checkAudit(ops, stored.Records),
-		checkOnce(ops, troubled),
+		checkOnce(ops, slices.Concat(troubled, stalls)),
 		checkNotify(d.stops(stored, troubled), d.told(ctx)),
 		checkCacheDown(calmly, caches, calms),
 		checkDark(calmly, darks),

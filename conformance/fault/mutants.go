@@ -53,6 +53,7 @@ var theMutants = []mutant{
 	{on: "copy-believed", probe: "R1", at: redisLags, caught: []string{"R1"}},
 	{on: "copy-believed", probe: "R1", at: redisTwice, caught: []string{"R1"}},
 	{on: "commit-not-awaited", probe: "R1", at: standbyOwn, caught: []string{"R1"}},
+	{on: "look-not-awaited", probe: "R1", at: standbyOwn, caught: []string{"R1"}},
 	{on: "record-later", pause: "record-later=100ms", happen: "^gateway-a killed$|^postgres black hole for all$", caught: []string{"A1", "V2"}},
 	{on: "commit-not-awaited", happen: "^postgres killed$", caught: []string{"A1"}},
 	{on: "retry-under-new-id", happen: "^postgres connections ended$|^postgres refuses", caught: []string{"A1"}},

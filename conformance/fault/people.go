@@ -2,6 +2,7 @@ package main
 
 import (
 	"context"
+	"crypto"
 	"crypto/ecdsa"
 	"crypto/elliptic"
 	"crypto/rand"
@@ -196,15 +197,7 @@ func (s *stack) register(ctx context.Context, n int) ([]*app, error) {
 			a.config.PrivateJWKS = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private}}
 			record["jwks"] = jose.JSONWebKeySet{Keys: []jose.JSONWebKey{private.Public()}}
 		}
-		text, err := json.Marshal(record)
-		if err != nil {
-			return nil, err
-		}
-		file := filepath.Join(s.dir, a.id+".record.json")
-		if err := os.WriteFile(file, text, 0o600); err != nil {
-			return nil, err
-		}
-		if _, err := s.headgate("recipient", "add", "-f", file); err != nil {
+		if err := s.enrol(a.id, record); err != nil {
 			return nil, err
 		}
 		if a.client, err = recipient.Connect(ctx, a.config); err != nil {
@@ -219,6 +212,53 @@ func (s *stack) register(ctx context.Context, n int) ([]*app, error) {
 		list = append(list, a)
 	}
 	return list, nil
+}
+
+// enrol registers a client by the record that describes it.
+func (s *stack) enrol(id string, record map[string]any) error {
+	text, err := json.Marshal(record)
+	if err != nil {
+		return err
+	}
+	file := filepath.Join(s.dir, id+".record.json")
+	if err := os.WriteFile(file, text, 0o600); err != nil {
+		return err
+	}
+	_, err = s.headgate("recipient", "add", "-f", file)
+	return err
+}
+
+// tellerID is who introspects by certificate.
+const tellerID = "teller"
+
+// teller registers a resource server of the bank that authenticates by a
+// certificate of its own, whoever has issued that.
+func (s *stack) teller(ctx context.Context) (*recipient.Client, error) {
+	ca, err := s.authority()
+	if err != nil {
+		return nil, err
+	}
+	cert, err := ca.issue(tellerID, false)
+	if err != nil {
+		return nil, err
+	}
+	roots, err := s.dev.TLS()
+	if err != nil {
+		return nil, err
+	}
+	public := jose.JSONWebKey{Key: cert.PrivateKey.(crypto.Signer).Public(), KeyID: "1", Use: "sig"}
+	err = s.enrol(tellerID, map[string]any{
+		"client_id": tellerID, "client_name": "Teller", "role": "resource_server",
+		"token_endpoint_auth_method": "self_signed_tls_client_auth", "jwks": jose.JSONWebKeySet{Keys: []jose.JSONWebKey{public}},
+		"scope": "fdx:accountbasic:read fdx:accountdetailed:read fdx:balances:read fdx:transactions:read",
+	})
+	if err != nil {
+		return nil, err
+	}
+	return recipient.Connect(ctx, recipient.Config{
+		Issuer: s.issuer, GatewayBase: s.public + "/fdx/v6", ClientID: tellerID, TLS: roots,
+		ClientAuth: recipient.SelfSignedTLSClientAuth, Certificate: &cert, CertificateBound: true,
+	})
 }
 
 // ownScope is what a recipient asks for itself.

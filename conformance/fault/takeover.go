@@ -16,7 +16,7 @@ import (
 const (
 	redisLags  = "a copy of Redis that lags takes over"
 	redisTwice = "a copy of Redis takes over, and gateway-a and authzd-b keep the old one"
-	standbyOwn = "a standby of PostgreSQL takes over, and gateway-a keeps the old primary"
+	standbyOwn = "a standby of PostgreSQL takes over, and gateway-a and authzd-b keep the old primary"
 )
 
 var takeovers = []string{redisLags, redisTwice, standbyOwn}
@@ -173,8 +173,8 @@ func (d *driver) redisGoes(ctx context.Context, all *gathered, both bool) error 
 }
 
 // primaryGoes has a synchronous standby take the place of PostgreSQL, which
-// goes on beside it: gateway-a still stores its records there, and nobody else
-// hears of them.
+// goes on beside it: gateway-a still stores its records there, which nobody else
+// hears of, and a second authorization server still asks it about tokens.
 func (d *driver) primaryGoes(ctx context.Context, all *gathered) error {
 	s := d.stack
 	grants, err := d.stock(ctx, d.many(taken), nil)
@@ -197,7 +197,7 @@ func (d *driver) primaryGoes(ctx context.Context, all *gathered) error {
 	}
 	at := net.JoinHostPort("127.0.0.1", strconv.Itoa(next.port))
 	for name, edge := range s.toPostgres {
-		if name != gatewayA {
+		if name != gatewayA && name != authzdB {
 			edge.lead(at)
 		}
 	}
@@ -206,7 +206,9 @@ func (d *driver) primaryGoes(ctx context.Context, all *gathered) error {
 	}
 	d.after(ctx, all, grants)
 	old.killAll()
-	s.toPostgres[gatewayA].lead(at)
+	for _, name := range []string{gatewayA, authzdB} {
+		s.toPostgres[name].lead(at)
+	}
 	if err := s.addresses(); err != nil { // the bank's data is there as well
 		return err
 	}

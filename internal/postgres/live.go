@@ -136,13 +136,18 @@ func (db *DB) lookLane() {
 	}
 }
 
+// Where commits wait for a standby, this statement writes one message into the
+// log, which nobody reads, so that it has a commit to wait for: an old primary
+// whose standby has taken its place has heard of no stop since, and is not to
+// say that a token is good. Without a row nothing is written.
 const sqlLive = `
 SELECT t.access_hash, t.grant_id, t.recipient_id, t.request_id, t.scopes,
        t.resources AS token_resources, t.key_thumbprint, t.cert_thumbprint, t.issued_at, t.expires_at, t.revoked_at,
        g.epoch, g.recipient_id AS grant_recipient_id, coalesce(p.bank_id, p.pseudonym) AS consumer_id,
        CASE WHEN g.status = 'ACTIVE' AND NOT ` + mayRead + ` THEN 'REVOKED' ELSE g.status END AS grant_status,
        g.expires_at AS grant_expires_at, g.paused_until, g.held_at, g.lookback_days, g.resources,
-       coalesce(r.profile ->> 'error_codes', '') AS error_codes, r.quota, clock_timestamp() AS looked_at
+       coalesce(r.profile ->> 'error_codes', '') AS error_codes, r.quota, clock_timestamp() AS looked_at,
+       (SELECT pg_logical_emit_message(true, 'headgate', '') WHERE current_setting('synchronous_standby_names') <> '') IS NOT NULL AS waits
 FROM oauth_access t
 JOIN consent_grant g ON g.grant_id = t.grant_id
 JOIN recipient r ON r.recipient_id = g.recipient_id
@@ -173,6 +178,7 @@ type liveRow struct {
 	ErrorCodes       string     `db:"error_codes"`
 	Quota            int        `db:"quota"`
 	LookedAt         time.Time  `db:"looked_at"`
+	Waits            bool       `db:"waits"` // for a standby
 }
 
 // live returns the rows of the tokens that exist.

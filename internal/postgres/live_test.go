@@ -20,19 +20,7 @@ func TestLookupsShareStatements(t *testing.T) {
 	s := stores(db)
 	var issued []token.Access
 	for range 5 {
-		a := newApproval(t, s)
-		r := token.Redemption{Code: a.Code.Hash, Access: token.Access{
-			Hash: randomHash(), Grant: a.Grant.ID, Recipient: a.Grant.Recipient, KeyThumbprint: "k",
-			IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
-		}}
-		err := s.Requests.Approve(ctx, a)
-		if err == nil {
-			_, err = s.Tokens.Redeem(ctx, r)
-		}
-		if err != nil {
-			t.Fatal(err)
-		}
-		issued = append(issued, r.Access)
+		issued = append(issued, newAccess(t, s))
 	}
 	// All lanes are busy, so that everything waits.
 	db.lookups.running = lookLanes

@@ -356,6 +356,25 @@ func newApproval(t *testing.T, s authztest.Stores) token.Approval {
 	}}
 }
 
+// newAccess stores a grant of its own and an access token under it.
+func newAccess(t *testing.T, s authztest.Stores) token.Access {
+	t.Helper()
+	ctx := context.Background()
+	a := newApproval(t, s)
+	r := token.Redemption{Code: a.Code.Hash, Access: token.Access{
+		Hash: randomHash(), Grant: a.Grant.ID, Recipient: a.Grant.Recipient, KeyThumbprint: "k",
+		IssuedAt: time.Now(), ExpiresAt: time.Now().Add(time.Hour),
+	}}
+	err := s.Requests.Approve(ctx, a)
+	if err == nil {
+		_, err = s.Tokens.Redeem(ctx, r)
+	}
+	if err != nil {
+		t.Fatal(err)
+	}
+	return r.Access
+}
+
 // The server's errors may quote values; what leaves this package as text must
 // not hold what was asked for.
 func TestErrorsDoNotQuote(t *testing.T) {
@@ -403,6 +422,7 @@ func TestCancelledWaitForStandby(t *testing.T) {
 	}
 	db := openAt(t, dsn)
 	gate, g := newGate(t, db, GateConfig{}), newGrant(t, db)
+	issued := newAccess(t, stores(db))
 	exec(t, db, "ALTER SYSTEM SET synchronous_standby_names = 'nobody'")
 	exec(t, db, "SELECT pg_reload_conf()")
 	for name, call := range map[string]func() error{
@@ -420,6 +440,13 @@ func TestCancelledWaitForStandby(t *testing.T) {
 			err := db.Tokens().RevokeClient(ctx, consenttest.Recipient, randomHash())
 			if errors.Is(err, token.ErrNotFound) {
 				return nil
+			}
+			return err
+		},
+		"look-up of a token": func() error {
+			live, err := db.Tokens().Live(ctx, issued.Hash)
+			if err != nil && live.Active(time.Now()) {
+				t.Errorf("an active token with an error")
 			}
 			return err
 		},
