@@ -15,6 +15,7 @@ import (
 	"slices"
 	"strconv"
 	"strings"
+	"sync"
 	"syscall"
 	"time"
 
@@ -22,13 +23,19 @@ import (
 	"github.com/jackc/pgx/v5/pgconn"
 )
 
-// freePort returns a port that nobody listens on, below those that the system
+// ports are those that freePort has returned.
+var ports sync.Map
+
+// freePort returns a port of its own that nobody listens on, below those that the system
 // hands out for connections: a server that is started again must find it free.
 func freePort() (int, error) {
 	for range 200 {
 		var b [2]byte
 		_, _ = rand.Read(b[:]) // never fails
 		port := 17_000 + (int(b[0])<<8|int(b[1]))%13_000
+		if _, given := ports.LoadOrStore(port, true); given {
+			continue // whoever has it may not listen yet
+		}
 		l, err := net.Listen("tcp", net.JoinHostPort("127.0.0.1", strconv.Itoa(port)))
 		if err == nil {
 			return port, l.Close()
@@ -268,6 +275,7 @@ func newRedis(dir string) (*redis, error) {
 	r.server = server{name: "redis", path: path, dir: dir, args: []string{
 		"--port", strconv.Itoa(r.port), "--bind", "127.0.0.1", "--save", "", "--appendonly", "no", "--dir", dir,
 		"--enable-debug-command", "local",
+		"--repl-diskless-load", "on-empty-db", // a copy would leave a file, with which it began again
 	}}
 	return r, r.begin()
 }

@@ -149,10 +149,12 @@ func (c *Cache) Stats() Stats {
 	}
 }
 
-// Copies reports whether Redis has copies of which one might take its place
-// without failover=true in the URL: then introspection may believe one that
-// lags behind. An error says that Redis does not tell.
-func (c *Cache) Copies(ctx context.Context) (bool, error) {
+// GoesBack reports whether what Redis knows may be older one day than it was
+// before, without failover=true in the URL: it has copies, of which one might
+// take its place, or it keeps an append-only file, or it began with a snapshot
+// or as a copy itself. Then introspection may believe what it had forgotten
+// since. An error says that Redis does not tell.
+func (c *Cache) GoesBack(ctx context.Context) (bool, error) {
 	if c.failover {
 		return false, nil
 	}
@@ -166,12 +168,24 @@ func (c *Cache) Copies(ctx context.Context) (bool, error) {
 		}
 		about = shard
 	}
-	text, err := about.Info(ctx, "replication").Result()
+	text, err := about.Info(ctx).Result()
 	if err != nil {
-		return false, fmt.Errorf("ask for copies: %w", err)
+		return false, fmt.Errorf("ask whether it goes back: %w", err)
 	}
-	_, n, ok := strings.Cut(text, "connected_slaves:")
-	return ok && !strings.HasPrefix(n, "0"), nil
+	return goesBack(text), nil
+}
+
+// goesBack reads what INFO says of GoesBack.
+func goesBack(info string) bool {
+	for line := range strings.Lines(info) {
+		switch name, value, _ := strings.Cut(strings.TrimSpace(line), ":"); name {
+		case "connected_slaves", "aof_enabled", "rdb_last_load_keys_loaded":
+			if value != "0" {
+				return true
+			}
+		}
+	}
+	return false
 }
 
 // Close closes the connections.

@@ -10,6 +10,7 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 
 	"github.com/headgate/headgate/consent"
+	"github.com/headgate/headgate/internal/redis"
 	"github.com/headgate/headgate/internal/services"
 	"github.com/headgate/headgate/internal/testenv"
 	"github.com/headgate/headgate/internal/token"
@@ -39,6 +40,10 @@ func copied(t *testing.T, of *services.Redis) (*services.Redis, *goredis.Client)
 	}
 	// Without it, five seconds pass before the first copy.
 	if err := main.ConfigSet(t.Context(), "repl-diskless-sync-delay", "0").Err(); err != nil {
+		t.Fatal(err)
+	}
+	// A copy would leave a file in its folder.
+	if err := raw.ConfigSet(t.Context(), "repl-diskless-load", "on-empty-db").Err(); err != nil {
 		t.Fatal(err)
 	}
 	if err := raw.ConfigSet(t.Context(), "masterauth", at.Password).Err(); err != nil {
@@ -130,22 +135,34 @@ func TestEndsDoNotFailWhereAnotherMayTakeOver(t *testing.T) {
 	}
 }
 
-func TestCopiesAreNoticed(t *testing.T) {
+func TestARedisThatGoesBackIsNoticed(t *testing.T) {
 	t.Parallel()
 	s := testenv.Redis(t)
 	c, told := patient(t, s.URL()), patient(t, s.URL()+"?failover=true")
-	if has, err := c.Copies(t.Context()); has || err != nil {
-		t.Errorf("alone: %v, %v", has, err)
+	says := func(when string, c *redis.Cache, want bool) {
+		t.Helper()
+		if is, err := c.GoesBack(t.Context()); is != want || err != nil {
+			t.Errorf("%s: %v, %v; want %v", when, is, err, want)
+		}
 	}
-	copied(t, s)
-	if has, err := c.Copies(t.Context()); !has || err != nil {
-		t.Errorf("with a copy: %v, %v", has, err)
+	says("alone", c, false)
+	second, raw := copied(t, s)
+	says("with a copy", c, true)
+	says("where it is known", told, false)
+	if err := raw.Do(t.Context(), "REPLICAOF", "NO", "ONE").Err(); err != nil {
+		t.Fatal(err)
 	}
-	if has, err := told.Copies(t.Context()); has || err != nil {
-		t.Errorf("where it is known: %v, %v", has, err)
+	says("a copy of nothing, once", patient(t, second.URL()), false)
+	if err := rawly(t, s.URL()).Set(t.Context(), "a", "key", 0).Err(); err != nil {
+		t.Fatal(err)
 	}
+	third, raw := copied(t, s)
+	if err := raw.Do(t.Context(), "REPLICAOF", "NO", "ONE").Err(); err != nil {
+		t.Fatal(err)
+	}
+	says("a copy once", patient(t, third.URL()), true)
 	s.Kill()
-	if has, err := c.Copies(t.Context()); has || err == nil {
-		t.Errorf("dead: %v, %v", has, err)
+	if is, err := c.GoesBack(t.Context()); is || err == nil {
+		t.Errorf("dead: %v, %v", is, err)
 	}
 }

@@ -76,3 +76,19 @@ func TestAnswer(t *testing.T) {
 		t.Errorf("another token's record: %+v, %v", got, err)
 	}
 }
+
+func TestGoesBack(t *testing.T) {
+	t.Parallel()
+	const alone = "# Persistence\r\nloading:0\r\naof_enabled:0\r\nrdb_last_load_keys_loaded:0\r\n# Replication\r\nrole:master\r\nconnected_slaves:0\r\n"
+	for info, want := range map[string]bool{
+		alone: false,
+		"":    false, // a version that does not tell
+		strings.Replace(alone, "aof_enabled:0", "aof_enabled:1", 1):                                 true,
+		strings.Replace(alone, "keys_loaded:0", "keys_loaded:10", 1):                                true,
+		strings.Replace(alone, "connected_slaves:0", "connected_slaves:2\r\nslave0:ip=10.0.0.1", 1): true,
+	} {
+		if got := goesBack(info); got != want {
+			t.Errorf("%q: %v", info, got)
+		}
+	}
+}

@@ -83,11 +83,13 @@ func StartRedis(ctx context.Context, cfg RedisConfig) (*Redis, error) {
 
 // serverSettings are read by the server from its standard input, so that the
 // password is neither on the command line, where every user sees it, nor in a
-// file. Without persistence there is nothing to write and no folder to own.
+// file. Without persistence there is nothing to write and no folder to own; the
+// name is one that no file has, as the server would begin with what it finds.
 const serverSettings = `bind 127.0.0.1
 port %d
 requirepass %s
 save ""
+dbfilename %s.rdb
 appendonly no
 daemonize no
 tcp-backlog 128
@@ -103,7 +105,7 @@ cluster-node-timeout 5000
 
 func startServer(ctx context.Context, binary RedisBinary, port int, cfg RedisConfig) (*Redis, error) {
 	r := &Redis{kind: binary.Name + " " + binary.Version, port: port, password: cmp.Or(cfg.Password, rand.Text()), done: make(chan struct{})}
-	settings := fmt.Sprintf(serverSettings, port, r.password)
+	settings := fmt.Sprintf(serverSettings, port, r.password, rand.Text())
 	if cfg.ClusterDir != "" {
 		bus, err := freePort()
 		if err != nil {

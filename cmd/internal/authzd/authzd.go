@@ -685,19 +685,20 @@ const noteEvery = time.Second
 // at which it is.
 const repeatEvery = 5 * time.Second
 
-// aloneEvery is how often Redis is asked for copies.
+// aloneEvery is how often Redis is asked whether it may go back.
 const aloneEvery = 30 * time.Second
 
-// errCopies: introspection could believe a copy that lags behind.
-var errCopies = errors.New("it has copies, and failover=true is not in its URL: when one takes its place, a token may be called active for up to 5 s after a stop; " +
-	"add the parameter in every process, or run it without copies")
+// errGoesBack: introspection could believe what Redis had forgotten since.
+var errGoesBack = errors.New("it has copies, or has read or keeps a file, and failover=true is not in its URL: " +
+	"when a copy or a file takes the place of what it knows, a token may be called active for up to 5 s after a stop; " +
+	"add the parameter in every process, or run it without copies and files")
 
-// alone returns what fails while Redis has copies that nobody has told us of.
-// That it cannot be asked is told elsewhere.
+// alone returns what fails while Redis may go back to what it knew before, and
+// nobody has told us so. That it cannot be asked is told elsewhere.
 func alone(r *redis.Cache) func(context.Context) error {
 	return func(ctx context.Context) error {
-		if has, err := r.Copies(ctx); err == nil && has {
-			return errCopies
+		if goes, err := r.GoesBack(ctx); err == nil && goes {
+			return errGoesBack
 		}
 		return nil
 	}

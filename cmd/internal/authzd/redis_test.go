@@ -56,10 +56,10 @@ func TestCopiesOfRedisAreTold(t *testing.T) {
 		t.Fatal(err)
 	}
 	password, _ := of.User.Password()
-	say("CONFIG SET masterauth "+password, "REPLICAOF "+of.Hostname()+" "+of.Port())
+	say("CONFIG SET repl-diskless-load on-empty-db", "CONFIG SET masterauth "+password, "REPLICAOF "+of.Hostname()+" "+of.Port())
 	ctx, cancel := context.WithTimeout(t.Context(), time.Minute)
 	defer cancel()
-	for !errors.Is(look(""), errCopies) {
+	for !errors.Is(look(""), errGoesBack) {
 		select {
 		case <-ctx.Done():
 			t.Fatal("the copy is not told of")
