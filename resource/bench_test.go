@@ -109,16 +109,6 @@ func hotRead(t testing.TB) func() {
 	}
 }
 
-// The figure is that of the
-// gateway alone; network and Redis add theirs (docs/performance.md). Not parallel:
-// allocations are those of the whole process.
-func TestAReadAllocatesLittle(t *testing.T) {
-	const most = 15
-	if n := testing.AllocsPerRun(200, hotRead(t)); n > most {
-		t.Errorf("a read makes %.0f allocations, more than %d", n, most)
-	}
-}
-
 func BenchmarkRead(b *testing.B) {
 	read := hotRead(b)
 	b.ReportAllocs()
