@@ -287,7 +287,7 @@ func (d *driver) banks(ctx context.Context, troubles []string, hold time.Duratio
 	ops, _ := d.history.all()
 	d.history.mu.Lock()
 	defer d.history.mu.Unlock()
-	return checkBank(fair(ops, d.history.stalls), list, calm), nil
+	return checkBank(fair(ops, d.history.stood()), list, calm), nil
 }
 
 // checkBank is V3: a bank in trouble gets no more calls at a time than it may,

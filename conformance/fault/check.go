@@ -60,7 +60,7 @@ func (f *finding) late(format string, args ...any) {
 // unserved is a request that should have been served: late when it was put off,
 // which a machine without time does to anybody, and bad for any other answer.
 func (f *finding) unserved(o op, format string, args ...any) {
-	if o.Status == 503 || o.Status == 504 || o.Status == 0 && o.took() >= time.Second {
+	if o.putOff() {
 		f.late(format, args...)
 		return
 	}
@@ -473,13 +473,14 @@ type toldStop struct {
 }
 
 // checkOnce is I1: of several uses of what may be used once, one is accepted;
-// without a fault exactly one, and no other is answered 5xx.
+// without a fault exactly one, and no other is answered 5xx. A machine that
+// stood still is a fault as well.
 func checkOnce(ops []op, faults []span) finding {
 	f := finding{ID: "I1", What: "what may be used once is accepted once"}
 	type round struct {
-		yes, fives, all int
-		faulted         bool
-		what            string
+		yes, fives, put, all int // put off: those of the fives that a slow machine may explain
+		faulted              bool
+		what                 string
 	}
 	rounds := map[string]*round{}
 	for _, o := range ops {
@@ -497,6 +498,9 @@ func checkOnce(ops []op, faults []span) finding {
 		}
 		if o.Status >= 500 || o.Status == 0 {
 			r.fives++
+			if o.putOff() {
+				r.put++
+			}
 		}
 		r.faulted = r.faulted || within(o, faults, 3*time.Second)
 	}
@@ -508,8 +512,12 @@ func checkOnce(ops []op, faults []span) finding {
 		case r.yes > 1:
 			f.bad("%s: %d of %d uses were accepted", r.what, r.yes, r.all)
 		case r.faulted:
+		case r.yes == 0 && r.put > 0:
+			f.late("%s: none of %d uses was accepted, and %d were put off", r.what, r.all, r.put)
 		case r.yes == 0:
 			f.bad("%s: none of %d uses was accepted", r.what, r.all)
+		case r.fives > 0 && r.fives == r.put:
+			f.late("%s: %d of %d uses were put off", r.what, r.put, r.all)
 		case r.fives > 0:
 			f.bad("%s: %d of %d uses were answered 5xx or not at all", r.what, r.fives, r.all)
 		}

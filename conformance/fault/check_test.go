@@ -198,16 +198,20 @@ func TestCheckOnce(t *testing.T) {
 		ops  []op
 		near []span
 		want int
+		late int
 	}{
-		"one of three":          {[]op{use(true, 200), use(false, 400), use(false, 400)}, nil, 0},
-		"two":                   {[]op{use(true, 200), use(true, 200)}, nil, 1},
-		"two in a fault":        {[]op{use(true, 200), use(true, 200)}, fault, 1},
-		"none":                  {[]op{use(false, 400), use(false, 400)}, nil, 1},
-		"none in a fault":       {[]op{use(false, 503), use(false, 400)}, fault, 0},
-		"a loser is told a 500": {[]op{use(true, 200), use(false, 500)}, nil, 1},
+		"one of three":          {[]op{use(true, 200), use(false, 400), use(false, 400)}, nil, 0, 0},
+		"two":                   {[]op{use(true, 200), use(true, 200)}, nil, 1, 0},
+		"two in a fault":        {[]op{use(true, 200), use(true, 200)}, fault, 1, 0},
+		"none":                  {[]op{use(false, 400), use(false, 400)}, nil, 1, 0},
+		"none in a fault":       {[]op{use(false, 503), use(false, 400)}, fault, 0, 0},
+		"none, and one put off": {[]op{use(false, 503), use(false, 400)}, nil, 0, 1},
+		"a loser is put off":    {[]op{use(true, 200), use(false, 503)}, nil, 0, 1},
+		"a loser is told a 500": {[]op{use(true, 200), use(false, 500)}, nil, 1, 0},
+		"one 500, one 503":      {[]op{use(true, 200), use(false, 500), use(false, 503)}, nil, 1, 0},
 	} {
-		if f := checkOnce(c.ops, c.near); len(f.Bad) != c.want {
-			t.Errorf("%s: %s", name, strings.Join(f.Bad, "; "))
+		if f := checkOnce(c.ops, c.near); len(f.Bad) != c.want || len(f.Late) != c.late {
+			t.Errorf("%s: %s; %s", name, strings.Join(f.Bad, "; "), strings.Join(f.Late, "; "))
 		}
 	}
 }
@@ -291,7 +295,8 @@ func TestCheckRushes(t *testing.T) {
 		case placesHeld:
 			r.reads = append(many(2*places, away), many(4*places, full)...)
 		case greedy:
-			r.reads, r.beside, r.stops = append(many(20, good), many(500, beyond)...), many(9, good), nil
+			r.reads, r.beside, r.stops = append(many(20, good), many(500, beyond)...), many(30, good), nil
+			r.alone = many(30, good)
 		case handshakes:
 			r.beside, r.dialled = many(9, good), 100
 		}
@@ -306,6 +311,16 @@ func TestCheckRushes(t *testing.T) {
 	}
 	if f := checkRushes(all, nil, map[string]int64{gatewayB: 300 << 20}); len(f.Bad) != 1 {
 		t.Errorf("300 MiB: got %v", f.Bad)
+	}
+	slowed := func(ops []op, by time.Duration) {
+		for i := range ops {
+			ops[i].End += by
+		}
+	}
+	asBefore := well(greedy)
+	slowed(asBefore.beside, 32*ms)
+	if f := checkRushes([]rush{asBefore}, nil, nil); !f.ok() {
+		t.Errorf("others as slow as may be: %+v", f)
 	}
 	for name, c := range map[string]struct {
 		step   string
@@ -329,6 +344,7 @@ func TestCheckRushes(t *testing.T) {
 		"it is given nothing":            {greedy, func(r *rush) { r.reads = many(600, beyond) }, true},
 		"another one is refused too":     {greedy, func(r *rush) { r.beside[0] = beyond }, false},
 		"nobody else asks":               {greedy, func(r *rush) { r.beside = nil }, true},
+		"the others are slower":          {greedy, func(r *rush) { slowed(r.beside, 33*ms) }, false},
 		"a read is lost":                 {handshakes, func(r *rush) { r.beside[0].Status = 0 }, false},
 		"a read is refused":              {handshakes, func(r *rush) { r.beside[0] = full }, false},
 		"a read is slow":                 {handshakes, func(r *rush) { r.beside[0].End = 5 * time.Second }, false},

@@ -68,6 +68,12 @@ func (o op) took() time.Duration { return o.End - o.Start }
 // good: a 2xx.
 func (o op) good() bool { return o.Status >= 200 && o.Status < 300 }
 
+// putOff: an answer that a machine without time gives to anybody, or that did
+// not come in a second.
+func (o op) putOff() bool {
+	return o.Status == 503 || o.Status == 504 || o.Status == 0 && o.took() >= time.Second
+}
+
 // mark is what the plan did, on the same clock.
 type mark struct {
 	At    time.Duration `json:"at"`

@@ -51,6 +51,7 @@ type rush struct {
 	took   time.Duration
 	reads  []op // by those who ask too much
 	beside []op // by all others
+	alone  []op // greedy: by all others, when it did not ask
 	stops  []op
 	fits   []op // thrice: what was read when callers fitted, before and after
 	// thrice: reads served a second when callers fitted, and when there were
@@ -103,7 +104,7 @@ func (d *driver) overloaded(ctx context.Context, ways []string, hold time.Durati
 	}
 	d.history.mu.Lock()
 	defer d.history.mu.Unlock()
-	return checkRushes(list, d.history.stalls, memory), nil
+	return checkRushes(list, d.history.stood(), memory), nil
 }
 
 // withPlaces starts both gateways anew with so many places for reads, and as
@@ -308,6 +309,9 @@ func (d *driver) greedy(ctx context.Context, hold time.Duration) (r rush, err er
 	if err != nil {
 		return r, err
 	}
+	alone, end := context.WithTimeout(ctx, hold)
+	r.alone = d.callers(alone, 4, 30*time.Millisecond, beside)
+	end()
 	limited, end := context.WithTimeout(ctx, 4*time.Minute)
 	defer end()
 	var wg sync.WaitGroup
@@ -520,11 +524,42 @@ func (f *finding) quota(r rush, served int, stalls []span) {
 	// The whole quota at once and its drops since; and once more, because each
 	// gateway counts for itself, up to its part, what Redis does not count.
 	most := 2*(smallQuota+int(smallQuota*r.took.Minutes())) + 2
-	f.note("%s: %d of %d reads were served and %d were not; the others had %d", r.name, served, len(r.reads), len(r.reads)-served, len(r.beside))
+	before, beside := tookEach(fair(r.alone, stalls)), tookEach(fair(meanwhile(r.beside, r.reads), stalls))
+	base, now := quantile(before, 0.5), quantile(beside, 0.5)
+	f.note("%s: %d of %d reads were served and %d were not; the others had %d, meanwhile with a median of %v and p99 of %v, before %v and %v",
+		r.name, served, len(r.reads), len(r.reads)-served, len(r.beside), now, quantile(beside, 0.99), base, quantile(before, 0.99))
+	if len(before) >= 20 && len(beside) >= 20 && now > base*6/5+30*time.Millisecond {
+		f.late("%s: the others' median was %v, %v before", r.name, now, base)
+	}
 	if served > most {
 		f.bad("%s: %d reads were served in %v, with a quota of %d a minute", r.name, served, r.took.Round(time.Millisecond), smallQuota)
 	}
 	if served == 0 || len(r.beside) == 0 {
 		f.short("%s: it was given nothing at all, or nobody else asked", r.name)
 	}
+}
+
+// meanwhile are the operations that began while others were under way.
+func meanwhile(ops, others []op) (list []op) {
+	if len(others) == 0 {
+		return nil
+	}
+	begin, end := others[0].Start, others[0].End
+	for _, o := range others {
+		begin, end = min(begin, o.Start), max(end, o.End)
+	}
+	for _, o := range ops {
+		if o.Start >= begin && o.Start <= end {
+			list = append(list, o)
+		}
+	}
+	return list
+}
+
+func tookEach(ops []op) []time.Duration {
+	took := make([]time.Duration, len(ops))
+	for i, o := range ops {
+		took[i] = o.took()
+	}
+	return took
 }

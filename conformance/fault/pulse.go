@@ -60,6 +60,13 @@ func (h *history) stall(s span) {
 	h.stalls = append(h.stalls, s)
 }
 
+// stood are the times in which the machine itself stood still.
+func (h *history) stood() []span {
+	h.mu.Lock()
+	defer h.mu.Unlock()
+	return slices.Clone(h.stalls)
+}
+
 // fair leaves out what was under way while the machine stood still, but for
 // what was given: slowness and refusals of such a time prove nothing, data
 // that should not have been given does. Stops stay: what comes after one is

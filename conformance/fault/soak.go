@@ -418,8 +418,7 @@ func (d *driver) onceOnly(ctx context.Context, rounds int, say func(string, ...a
 		return nil, err
 	}
 	ops, marks := d.history.all()
-	near := spans(marks, starting, healed)
-	i1 := checkOnce(ops, near)
+	i1 := checkOnce(ops, slices.Concat(spans(marks, starting, healed), d.history.stood()))
 	for kind, n := range usesOf(ops) {
 		if n < 2*rounds {
 			i1.short("%d rounds of %s, not %d", n, kind, 2*rounds)
