@@ -319,8 +319,9 @@ func TestHistoryNeverReadsAWholeTable(t *testing.T) {
 	}
 }
 
-// noLongScan: no more than a month with little in it (how little depends on the day), which nothing
-// is faster for, is read from one end to the other.
+// noLongScan: no more than a month with little in it, which nothing is faster
+// for, is read from one end to the other. How little the oldest month has
+// depends on the day.
 func noLongScan(t *testing.T, db *DB, name, plan string) {
 	t.Helper()
 	for _, bad := range regexp.MustCompile(`(?s)"Node Type": "(?:Parallel )?Seq Scan"[^{}]*"Relation Name": "([a-z0-9_]*)"`).FindAllStringSubmatch(plan, -1) {
