@@ -285,8 +285,6 @@ func (d *driver) banks(ctx context.Context, troubles []string, hold time.Duratio
 		return finding{}, err
 	}
 	ops, _ := d.history.all()
-	d.history.mu.Lock()
-	defer d.history.mu.Unlock()
 	return checkBank(fair(ops, d.history.stood()), list, calm), nil
 }
 

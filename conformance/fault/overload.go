@@ -102,8 +102,6 @@ func (d *driver) overloaded(ctx context.Context, ways []string, hold time.Durati
 	if err != nil {
 		return finding{}, err
 	}
-	d.history.mu.Lock()
-	defer d.history.mu.Unlock()
 	return checkRushes(list, d.history.stood(), memory), nil
 }
 
