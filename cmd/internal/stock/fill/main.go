@@ -10,6 +10,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"os"
 	"sync/atomic"
@@ -78,7 +79,10 @@ func run(ctx context.Context) error {
 	if err != nil {
 		return err
 	}
-	const workers = 16 // most of the time they wait for the disk, together
+	const (
+		workers = 16 // most of the time they wait for the disk, together
+		tries   = 8
+	)
 	db, err := postgres.Open(ctx, postgres.Config{DSN: j.PostgresDSN, MaxConns: workers, Sealer: sealer, Name: "fill"})
 	if err != nil {
 		return err
@@ -116,7 +120,7 @@ func run(ctx context.Context) error {
 					o.Accounts = who.accounts
 				}
 				now := time.Now().UTC().Truncate(time.Second)
-				one, err := stock.Issue(ctx, db, hasher, stock.Order{
+				order := stock.Order{
 					Recipient: o.Recipient, Consumer: who.id, Accounts: o.Accounts,
 					Request: consent.Request{
 						Purpose:  consent.Purpose{Code: o.Purpose, Label: o.Purpose, Clusters: set},
@@ -124,7 +128,14 @@ func run(ctx context.Context) error {
 					},
 					KeyThumbprint: o.KeyThumbprint, CertThumbprint: o.CertThumbprint,
 					Now: now, Life: o.TokenEnds.Sub(now), Ends: o.Ends, Session: j.Session,
-				})
+				}
+				one, err := stock.Issue(ctx, db, hasher, order)
+				// A disk that stands still for a second has others wait for
+				// locks; what came of it nobody uses.
+				for try := 1; errors.Is(err, consent.ErrUnavailable) && try < tries && ctx.Err() == nil; try++ {
+					time.Sleep(300 * time.Millisecond)
+					one, err = stock.Issue(ctx, db, hasher, order)
+				}
 				if err != nil {
 					return fmt.Errorf("order %d: %w", i, err)
 				}
