@@ -111,7 +111,7 @@ func run(ctx context.Context, c Config, each time.Duration, rounds int) (err err
 	}
 	lines, err := s.lines(ctx, c, g)
 	if err == nil {
-		report.Lines, err = measure(ctx, c, lines, s.meter(), each, rounds)
+		report.Lines, report.Machine.Again, err = measure(ctx, c, lines, s.meter(), each, rounds)
 	}
 	if err == nil {
 		report.Steady, err = c.steadily(ctx, lines, s.meter(), each)
@@ -136,9 +136,17 @@ func run(ctx context.Context, c Config, each time.Duration, rounds int) (err err
 	return report.write(c.Home)
 }
 
+// mostAgain is how many rounds of a run may be made again because something was
+// put off: a disk that stands still for a second has reads answered 503, and
+// says nothing about the line. More of them do.
+const mostAgain = 5
+
+// calmDown is how long the machine has before such a round.
+const calmDown = 3 * time.Second
+
 // measure runs all rounds and returns each line's median one, compared with its
 // reference in all of them.
-func measure(ctx context.Context, c Config, lines []line, m meter, each time.Duration, rounds int) ([]Result, error) {
+func measure(ctx context.Context, c Config, lines []line, m meter, each time.Duration, rounds int) (_ []Result, again int, err error) {
 	all := make([][]Result, rounds)
 	for round := range all {
 		all[round] = make([]Result, len(lines))
@@ -146,8 +154,14 @@ func measure(ctx context.Context, c Config, lines []line, m meter, each time.Dur
 		for turn := range lines {
 			i := (begin + turn) % len(lines)
 			r, err := lines[i].once(ctx, c, m, each)
+			for putOff(err) && again < mostAgain && ctx.Err() == nil {
+				again++
+				c.say(fmt.Sprintf("%s again: %v", lines[i].name, err))
+				time.Sleep(calmDown)
+				r, err = lines[i].once(ctx, c, m, each)
+			}
 			if err != nil {
-				return nil, fmt.Errorf("%s: %w", lines[i].name, err)
+				return nil, again, fmt.Errorf("%s: %w", lines[i].name, err)
 			}
 			all[round][i] = r
 			c.say(fmt.Sprintf("round %d of %d, %-36s %7.0f/s  p50 %6.2f ms  p99 %6.2f ms",
@@ -164,8 +178,12 @@ func measure(ctx context.Context, c Config, lines []line, m meter, each time.Dur
 		results[i] = of[(rounds-1)/2]
 	}
 	relate(results, all)
-	return results, nil
+	return results, again, nil
 }
+
+// putOff reports whether a round failed for a 503. The generator is a process of
+// its own, so its errors are texts.
+func putOff(err error) bool { return err != nil && strings.Contains(err.Error(), "answered 503") }
 
 // first returns the next line from i on that is a reference: a round that began
 // behind one would measure it last.

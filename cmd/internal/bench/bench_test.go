@@ -12,6 +12,7 @@ import (
 	"runtime"
 	"strings"
 	"testing"
+	"testing/synctest"
 	"time"
 )
 
@@ -179,12 +180,40 @@ func TestMedianRoundIsReported(t *testing.T) {
 		round++
 		return answer{Count: counts[round-1], Elapsed: time.Second}, begin()
 	}}
-	got, err := measure(t.Context(), Config{Out: new(strings.Builder)}, []line{l}, meter{postgres: os.Getpid()}, time.Second, 3)
-	if err != nil {
-		t.Fatal(err)
+	got, again, err := measure(t.Context(), Config{Out: new(strings.Builder)}, []line{l}, meter{postgres: os.Getpid()}, time.Second, 3)
+	if err != nil || again != 0 {
+		t.Fatal(again, err)
 	}
 	if got[0].RequestsPerSecond != 200 {
 		t.Errorf("%v/s of 300, 100 and 200", got[0].RequestsPerSecond)
+	}
+}
+
+// A round with a 503 is made again, but not for ever; one with anything else is
+// the end.
+func TestRoundsAreMadeAgain(t *testing.T) {
+	t.Parallel()
+	for _, c := range []struct {
+		failing int
+		with    string
+		again   int
+	}{
+		{0, "", 0}, {2, "answered 503 Service Unavailable: {}", 2}, {mostAgain, "/token answered 503: {}", mostAgain},
+		{mostAgain + 1, "answered 503 Service Unavailable: {}", mostAgain}, {1, "answered 200 OK", 0}, {1, "a body of 503 bytes, not 14000", 0},
+	} {
+		synctest.Test(t, func(t *testing.T) {
+			left := c.failing
+			l := line{name: "a", reference: "a", measure: func(_ context.Context, d time.Duration, begin func() error) (answer, error) {
+				if left--; left >= 0 {
+					return answer{}, errors.Join(begin(), errors.New(c.with))
+				}
+				return answer{Count: 1, Elapsed: time.Second}, begin()
+			}}
+			got, again, err := measure(t.Context(), Config{Out: new(strings.Builder)}, []line{l}, meter{postgres: os.Getpid()}, time.Second, 2)
+			if again != c.again || (err != nil) != (c.failing > c.again) || (len(got) == 1) != (err == nil) {
+				t.Errorf("%d times %s: %d again, %d lines, %v", c.failing, c.with, again, len(got), err)
+			}
+		})
 	}
 }
 
@@ -234,7 +263,7 @@ func TestARoundBeginsAtAReference(t *testing.T) {
 		}}
 	}
 	lines := []line{name("a", "a"), name("b", "a"), name("c", "b"), name("d", "d"), name("e", "d")}
-	if _, err := measure(t.Context(), Config{Out: new(strings.Builder)}, lines, meter{postgres: os.Getpid()}, time.Second, 5); err != nil {
+	if _, _, err := measure(t.Context(), Config{Out: new(strings.Builder)}, lines, meter{postgres: os.Getpid()}, time.Second, 5); err != nil {
 		t.Fatal(err)
 	}
 	if got, want := order.String(), "abcde"+"deabc"+"deabc"+"deabc"+"abcde"; got != want {

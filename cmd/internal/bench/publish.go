@@ -48,8 +48,8 @@ func Publish(from, into string) error {
 	b.Write(head)
 	b.WriteString(beginMark + "\n\n")
 	m := r.Machine
-	fmt.Fprintf(&b, "Run of %s on %s, %d cores, %s, PostgreSQL %s, %s; %d callers, %d rounds of %g s per line, scale %g; load average %s when it began, %s when it ended.\n\n",
-		m.Started, m.System, m.Cores, m.Go, m.PostgreSQL, m.Redis, m.Callers, m.Rounds, m.Seconds, m.Scale, cmp.Or(m.Load[0], "unknown"), cmp.Or(m.Load[1], "unknown"))
+	fmt.Fprintf(&b, "Run of %s on %s, %d cores, %s, PostgreSQL %s, %s; %d callers, %d rounds of %g s per line, %d made again, scale %g; load average %s when it began, %s when it ended.\n\n",
+		m.Started, m.System, m.Cores, m.Go, m.PostgreSQL, m.Redis, m.Callers, m.Rounds, m.Seconds, m.Again, m.Scale, cmp.Or(m.Load[0], "unknown"), cmp.Or(m.Load[1], "unknown"))
 	b.WriteString("### Figures to reach\n\n" + r.targetTable())
 	if steady := r.steadyTable(); steady != "" {
 		b.WriteString("\n### At a constant rate\n\n" + steady)

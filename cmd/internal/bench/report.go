@@ -32,6 +32,7 @@ type Machine struct {
 	Callers    int     `json:"callers"`
 	Seconds    float64 `json:"seconds"` // per line and round
 	Rounds     int     `json:"rounds"`
+	Again      int     `json:"again"` // rounds made again because of a 503
 	Scale      float64 `json:"scale"` // of the lines about growth; 0: none
 	// Load is the load average of a minute when the run began and when it
 	// ended; empty where the system does not tell. Above Cores the figures are
