@@ -48,11 +48,11 @@ func (s *stack) faults() []fault {
 		list = append(list, f)
 	}
 	set := func(t trouble, edges ...*proxy) func(context.Context) error {
-		return func(context.Context) error {
+		return func(context.Context) (err error) {
 			for _, e := range edges {
-				e.set(t)
+				err = errors.Join(err, e.set(t))
 			}
-			return nil
+			return err
 		}
 	}
 	edge := func(name string, t trouble, f fault, edges ...*proxy) {
@@ -228,6 +228,9 @@ func (s *stack) doom() string { return filepath.Join(s.dir, "doom") }
 // die has the processes die at a point of their work; "" is none.
 func (s *stack) die(point string) error { return putFile(s.doom(), []byte(point)) }
 
+// leastDeaths at a point are enough to say that it does no harm there.
+const leastDeaths = 3
+
 // dying has the processes die at a point again and again, starts them anew each
 // time and counts how often.
 func (s *stack) dying(point string, deaths *int) fault {
@@ -243,7 +246,15 @@ func (s *stack) dying(point string, deaths *int) fault {
 	return fault{name: point, down: []string{gatewayA, gatewayB, authzd}, hold: 10 * time.Second,
 		begin: func(context.Context) error { return s.die(point) },
 		often: func(context.Context) { _ = raise(); time.Sleep(20 * time.Millisecond) },
-		end:   func(context.Context) error { return errors.Join(s.die(""), raise()) }}
+		end: func(ctx context.Context) error {
+			// It is left to chance when: some take longer to be as many.
+			for over := time.Now().Add(20 * time.Second); *deaths < leastDeaths && time.Now().Before(over); {
+				if err := errors.Join(raise(), rest(ctx, 20*time.Millisecond)); err != nil {
+					return err
+				}
+			}
+			return errors.Join(s.die(""), raise())
+		}}
 }
 
 // locked holds a lock on a table against everybody.

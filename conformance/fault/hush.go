@@ -254,9 +254,11 @@ func (d *driver) astray(ctx context.Context) error {
 		return err
 	}
 	edge := d.stack.toPostgres[gatewayA]
-	edge.set(trouble{refuse: true})
+	if err := edge.set(trouble{refuse: true}); err != nil {
+		return err
+	}
 	status, err := read(nil)
-	edge.set(trouble{})
+	err = errors.Join(err, edge.set(trouble{}))
 	if err == nil && status < 500 {
 		err = fmt.Errorf("a read that could not be recorded was answered %d", status)
 	}

@@ -140,8 +140,8 @@ func (s *stack) aged(state, member string) error {
 }
 
 // published are the kids of the key set that an authorization server publishes.
-func (d *driver) published(ctx context.Context) ([]string, error) {
-	o := op{Instance: authzd}
+func (d *driver) published(ctx context.Context, instance string) ([]string, error) {
+	o := op{Instance: instance}
 	text := d.send(ctx, &o, nil, &recipient.Request{Method: http.MethodGet, URL: d.core.Server.JWKSURI})
 	var set struct{ Keys []struct{ Kid string } }
 	if err := json.Unmarshal(text, &set); err != nil || !o.good() {
@@ -154,13 +154,13 @@ func (d *driver) published(ctx context.Context) ([]string, error) {
 	return kids, nil
 }
 
-// signedBy is the kid of a signed introspection answer.
-func (d *driver) signedBy(ctx context.Context, g *grant) (string, error) {
+// signedBy is the kid of an authorization server's signed introspection answer.
+func (d *driver) signedBy(ctx context.Context, g *grant, instance string) (string, error) {
 	r, err := d.core.IntrospectRequest(g.now().AccessToken, true)
 	if err != nil {
 		return "", err
 	}
-	o := op{Instance: authzd}
+	o := op{Instance: instance}
 	head, _, _ := strings.Cut(string(d.send(ctx, &o, nil, r)), ".")
 	text, err := base64.RawURLEncoding.DecodeString(head)
 	var header struct{ Kid string }
@@ -224,17 +224,9 @@ func (d *driver) older(ctx context.Context) (b before, err error) {
 	}
 	g := b.grants[0]
 	b.asked = url.Values{"startDate": {day(lookback - 2)}, "endDate": {day(0)}, "limit": {"5"}}
-	var body struct {
-		Page struct{ NextPageKey string } `json:"page"`
-	}
-	o, text, err := d.pageOf(ctx, g, b.asked)
-	if err == nil && (!o.good() || json.Unmarshal(text, &body) != nil || body.Page.NextPageKey == "") {
-		err = fmt.Errorf("movements are answered %d without a next page", o.Status)
-	}
-	if err != nil {
+	if b.pageKey, err = d.nextPage(ctx, g, gatewayB, b.asked); err != nil {
 		return b, err
 	}
-	b.pageKey = body.Page.NextPageKey
 	var p recipient.Pushed
 	if b.attempt, p, err = d.pushed(ctx, g.app); err != nil {
 		return b, err
@@ -255,11 +247,18 @@ func (d *driver) older(ctx context.Context) (b before, err error) {
 		return b, err
 	}
 	b.journey = page.URL.String()
-	if b.kids, err = d.published(ctx); err != nil {
+	if b.kids, err = d.published(ctx, authzd); err != nil {
 		return b, err
 	}
-	b.kid, err = d.signedBy(ctx, g)
+	b.kid, err = d.signedBy(ctx, g, authzd)
 	return b, err
+}
+
+// with is a query for the page that key names.
+func with(query url.Values, key string) url.Values {
+	query = maps.Clone(query)
+	query.Set("pageKey", key)
+	return query
 }
 
 func day(back int) string { return time.Now().UTC().AddDate(0, 0, -back).Format(time.DateOnly) }
@@ -269,13 +268,25 @@ func answered(o op) bool {
 	return o.Status != 0 && o.Status < 500 || strings.Contains(o.Err, "tls: unknown certificate authority")
 }
 
+// nextPage is the key of the page after the first one.
+func (d *driver) nextPage(ctx context.Context, g *grant, gateway string, query url.Values) (string, error) {
+	var body struct {
+		Page struct{ NextPageKey string } `json:"page"`
+	}
+	o, text, err := d.pageOf(ctx, g, gateway, query)
+	if err == nil && (!o.good() || json.Unmarshal(text, &body) != nil || body.Page.NextPageKey == "") {
+		err = fmt.Errorf("movements are answered %d without a next page", o.Status)
+	}
+	return body.Page.NextPageKey, err
+}
+
 // pageOf reads a page of movements.
-func (d *driver) pageOf(ctx context.Context, g *grant, query url.Values) (op, []byte, error) {
+func (d *driver) pageOf(ctx context.Context, g *grant, gateway string, query url.Values) (op, []byte, error) {
 	r, err := g.app.client.TransactionsRequest(g.now(), g.accounts[0], query)
 	if err != nil {
 		return op{}, nil, err
 	}
-	o := op{Kind: opRead, Instance: gatewayB, Recipient: g.app.id, Consent: g.id, Operation: "searchForAccountTransactions", How: narrow}
+	o := op{Kind: opRead, Instance: gateway, Recipient: g.app.id, Consent: g.id, Operation: "searchForAccountTransactions", How: narrow}
 	text := d.sendRead(ctx, &o, g.app, r)
 	d.history.add(o)
 	return o, text, nil
@@ -286,8 +297,10 @@ const everyKey = "what was made under an old key is good after every key was rep
 
 // replace replaces every key of the deployment as docs/operations.md says, while
 // callers go through balancers, and then uses what was made under the old ones;
-// at the end the old ones are gone, for a moment, and it is refused: K1.
-func (d *driver) replace(ctx context.Context) (finding, error) {
+// at the end the old ones are gone, for a moment, and it is refused: K1. The
+// second half of the instances begins to use the new keys so much later than the
+// first.
+func (d *driver) replace(ctx context.Context, late time.Duration) (finding, error) {
 	f := finding{ID: "K1", What: everyKey}
 	s := d.stack
 	var rings []ring
@@ -331,9 +344,7 @@ func (d *driver) replace(ctx context.Context) (finding, error) {
 				good(o.Yes == yes && answered(o), "%s with an old token %s was answered %d %s", o.Kind, when, o.Status, o.Err)
 			}
 		}
-		query := maps.Clone(b.asked)
-		query.Set("pageKey", b.pageKey)
-		o, _, err := d.pageOf(ctx, b.grants[0], query)
+		o, _, err := d.pageOf(ctx, b.grants[0], gatewayB, with(b.asked, b.pageKey))
 		good(err == nil && o.good() == yes && answered(o), "an old page key %s was answered %d %s", when, o.Status, o.Err)
 	}
 	authenticates := func(yes bool, c *recipient.Client, what string) {
@@ -342,10 +353,15 @@ func (d *driver) replace(ctx context.Context) (finding, error) {
 		good(yes && err == nil || !yes && errors.As(err, &refused) && refused.Status == http.StatusUnauthorized, "%s: %v", what, err)
 	}
 
+	update, restore, err := s.ownSigningKeys()
+	if err != nil {
+		return f, err
+	}
+	var parted finding
 	var added [][]json.RawMessage // of each ring, the new one first
 	err = d.rolling(ctx, &f, "keys", func(restart func(string) (time.Duration, error), _ func() int) error {
-		everything := func() error {
-			for _, name := range inTurn {
+		everything := func(names []string) error {
+			for _, name := range names {
 				if _, err := restart(name); err != nil {
 					return err
 				}
@@ -363,7 +379,7 @@ func (d *driver) replace(ctx context.Context) (finding, error) {
 		if err := putFile(s.clientCAs(), slices.Concat(oldCAs, newCA)); err != nil {
 			return err
 		}
-		if err := everything(); err != nil {
+		if err := everything(inTurn); err != nil {
 			return err
 		}
 		for i, r := range rings {
@@ -380,7 +396,16 @@ func (d *driver) replace(ctx context.Context) (finding, error) {
 		if _, err := tool.run(); err != nil {
 			return err
 		}
-		if err := everything(); err != nil {
+		half := len(inTurn) / 2
+		if err := everything(inTurn[:half]); err != nil {
+			return err
+		}
+		if late > 0 {
+			if parted, err = d.apart(ctx, b, late); err != nil {
+				return err
+			}
+		}
+		if err := errors.Join(update(), everything(inTurn[half:])); err != nil {
 			return err
 		}
 		if err := s.newCertificate(); err != nil {
@@ -388,10 +413,14 @@ func (d *driver) replace(ctx context.Context) (finding, error) {
 		}
 		return rest(ctx, 1500*time.Millisecond)
 	})
+	restore()
 	if err != nil {
 		return f, err
 	}
 	f.note("%d requests while every instance was restarted twice", f.Trials)
+	if late > 0 {
+		f = together([]finding{f, parted})[0]
+	}
 
 	var old []*grant // with the tokens from before
 	for _, g := range b.grants {
@@ -412,13 +441,13 @@ func (d *driver) replace(ctx context.Context) (finding, error) {
 	}
 	authenticates(true, b.grants[1].app.client, "a certificate of the old authority, which is still trusted")
 	authenticates(true, renewed, "a certificate of the new authority")
-	kid, err := d.signedBy(ctx, b.grants[0])
+	kid, err := d.signedBy(ctx, b.grants[0], authzd)
 	if err != nil {
 		return f, err
 	}
 	good(kid != b.kid, "the old key signs after the rotation")
 	good(slices.Contains(b.kids, kid), "whoever keeps our key set for as long as we say does not know the key that signs")
-	now, err := d.published(ctx)
+	now, err := d.published(ctx, authzd)
 	if err != nil {
 		return f, err
 	}
@@ -454,7 +483,7 @@ func (d *driver) replace(ctx context.Context) (finding, error) {
 	used(false, "whose key is gone", old)
 	authenticates(false, b.grants[1].app.client, "a certificate of an authority that is not trusted any more is taken")
 	authenticates(true, renewed, "a certificate of the new authority, alone")
-	if now, err = d.published(ctx); err != nil {
+	if now, err = d.published(ctx, authzd); err != nil {
 		return f, err
 	}
 	good(!slices.Contains(now, b.kid), "a key is published after its time")

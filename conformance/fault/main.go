@@ -26,6 +26,7 @@ import (
 // config is what a run is told.
 type config struct {
 	bin    string // folder with authzd, gatewayd and headgate
+	broken string // folder with the programs that have the faults of package broken; "" for none
 	old    string // folder with an older version; "" for none
 	work   string // folder for everything that the run makes; it must be empty
 	report string // file of the report; "" for none
@@ -49,6 +50,8 @@ type config struct {
 	short bool
 	// lenient lets a run pass that the machine was too slow for.
 	lenient bool
+	// packets: the network is the run's own, and packets may be lost in it.
+	packets bool
 	// nightly runs the parts of soak.go; only names some of them.
 	nightly bool
 	part    *part  // the one under way
@@ -75,6 +78,7 @@ func run() error {
 	var c config
 	var only string
 	flag.StringVar(&c.bin, "bin", "", "folder with the programs of the product")
+	flag.StringVar(&c.broken, "broken", "", "with -nightly, folder with the programs that were built with the faults of package broken")
 	flag.StringVar(&c.old, "old", "", "folder with an older version of the programs, to run beside these; empty for none")
 	flag.StringVar(&c.work, "work", "", "folder for what the run makes; empty takes a temporary one, deleted at a good end")
 	flag.StringVar(&c.report, "report", "", "file for the report, as JSON")
@@ -94,12 +98,15 @@ func run() error {
 	flag.BoolVar(&c.short, "short", false, "a few faults that reach every check, in a minute and a half")
 	flag.BoolVar(&c.lenient, "lenient", false, "say what the machine was too slow for, and do not fail for it")
 	flag.BoolVar(&c.nightly, "nightly", false, "the long parts one after the other; those that this build has passed are not run again; -only chooses by name")
+	flag.BoolVar(&c.packets, "packets", false, "the network is this run's own, and packets may be lost in it (packets.sh)")
 	var z size
 	flag.IntVar(&z.stops, "nightly-stops", 3000, "stops per fault (R1)")
 	flag.Float64Var(&z.stopRate, "nightly-stop-rate", 14, "of them a second, at most")
 	flag.IntVar(&z.kills, "nightly-kills", 40, "kills (A1)")
 	flag.IntVar(&z.uses, "nightly-uses", 300, "rounds per artefact, without faults and again with them (I1)")
 	flag.IntVar(&z.requests, "nightly-requests", 10_000, "requests over restarts (D1)")
+	flag.IntVar(&z.ends, "nightly-ends", 60, "consents and tokens each that end while clocks are off, and again while they step (C1)")
+	flag.DurationVar(&z.late, "nightly-late", 30*time.Second, "by how much half of the instances are late with new keys (K1)")
 	flag.IntVar(&z.held, "nightly-held", 50_000, "consents of a recipient that is suspended (R2)")
 	flag.IntVar(&z.rounds, "nightly-rounds", 2, "rounds of all faults")
 	flag.StringVar(&c.keep, "keep", "", "file to which the faults of a broken promise are added, in the form of seeds.txt")
@@ -115,8 +122,11 @@ func run() error {
 	if c.bin, err = filepath.Abs(c.bin); err != nil {
 		return err
 	}
-	if c.old != "" {
-		if c.old, err = filepath.Abs(c.old); err != nil {
+	for _, dir := range []*string{&c.old, &c.broken} {
+		if *dir == "" {
+			continue
+		}
+		if *dir, err = filepath.Abs(*dir); err != nil {
 			return err
 		}
 	}
@@ -139,6 +149,11 @@ func run() error {
 	ctx, stop := signal.NotifyContext(context.Background(), os.Interrupt, syscall.SIGTERM)
 	defer stop()
 	fmt.Printf("SEED=%d\n", c.seed)
+	if c.packets {
+		fmt.Println("black holes: packets are lost")
+	} else {
+		fmt.Println("black holes: a proxy holds what passes; packets are lost only as root with ip and nft")
+	}
 	begin := time.Now()
 	var findings []finding
 	if c.nightly {
@@ -222,7 +237,7 @@ func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) 
 	replaced := finding{ID: "K1", What: everyKey, NotRun: "it takes a minute: not in the short form"}
 	if !c.short {
 		say("replacing every key")
-		if replaced, err = d.replace(ctx); err != nil {
+		if replaced, err = d.replace(ctx, 0); err != nil {
 			return nil, fmt.Errorf("replacing every key: %w", err)
 		}
 	}
@@ -285,7 +300,7 @@ func (d *driver) probes(ctx context.Context, c config, say func(string, ...any))
 	if c.part != nil {
 		asks = 2000
 	}
-	list := []finding{{ID: "C1", What: whateverTheClock, NotRun: "these programs have the clock of the machine: MUTANTS=1 sets it"}}
+	list := []finding{{ID: "C1", What: whateverTheClock, NotRun: "these programs have the clock of the machine: FAULT=nightly and MUTANTS=1 set it"}}
 	for _, p := range []struct {
 		say  string
 		make func() (finding, error)

@@ -88,6 +88,7 @@ var theMutants = []mutant{
 	// Before the gate, whoever answered judges by its own clock.
 	{on: "clock-skewed,gate-not-asked,ends-by-own-clock", probe: "C1", caught: []string{"C1"}},
 	{on: "clock-skewed,ends-by-own-clock", probe: "C1", caught: []string{"C1"}},
+	{on: "clock-skewed,dpop-replay", probe: "C1", caught: []string{"C1"}},
 	{on: "hash-keys-newest-only", probe: "K1", caught: []string{"K1"}},
 	{on: "seal-keys-newest-only", probe: "K1", caught: []string{"K1"}},
 	{on: "page-keys-newest-only", probe: "K1", caught: []string{"K1"}},
@@ -283,7 +284,7 @@ func (d *driver) broken(ctx context.Context, c config, m mutant) ([]finding, err
 		if m.dies() {
 			f := finding{ID: m.on, Trials: deaths}
 			f.note("%d times", deaths)
-			if deaths < 3 {
+			if deaths < leastDeaths {
 				f.bad("it died %d times", deaths)
 			}
 			list = append(list, f)
@@ -314,7 +315,7 @@ func (d *driver) probed(ctx context.Context, m mutant) ([]finding, error) {
 	case "C1":
 		f, err = d.clocks(ctx, m.on, 12)
 	case "K1":
-		f, err = d.replace(ctx)
+		f, err = d.replace(ctx, 0)
 	case "K2":
 		f, err = d.hush(ctx)
 	case "V4":
@@ -371,7 +372,9 @@ func (s *stack) blank() error {
 func (s *stack) again(env ...string) error {
 	for _, edges := range []map[string]*proxy{s.toPostgres, s.toRedis} {
 		for _, p := range edges {
-			p.set(trouble{})
+			if err := p.set(trouble{}); err != nil {
+				return err
+			}
 		}
 	}
 	for _, name := range []string{gatewayA, gatewayB, authzd} {

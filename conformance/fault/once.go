@@ -62,6 +62,24 @@ func (d *driver) together(artefact, round string, n int, use func(i int, o *op))
 // proofTwice reads with one DPoP proof, on both gateways; every second round
 // Redis forgets all between the first uses and the last ones.
 func (d *driver) proofTwice(ctx context.Context, round string) error {
+	use, err := d.oneProof()
+	if err != nil {
+		return err
+	}
+	again := func(i int, o *op) {
+		r := use(ctx, gateways[i%2])
+		o.Instance, o.Start, o.End, o.Status, o.Yes, o.Err = r.Instance, r.Start, r.End, r.Status, r.Yes, r.Err
+	}
+	d.together("DPoP proof", round, uses, again)
+	if rand.IntN(2) == 0 {
+		_ = d.stack.redis.do("FLUSHALL")
+	}
+	d.together("DPoP proof", round, 2, again)
+	return nil
+}
+
+// oneProof makes a proof and returns what reads with it, however often.
+func (d *driver) oneProof() (use func(ctx context.Context, gateway string) op, err error) {
 	d.mu.Lock()
 	g := d.steady[rand.IntN(len(d.steady))]
 	for g.app.config.Certificate != nil {
@@ -71,29 +89,23 @@ func (d *driver) proofTwice(ctx context.Context, round string) error {
 	token := g.now()
 	first, err := g.app.client.AccountsRequest(token, nil)
 	if err != nil {
-		return err
+		return nil, err
 	}
-	use := func(i int, o *op) {
-		again, err := g.app.client.AccountsRequest(token, nil)
-		if err != nil {
-			o.Err = err.Error()
-			return
-		}
-		again.Header.Set("DPoP", first.Header.Get("DPoP"))
+	return func(ctx context.Context, gateway string) op {
 		r := op{
-			Kind: opRead, Instance: gateways[i%2], Recipient: g.app.id, Consent: g.id, Token: digest(token.AccessToken),
+			Kind: opRead, Instance: gateway, Recipient: g.app.id, Consent: g.id, Token: digest(token.AccessToken),
 			Operation: "searchForAccounts", How: usedAgain,
 		}
+		again, err := g.app.client.AccountsRequest(token, nil)
+		if err != nil {
+			r.Err = err.Error()
+			return r
+		}
+		again.Header.Set("DPoP", first.Header.Get("DPoP"))
 		d.sendRead(ctx, &r, g.app, again)
 		d.history.add(r)
-		o.Instance, o.Start, o.End, o.Status, o.Yes = r.Instance, r.Start, r.End, r.Status, r.Yes
-	}
-	d.together("DPoP proof", round, uses, use)
-	if rand.IntN(2) == 0 {
-		_ = d.stack.redis.do("FLUSHALL")
-	}
-	d.together("DPoP proof", round, 2, use)
-	return nil
+		return r
+	}, nil
 }
 
 // codeTwice redeems one code.

@@ -2,6 +2,7 @@ package main
 
 import (
 	"errors"
+	"fmt"
 	"io"
 	"net"
 	"sync"
@@ -10,8 +11,10 @@ import (
 
 // trouble is what a proxy does to what passes it. The zero value does nothing.
 type trouble struct {
-	hold   bool          // nothing passes and nothing is refused: a black hole
-	mute   bool          // what is asked arrives, and the answers do not: half of a black hole
+	// Packets are lost for these two where they can be, and held here elsewhere.
+	hold bool // nothing passes and nothing is refused: a black hole
+	mute bool // what is asked arrives, and the answers do not: half of a black hole
+
 	refuse bool          // connections are reset, new ones too
 	delay  time.Duration // before each piece, in the direction to the server
 	// cut resets a connection after that many bytes of an answer; 0 does not.
@@ -22,6 +25,7 @@ type trouble struct {
 type proxy struct {
 	name   string
 	socket net.Listener
+	lost   *packets // nil: they cannot be lost
 
 	mu      sync.Mutex
 	target  string // guarded by mu, like what follows
@@ -32,12 +36,12 @@ type proxy struct {
 }
 
 // newProxy listens on a free port of this machine and passes on to target.
-func newProxy(name, target string) (*proxy, error) {
+func newProxy(name, target string, lost *packets) (*proxy, error) {
 	socket, err := net.Listen("tcp", "127.0.0.1:0")
 	if err != nil {
 		return nil, err
 	}
-	p := &proxy{name: name, target: target, socket: socket, changed: make(chan struct{}), conns: map[*net.TCPConn]bool{}}
+	p := &proxy{name: name, target: target, socket: socket, lost: lost, changed: make(chan struct{}), conns: map[*net.TCPConn]bool{}}
 	go p.accept()
 	return p, nil
 }
@@ -46,7 +50,13 @@ func newProxy(name, target string) (*proxy, error) {
 func (p *proxy) address() string { return p.socket.Addr().String() }
 
 // set changes what the proxy does, to connections that are open as well.
-func (p *proxy) set(t trouble) {
+func (p *proxy) set(t trouble) error {
+	if p.lost != nil {
+		if err := p.lost.lose(p.socket.Addr().(*net.TCPAddr).Port, t.hold, t.hold || t.mute); err != nil {
+			return fmt.Errorf("%s: %w", p.name, err)
+		}
+		t.hold, t.mute = false, false
+	}
 	p.mu.Lock()
 	defer p.mu.Unlock()
 	p.now = t
@@ -57,6 +67,7 @@ func (p *proxy) set(t trouble) {
 			reset(c)
 		}
 	}
+	return nil
 }
 
 // lead has the edge end at another server from now on. What is under way ends.

@@ -2,10 +2,12 @@ package main
 
 import (
 	"bufio"
+	"bytes"
 	"errors"
 	"io"
 	"net"
 	"os"
+	"os/exec"
 	"sync/atomic"
 	"syscall"
 	"testing"
@@ -47,8 +49,39 @@ func (c counter) Write(text []byte) (int, error) {
 
 func TestProxy(t *testing.T) {
 	t.Parallel()
+	troubles(t, nil)
+}
+
+// ownNetwork is set where the tests run in a network of their own.
+const ownNetwork = "HEADGATE_TEST_OWN_NETWORK"
+
+// The same troubles, where packets are lost.
+func TestProxyInItsOwnNetwork(t *testing.T) {
+	t.Parallel()
+	if os.Getenv(ownNetwork) != "" {
+		lost, err := newPackets()
+		if err != nil {
+			t.Fatal(err)
+		}
+		troubles(t, lost)
+		return
+	}
+	enter := []string{"unshare", "--net", "--", "sh", "-c", `ip link set lo up && nft list ruleset && exec "$@"`, "sh"}
+	if err := exec.CommandContext(t.Context(), enter[0], append(enter[1:], "true")...).Run(); err != nil {
+		t.Skip("packets can be lost only by root, with unshare, ip and nft:", err)
+	}
+	cmd := exec.CommandContext(t.Context(), enter[0], append(enter[1:], os.Args[0], "-test.run=^"+t.Name()+"$", "-test.v")...)
+	cmd.Env = append(os.Environ(), ownNetwork+"=1")
+	if out, err := cmd.CombinedOutput(); err != nil || !bytes.Contains(out, []byte("--- PASS: "+t.Name())) {
+		t.Errorf("%v\n%s", err, out)
+	}
+}
+
+// troubles goes through all that a proxy does.
+func troubles(t *testing.T, lost *packets) {
+	t.Helper()
 	address, heard := echo(t)
-	p, err := newProxy("edge", address)
+	p, err := newProxy("edge", address, lost)
 	if err != nil {
 		t.Fatal(err)
 	}
@@ -61,6 +94,12 @@ func TestProxy(t *testing.T) {
 		}
 		t.Cleanup(func() { _ = c.Close() })
 		return c, bufio.NewReader(c)
+	}
+	set := func(now trouble) {
+		t.Helper()
+		if err := p.set(now); err != nil {
+			t.Fatal(err)
+		}
 	}
 	ask := func(c net.Conn, r *bufio.Reader, patience time.Duration) error {
 		_ = c.SetDeadline(time.Now().Add(patience))
@@ -83,27 +122,35 @@ func TestProxy(t *testing.T) {
 		arrives bool
 	}{"black hole": {trouble{hold: true}, false}, "half of one": {trouble{mute: true}, true}} {
 		before := heard.Load()
-		p.set(hole.trouble)
+		set(hole.trouble)
 		if err := ask(c, r, 200*time.Millisecond); !errors.Is(err, os.ErrDeadlineExceeded) {
 			t.Errorf("%s: %v", name, err)
 		}
 		if arrived := heard.Load() > before; arrived != hole.arrives {
 			t.Errorf("%s: what was asked arrived: %t", name, arrived)
 		}
-		p.set(trouble{})
+		// Where packets are lost, nobody is there any more.
+		late, err := net.DialTimeout("tcp", p.address(), 200*time.Millisecond)
+		if taken := err == nil; taken != (lost == nil) || errors.Is(err, syscall.ECONNREFUSED) {
+			t.Errorf("%s: a new connection: %v", name, err)
+		}
+		if late != nil {
+			_ = late.Close()
+		}
+		set(trouble{})
 		_ = c.SetDeadline(time.Now().Add(time.Minute))
 		if line, err := r.ReadString('\n'); line != "hello\n" {
 			t.Errorf("%s: what was held does not come after it: %v", name, err)
 		}
 	}
 
-	p.set(trouble{delay: 80 * time.Millisecond})
+	set(trouble{delay: 80 * time.Millisecond})
 	begun := time.Now()
 	if err := ask(c, r, time.Minute); err != nil || time.Since(begun) < 80*time.Millisecond {
 		t.Error("delay:", err)
 	}
 
-	p.set(trouble{cut: 3})
+	set(trouble{cut: 3})
 	_ = c.SetDeadline(time.Now().Add(time.Minute))
 	_, _ = io.WriteString(c, "hello\n")
 	got, err := io.ReadAll(r)
@@ -111,12 +158,12 @@ func TestProxy(t *testing.T) {
 		t.Errorf("cut after three bytes: %q, %v", got, err)
 	}
 
-	p.set(trouble{})
+	set(trouble{})
 	c, r = dial()
 	if err := ask(c, r, time.Minute); err != nil {
 		t.Fatal("passing again:", err)
 	}
-	p.set(trouble{refuse: true})
+	set(trouble{refuse: true})
 	if err := ask(c, r, time.Minute); err == nil || errors.Is(err, os.ErrDeadlineExceeded) {
 		t.Error("reset:", err)
 	}

@@ -9,12 +9,21 @@ out=${OUT:-.cache/fault}
 # shellcheck disable=SC2086,SC2089,SC2090 # TAGS are words
 GO=${GO:-go} TAGS=${TAGS:--tags nomsgpack}
 mkdir -p "$out/broken"
-if [ -n "${MUTANTS:-}" ]; then
-	# The product with all faults in it, each switched on in its turn.
+# The product with all faults in it, each switched on in its turn.
+broken() {
 	$GO run ./conformance/broken/build -o "$out/broken" ./cmd/authzd ./cmd/gatewayd ./cmd/headgate
 	$GO build $TAGS -o "$out/broken/" ./cmd/internal/stock/fill
+}
+if [ -n "${MUTANTS:-}" ]; then
+	broken
 	$GO build -o "$out/" ./conformance/fault
-	exec "$out/fault" -mutants -bin "$out/broken" -seed "${SEED:-0}" -report "$out/mutants.json" -apps 4 -people 12 -steady 30 -rate 40 -hold 3s -gap 1.7s "$@"
+	exec conformance/fault/packets.sh "$out/fault" -mutants -bin "$out/broken" -seed "${SEED:-0}" -report "$out/mutants.json" -apps 4 -people 12 -steady 30 -rate 40 -hold 3s -gap 1.7s "$@"
+fi
+if [ "${FAULT:-}" = nightly ]; then
+	broken
+	# The version before the newest migration.
+	: "${OLD:=$(git rev-parse --verify --quiet "$(git log -1 --diff-filter=A --format=%H -- internal/postgres/migrations)^" || true)}"
+	[ -n "$OLD" ] || echo 'make fault: no older version is in this clone: M1 takes OLD=REF' >&2
 fi
 $GO build $TAGS -o "$out/" ./cmd/authzd ./cmd/gatewayd ./cmd/headgate ./cmd/internal/stock/fill ./conformance/fault
 if [ -n "${OLD:-}" ]; then
@@ -25,12 +34,12 @@ if [ -n "${OLD:-}" ]; then
 	set -- -old "$out/old" "$@"
 fi
 case ${FAULT:-} in
-nightly) set -- -nightly -people 24 -hold 3s -gap 1.7s "$@" ;;
+nightly) set -- -nightly -broken "$out/broken" -people 24 -hold 3s -gap 1.7s "$@" ;;
 '') ;;
 *) echo "make fault: FAULT is nightly or nothing" >&2; exit 1 ;;
 esac
 if [ -z "${SEEDS:-}" ]; then
-	exec "$out/fault" -bin "$out" -seed "${SEED:-0}" -report "$out/report.json" "$@"
+	exec conformance/fault/packets.sh "$out/fault" -bin "$out" -seed "${SEED:-0}" -report "$out/report.json" "$@"
 fi
 case $SEEDS in
 *..*) seeds=$(seq "${SEEDS%%..*}" "${SEEDS##*..}") ;;
@@ -40,7 +49,7 @@ esac
 kept='' broken='' void=''
 for seed in $seeds; do
 	status=0
-	"$out/fault" -bin "$out" -seed "$seed" -report "$out/report-$seed.json" -keep conformance/fault/seeds.txt "$@" || status=$?
+	conformance/fault/packets.sh "$out/fault" -bin "$out" -seed "$seed" -report "$out/report-$seed.json" -keep conformance/fault/seeds.txt "$@" || status=$?
 	case $status in
 	0) kept="$kept $seed" ;;
 	3) void="$void $seed" ;;

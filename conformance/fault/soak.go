@@ -3,6 +3,7 @@ package main
 import (
 	"context"
 	"encoding/json"
+	"errors"
 	"fmt"
 	"math/rand/v2"
 	"os"
@@ -15,20 +16,23 @@ import (
 
 // size is how long the parts of the nightly run are.
 type size struct {
-	stops    int     // per fault: R1
-	stopRate float64 // of them a second, at most
-	kills    int     // A1
-	uses     int     // rounds per artefact, without faults and again with them: I1
-	requests int     // over restarts: D1
-	held     int     // consents of a recipient that is suspended: R2
-	rounds   int     // of the whole plan
+	stops    int           // per fault: R1
+	stopRate float64       // of them a second, at most
+	kills    int           // A1
+	uses     int           // rounds per artefact, without faults and again with them: I1
+	requests int           // over restarts: D1
+	late     time.Duration // between two halves of the instances: K1
+	ends     int           // consents and tokens each, with clocks that are off and again with clocks that step: C1
+	held     int           // consents of a recipient that is suspended: R2
+	rounds   int           // of the whole plan
 }
 
 // part is one piece of the nightly run, on a stack of its own.
 type part struct {
-	name string
-	apps int
-	run  func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error)
+	name   string
+	apps   int
+	broken bool // takes programs whose clock can be set
+	run    func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error)
 }
 
 // stopFaults are the faults under which consents are stopped by the thousand.
@@ -47,31 +51,37 @@ func parts(z size) []part {
 		if name == "" {
 			title = "no fault"
 		}
-		list = append(list, part{"R1 " + title, 10, func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
+		list = append(list, part{name: "R1 " + title, apps: 10, run: func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
 			return d.stopsUnder(ctx, name, z.stops, z.stopRate, say)
 		}})
 	}
 	return append(list,
-		part{"A1 kills", 10, func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
+		part{name: "A1 kills", apps: 10, run: func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
 			return d.kills(ctx, c, z.kills, say)
 		}},
-		part{"I1 uses", 10, func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
+		part{name: "I1 uses", apps: 10, run: func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
 			return d.onceOnly(ctx, z.uses, say)
 		}},
-		part{"D1 restarts", 10, func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
+		part{name: "D1 restarts", apps: 10, run: func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
 			return d.restarts(ctx, z.requests, say)
 		}},
-		part{"M1 versions", 6, func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
+		part{name: "K1 late keys", apps: 10, run: func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
+			return d.lateKeys(ctx, z.late, say)
+		}},
+		part{name: "C1 clocks", apps: 4, broken: true, run: func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
+			return d.otherClocks(ctx, z.ends, say)
+		}},
+		part{name: "M1 versions", apps: 6, run: func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
 			if err := d.stockUp(ctx, 60, 0, 200); err != nil {
 				return nil, err
 			}
 			f, err := d.sideBySide(ctx, c.old)
 			return []finding{d.judge(f)}, err
 		}},
-		part{"R2 suspension", 4, func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
+		part{name: "R2 suspension", apps: 4, run: func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
 			return d.suspendMany(ctx, z.held, say)
 		}},
-		part{"all faults", 20, func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
+		part{name: "all faults", apps: 20, run: func(ctx context.Context, d *driver, c config, say func(string, ...any)) ([]finding, error) {
 			c.rounds = z.rounds
 			return d.whole(ctx, c, say)
 		}},
@@ -95,6 +105,9 @@ func nightly(ctx context.Context, c config, z size) ([]finding, error) {
 	if err != nil {
 		return nil, err
 	}
+	if c.broken == "" {
+		return nil, errors.New("-nightly takes -broken: C1 needs programs whose clock can be set")
+	}
 	dir := filepath.Join(filepath.Dir(c.report), "nightly")
 	if err := os.MkdirAll(dir, 0o755); err != nil {
 		return nil, err
@@ -112,6 +125,9 @@ func nightly(ctx context.Context, c config, z size) ([]finding, error) {
 		}
 		fmt.Printf("=== %s\n", p.name)
 		begin, mine := time.Now(), c
+		if p.broken {
+			mine.bin = c.broken
+		}
 		mine.work, mine.apps, mine.part = filepath.Join(c.work, strings.ReplaceAll(p.name, " ", "-")), p.apps, &p
 		if err := os.Mkdir(mine.work, 0o755); err != nil {
 			return all, err
@@ -468,16 +484,49 @@ func (d *driver) restarts(ctx context.Context, requests int, say func(string, ..
 	if err := d.stockUp(ctx, 60, 0, 200); err != nil {
 		return nil, err
 	}
-	pulsed, end := context.WithCancel(ctx)
-	var wg sync.WaitGroup
-	wg.Go(func() { _ = d.pulse(pulsed) })
-	defer func() { end(); wg.Wait() }()
+	defer d.felt(ctx)()
 	say("restarting in turn")
 	d1, err := d.drain(ctx, "D1", 8, requests)
 	if err != nil {
 		return nil, err
 	}
 	return []finding{d.judge(d1)}, nil
+}
+
+// felt has the machine's pulse felt until what it returns is called.
+func (d *driver) felt(ctx context.Context) (end func()) {
+	pulsed, stop := context.WithCancel(ctx)
+	var wg sync.WaitGroup
+	wg.Go(func() { _ = d.pulse(pulsed) })
+	return func() { stop(); wg.Wait() }
+}
+
+// lateKeys replaces every key while half of the instances are late with it: K1.
+func (d *driver) lateKeys(ctx context.Context, late time.Duration, say func(string, ...any)) ([]finding, error) {
+	if err := d.stockUp(ctx, 60, 0, 200); err != nil {
+		return nil, err
+	}
+	defer d.felt(ctx)()
+	say("replacing every key, half of the instances %v late", late)
+	k1, err := d.replace(ctx, late)
+	if err != nil {
+		return nil, err
+	}
+	return []finding{d.judge(k1)}, nil
+}
+
+// otherClocks has the gateways go by other clocks than everybody: C1.
+func (d *driver) otherClocks(ctx context.Context, n int, say func(string, ...any)) ([]finding, error) {
+	if err := d.stockUp(ctx, 30, 0, 2*n); err != nil {
+		return nil, err
+	}
+	defer d.felt(ctx)()
+	say("setting the clocks of the gateways")
+	c1, err := d.clocks(ctx, "clock-skewed", n)
+	if err != nil {
+		return nil, err
+	}
+	return []finding{d.judge(c1)}, nil
 }
 
 // suspendMany suspends a recipient with thousands of consents: R2.

@@ -75,11 +75,17 @@ func deploy(ctx context.Context, c config) (_ *stack, err error) {
 	if err := s.prepare(ctx); err != nil {
 		return nil, fmt.Errorf("prepare: %w", err)
 	}
-	for _, name := range []string{gatewayA, gatewayB, authzd, authzdB} {
-		if s.toPostgres[name], err = newProxy(name+" to PostgreSQL", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.postgres.port))); err != nil {
+	var lost *packets
+	if c.packets {
+		if lost, err = newPackets(); err != nil {
 			return nil, err
 		}
-		if s.toRedis[name], err = newProxy(name+" to Redis", s.redis.address()); err != nil {
+	}
+	for _, name := range []string{gatewayA, gatewayB, authzd, authzdB} {
+		if s.toPostgres[name], err = newProxy(name+" to PostgreSQL", net.JoinHostPort("127.0.0.1", strconv.Itoa(s.postgres.port)), lost); err != nil {
+			return nil, err
+		}
+		if s.toRedis[name], err = newProxy(name+" to Redis", s.redis.address(), lost); err != nil {
 			return nil, err
 		}
 	}
