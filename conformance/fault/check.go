@@ -50,6 +50,15 @@ func (f finding) settle(busy bool) finding {
 	return f
 }
 
+// settled holds against the product what was late and what nobody has judged: a
+// report does not keep it, and must not read as if there had been nothing.
+func settled(list []finding) []finding {
+	for i, f := range list {
+		list[i] = f.settle(false)
+	}
+	return list
+}
+
 func (f *finding) bad(format string, args ...any) {
 	f.Bad = append(f.Bad, fmt.Sprintf(format, args...))
 }

@@ -464,6 +464,9 @@ func TestSettle(t *testing.T) {
 	if g := f.settle(true); len(g.Bad) != 1 || g.verdict() != "BROKEN" {
 		t.Error("data is judged whatever the machine did:", g)
 	}
+	if list := settled([]finding{f, {Trials: 1}}); len(list[0].Bad) != 2 || list[0].Late != nil || !list[1].ok() {
+		t.Error("what nobody has judged:", list)
+	}
 }
 
 func TestRegression(t *testing.T) {

@@ -164,6 +164,7 @@ func run() error {
 	if err == nil && len(findings) == 0 {
 		err = fmt.Errorf("-only %q is the name of nothing", only)
 	}
+	findings = settled(findings)
 	// What ended the run early must not be lost behind what it had found.
 	if told := tell(c, findings, begin); err == nil {
 		err = told
@@ -277,7 +278,9 @@ func (d *driver) whole(ctx context.Context, c config, say func(string, ...any)) 
 	}
 	say("letting others take over")
 	over, err := d.takeover(ctx, takeovers)
-	list = append(list, over...)
+	for _, f := range over {
+		list = append(list, d.judge(f))
+	}
 	if err != nil {
 		return list, err
 	}

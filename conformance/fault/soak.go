@@ -136,6 +136,7 @@ func nightly(ctx context.Context, c config, z size) ([]finding, error) {
 		if err != nil {
 			return all, fmt.Errorf("%s: %w", p.name, err)
 		}
+		found = settled(found)
 		show(found)
 		r := report{p.name, c.seed, build, begin.UTC(), time.Since(begin).Round(time.Second).String(), found}
 		if err := writeReport(file, r); err != nil {
@@ -545,11 +546,16 @@ func (d *driver) suspendMany(ctx context.Context, n int, say func(string, ...any
 	}
 	// Some of them are asked for; the others are to be ended just as well.
 	d.steady = append(d.steady, held[:min(100, n)]...)
+	// What their making has written has to be on disk before anything is timed.
+	if err := d.stack.postgres.exec(ctx, "headgate", "CHECKPOINT"); err != nil {
+		return nil, err
+	}
+	defer d.felt(ctx)()
 	say("suspending it")
 	f, err := d.suspend(ctx, d.busiest())
 	if err != nil {
 		return nil, err
 	}
 	f.note("%d consents in all", n)
-	return []finding{f}, nil
+	return []finding{d.judge(f)}, nil
 }
