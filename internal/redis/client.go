@@ -67,6 +67,7 @@ type Cache struct {
 	failover bool
 	within   time.Duration // of a call, when it may have to ask for the map first; 0 in a single Redis
 	breaker  *gobreaker.CircuitBreaker[struct{}]
+	trips    trips // of look-ups
 	// ends has connections of its own, and is never given up: what makes reads
 	// give up, be it a machine that has too much to do, must not hold up stops.
 	ends goredis.UniversalClient

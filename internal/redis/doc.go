@@ -4,9 +4,10 @@
 // Redis is an accelerator that may be slow, down, emptied or out of date at
 // any time. PostgreSQL decides at release, and introspection believes Redis
 // for seconds only. So every call is bounded to tens of milliseconds with no
-// retry; after five failures in a row no call is made for a second. It runs
-// without persistence and without copies to promote, or its URL says so:
-// failover=true.
+// retry; after five failures in a row no call is made for a second. Look-ups
+// that are made at the same time share a round trip, and a failure of it counts
+// once. It runs without persistence and without copies to promote, or its URL
+// says so: failover=true.
 //
 // # Keys
 //

@@ -24,10 +24,14 @@ type question struct {
 	quotas                   resource.Quotas
 	keys                     int // how many of args[3:] are keys
 	args                     [15]any
+
+	cmd  *goredis.StringCmd
+	err  error     // of cmd, or of a trip that was not made
+	turn chan bool // of who has to wait: see trips
 }
 
-// ask fills in the question and returns the command.
-func (k *question) ask(ctx context.Context, q resource.Lookup, age time.Duration) *goredis.StringCmd {
+// ask fills in the question and its command.
+func (k *question) ask(ctx context.Context, q resource.Lookup, age time.Duration) {
 	var space [3 * 96]byte
 	b := appendHexKey(space[:0], tokenPrefix, q.Hash)
 	tokenEnds := len(b)
@@ -53,26 +57,23 @@ func (k *question) ask(ctx context.Context, q resource.Lookup, age time.Duration
 	if q.Bound != "" {
 		args = append(args, &k.bound, &k.quotas.Recipient, &k.quotas.Consent, &k.quotas.Bank)
 	}
-	cmd := goredis.NewStringCmd(ctx, args...)
-	cmd.SetFirstKeyPos(3)
-	return cmd
+	k.cmd = goredis.NewStringCmd(ctx, args...)
+	k.cmd.SetFirstKeyPos(3)
 }
 
 // look finds entries of at most that age.
 func (c *Cache) look(ctx context.Context, q resource.Lookup, age time.Duration) (resource.Cached, error) {
 	k := new(question)
-	var text string
-	err := c.ask(ctx, func(ctx context.Context) (err error) {
-		cmd := k.ask(ctx, q, age)
-		_ = c.client.Process(ctx, cmd) // Result returns the error
-		if text, err = cmd.Result(); err == nil || !goredis.HasErrorPrefix(err, "NOSCRIPT") {
-			return err
-		}
-		// A Redis that was restarted does not have the script yet.
+	k.ask(ctx, q, age)
+	c.lookAt(ctx, k)
+	text, err := k.cmd.Val(), k.err
+	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
 		keys := []string{tokenKey(q.Hash), generationKey, k.proof}[:k.keys]
-		text, err = lookScript.Eval(ctx, c.client, keys, cmd.Args()[3+k.keys:]...).Text()
-		return err
-	})
+		err = c.ask(ctx, func(ctx context.Context) (err error) {
+			text, err = lookScript.Eval(ctx, c.client, keys, k.cmd.Args()[3+k.keys:]...).Text()
+			return err
+		})
+	}
 	if err != nil {
 		return resource.Cached{}, fmt.Errorf("look up token: %w", err)
 	}

@@ -1,0 +1,147 @@
+package redis
+
+import (
+	"context"
+	"errors"
+	"runtime"
+	"slices"
+	"sync"
+
+	goredis "github.com/redis/go-redis/v9"
+)
+
+const (
+	// tripsAtOnce is how many trips are under way at most. A second one was
+	// measured: it carries what the first would, for more processor time.
+	tripsAtOnce = 1
+	// mostInTrip bounds how many look-ups share a trip, and so for how long they
+	// hold up whatever else Redis is asked: about a millisecond.
+	mostInTrip = 64
+)
+
+// trips lets look-ups that are made at the same time share round trips: most of
+// what a trip costs both sides is sending, waking up and receiving, whatever is
+// in it. Whoever finds none under way goes at once; the others wait for it to
+// come back, and the first of them takes all who wait along. So a look-up waits
+// for one trip at most before its own, and the client's limits bound both. Each
+// has its own answer or error: a trip is no transaction.
+type trips struct {
+	mu      sync.Mutex
+	under   int         // how many are under way
+	waiting []*question // only while all are under way
+}
+
+// lookAt has the question answered: k.cmd and k.err say what came of it.
+func (c *Cache) lookAt(ctx context.Context, k *question) {
+	if !c.trips.board(k) {
+		select {
+		case leads := <-k.turn:
+			if !leads {
+				return
+			}
+		case <-ctx.Done():
+			if c.trips.leave(k) {
+				k.err = ctx.Err()
+				return
+			}
+			if !<-k.turn { // somebody has it with them, or it is to lead
+				return
+			}
+		}
+	}
+	// Who is about to ask too may come along; where nobody is, this is nothing.
+	runtime.Gosched()
+	c.trip(ctx, k, c.trips.others())
+}
+
+// trip asks the question and those of the others, and answers them.
+func (c *Cache) trip(ctx context.Context, k *question, others []*question) {
+	var cmds goredis.Pipeliner
+	if len(others) > 0 {
+		ctx = context.WithoutCancel(ctx) // who leads speaks for the others too
+		cmds = c.client.Pipeline()
+		_ = cmds.Process(ctx, k.cmd) // a pipeline only notes it down
+		for _, o := range others {
+			_ = cmds.Process(ctx, o.cmd)
+		}
+	}
+	down := ErrDown
+	defer func() { // also of a trip that panics: others wait for its end
+		c.trips.back()
+		k.came(down)
+		for _, o := range others {
+			o.came(down)
+			o.turn <- false
+		}
+	}()
+	down = c.ask(ctx, func(ctx context.Context) (err error) {
+		if cmds == nil {
+			err = c.client.Process(ctx, k.cmd)
+		} else {
+			_, err = cmds.Exec(ctx)
+		}
+		if goredis.HasErrorPrefix(err, "NOSCRIPT") {
+			return nil // a Redis that was restarted; it does answer
+		}
+		return err
+	})
+}
+
+// came sets err after a trip. An answer of one's own counts, even if another
+// got none.
+func (k *question) came(trip error) {
+	if k.err = k.cmd.Err(); k.err == nil && errors.Is(trip, ErrDown) {
+		k.err = trip
+	}
+}
+
+// board reports whether k may go at once. If not it waits, and its turn says
+// later whether it is to lead (true) or was answered (false).
+func (t *trips) board(k *question) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if t.under < tripsAtOnce {
+		t.under++
+		return true
+	}
+	k.turn = make(chan bool, 1)
+	t.waiting = append(t.waiting, k)
+	return false
+}
+
+// leave reports whether k waited still, and does no more.
+func (t *trips) leave(k *question) bool {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	i := slices.Index(t.waiting, k)
+	if i < 0 {
+		return false
+	}
+	t.waiting = slices.Delete(t.waiting, i, i+1)
+	return true
+}
+
+// others returns who waits, for one who is about to leave.
+func (t *trips) others() []*question {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	n := min(len(t.waiting), mostInTrip-1)
+	if n == 0 {
+		return nil
+	}
+	others := slices.Clone(t.waiting[:n])
+	t.waiting = slices.Delete(t.waiting, 0, n)
+	return others
+}
+
+// back ends a trip: the first of who waits leads the next one.
+func (t *trips) back() {
+	t.mu.Lock()
+	defer t.mu.Unlock()
+	if len(t.waiting) == 0 {
+		t.under--
+		return
+	}
+	t.waiting[0].turn <- true
+	t.waiting = slices.Delete(t.waiting, 0, 1)
+}
