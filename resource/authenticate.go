@@ -73,7 +73,9 @@ func (g *Gateway) find(ctx context.Context, r *http.Request, c *Caller) (counted
 	var lease Lease
 	if g.cache != nil {
 		// A cache that cannot be asked is the same as one that does not know.
-		cached, err := g.cache.Look(r.Context(), Lookup{Hash: c.Hash, Proof: c.Proof, Bound: c.Bound, Quotas: g.limits.Quotas})
+		looking, done := g.watch.Begin(r.Context(), "token")
+		cached, err := g.cache.Look(looking, Lookup{Hash: c.Hash, Proof: c.Proof, Bound: c.Bound, Quotas: g.limits.Quotas})
+		done()
 		switch {
 		case err != nil:
 		case cached.Replayed:

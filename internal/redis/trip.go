@@ -23,8 +23,9 @@ const (
 // what a trip costs both sides is sending, waking up and receiving, whatever is
 // in it. Whoever finds none under way goes at once; the others wait for it to
 // come back, and the first of them takes all who wait along. So a look-up waits
-// for one trip at most before its own, and the client's limits bound both. Each
-// has its own answer or error: a trip is no transaction.
+// for one trip at most before its own, and the client's limits bound that: of a
+// trip without an answer nobody makes another to find the same. Each look-up has
+// its own answer or error: a trip is no transaction.
 type trips struct {
 	mu      sync.Mutex
 	under   int         // how many are under way
@@ -33,6 +34,9 @@ type trips struct {
 
 // lookAt has the question answered: k.cmd and k.err say what came of it.
 func (c *Cache) lookAt(ctx context.Context, k *question) {
+	if k.err = ctx.Err(); k.err != nil {
+		return
+	}
 	if !c.trips.board(k) {
 		select {
 		case leads := <-k.turn:
@@ -56,9 +60,11 @@ func (c *Cache) lookAt(ctx context.Context, k *question) {
 
 // trip asks the question and those of the others, and answers them.
 func (c *Cache) trip(ctx context.Context, k *question, others []*question) {
+	// The others have not hung up, nor do they go without Redis because this one
+	// did: the client's limits alone bound a trip.
+	ctx = context.WithoutCancel(ctx)
 	var cmds goredis.Pipeliner
 	if len(others) > 0 {
-		ctx = context.WithoutCancel(ctx) // who leads speaks for the others too
 		cmds = c.client.Pipeline()
 		_ = cmds.Process(ctx, k.cmd) // a pipeline only notes it down
 		for _, o := range others {
@@ -67,7 +73,7 @@ func (c *Cache) trip(ctx context.Context, k *question, others []*question) {
 	}
 	down := ErrDown
 	defer func() { // also of a trip that panics: others wait for its end
-		c.trips.back()
+		c.trips.back(unanswered(down))
 		k.came(down)
 		for _, o := range others {
 			o.came(down)
@@ -85,6 +91,16 @@ func (c *Cache) trip(ctx context.Context, k *question, others []*question) {
 		}
 		return err
 	})
+}
+
+// unanswered returns what kept Redis from answering a trip: nil when it said
+// something, be it an error.
+func unanswered(err error) error {
+	var said goredis.Error
+	if errors.As(err, &said) {
+		return nil
+	}
+	return err
 }
 
 // came sets err after a trip. An answer of one's own counts, even if another
@@ -134,10 +150,18 @@ func (t *trips) others() []*question {
 	return others
 }
 
-// back ends a trip: the first of who waits leads the next one.
-func (t *trips) back() {
+// back ends a trip: the first of who waits leads the next one, unless this one
+// was not answered. Then all who wait go without, rather than wait as long again.
+func (t *trips) back(unanswered error) {
 	t.mu.Lock()
 	defer t.mu.Unlock()
+	if unanswered != nil {
+		for _, k := range t.waiting {
+			k.err = unanswered
+			k.turn <- false
+		}
+		t.waiting = nil
+	}
 	if len(t.waiting) == 0 {
 		t.under--
 		return

@@ -235,26 +235,36 @@ func TestWhoHangsUpWhileWaitingSpendsNothing(t *testing.T) {
 	}
 }
 
-// Whoever leads a trip may hang up under way: the others have their answers.
+// Whoever makes a trip may hang up under way: who goes along has an answer, and
+// who waits for it does not go without.
 func TestWhoHangsUpUnderWayStopsNobody(t *testing.T) {
 	t.Parallel()
-	c, r, known := journey(t, 3)
-	first := c.askFor(t.Context(), of(known[0]))
-	<-r.left
+	c, r, known := journey(t, 4)
 	ctx, hangUp := context.WithCancel(t.Context())
+	alone := c.askFor(ctx, of(known[0]))
+	<-r.left
 	leads := c.askFor(ctx, of(known[1]))
 	c.waits(t, 1)
 	along := c.askFor(t.Context(), of(known[2]))
 	c.waits(t, 2)
 	r.open <- struct{}{}
-	first.is(t, known[0])
+	alone.is(t, known[0])
 	if n := <-r.left; n != 2 {
 		t.Fatalf("carries %d", n)
 	}
+	waits := c.askFor(t.Context(), of(known[3]))
+	c.waits(t, 1)
 	hangUp()
 	r.open <- struct{}{}
 	along.is(t, known[2])
-	<-leads.over
+	r.goes(t, 1)
+	waits.is(t, known[3])
+	leads.is(t, known[1])
+	late := c.askFor(ctx, of(known[1]))
+	<-late.over
+	if !errors.Is(late.err, context.Canceled) {
+		t.Errorf("asked for one who had hung up: %v", late.err)
+	}
 }
 
 func TestOneBadAnswerIsNotThatOfTheOthers(t *testing.T) {
@@ -270,9 +280,16 @@ func TestOneBadAnswerIsNotThatOfTheOthers(t *testing.T) {
 	good := c.askFor(t.Context(), of(known[2]))
 	c.waits(t, 2)
 	r.open <- struct{}{}
-	r.goes(t, 2)
 	first.is(t, known[0])
+	if n := <-r.left; n != 2 {
+		t.Fatalf("carries %d", n)
+	}
+	waits := c.askFor(t.Context(), of(known[0]))
+	c.waits(t, 1)
+	r.open <- struct{}{}
+	r.goes(t, 1)
 	good.is(t, known[2])
+	waits.is(t, known[0])
 	<-bad.over
 	if bad.err == nil || bad.got.Found {
 		t.Errorf("bad: %+v, %v", bad.got, bad.err)
@@ -307,8 +324,8 @@ func TestATripToARedisThatForgotTheScript(t *testing.T) {
 	}
 }
 
-// A trip that fails is the failure of all who are in it, and of nobody who
-// comes later.
+// A trip that fails is the failure of all who are in it and of all who wait for
+// it, and of nobody who comes later.
 func TestATripThatFails(t *testing.T) {
 	t.Parallel()
 	lost := errors.New("lost")
@@ -319,15 +336,22 @@ func TestATripThatFails(t *testing.T) {
 		t.Run(name, func(t *testing.T) {
 			t.Parallel()
 			c, r, known := journey(t, 1)
-			r.then = then
-			all := []*asked{c.askFor(t.Context(), of(known[0]))}
+			first := c.askFor(t.Context(), of(known[0]))
 			<-r.left
+			var all []*asked
 			for range 5 {
 				all = append(all, c.askFor(t.Context(), of(known[0])))
 			}
 			c.waits(t, 5)
 			r.open <- struct{}{}
-			r.goes(t, 5)
+			first.is(t, known[0])
+			<-r.left
+			for range 3 {
+				all = append(all, c.askFor(t.Context(), of(known[0])))
+			}
+			c.waits(t, 3)
+			r.then = then
+			r.open <- struct{}{}
 			for _, a := range all {
 				<-a.over
 				if a.err == nil || a.got.Found || a.got.Lease != "" {

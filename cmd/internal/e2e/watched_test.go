@@ -95,7 +95,7 @@ func TestWatchersSeeNobody(t *testing.T) {
 	var traces strings.Builder
 	deadline := time.After(patience)
 	for _, want := range []string{
-		"/v1/traces", "/fdx/v6/accounts/:accountId/transactions", "unmatched", "bank", "gate", "evalsha", "postgresql",
+		"/v1/traces", "/fdx/v6/accounts/:accountId/transactions", "unmatched", "\x05token", "bank", "gate", "evalsha", "postgresql",
 		"authzd", "gatewayd", "/par", "/token", "\xc0\xff\xee\x00\xc0\xff\xee",
 	} {
 		for !strings.Contains(traces.String(), want) {
