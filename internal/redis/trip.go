@@ -10,26 +10,23 @@ import (
 	goredis "github.com/redis/go-redis/v9"
 )
 
-const (
-	// tripsAtOnce is how many trips are under way at most. A second one was
-	// measured: it carries what the first would, for more processor time.
-	tripsAtOnce = 1
-	// mostInTrip bounds how many look-ups share a trip, and so for how long they
-	// hold up whatever else Redis is asked: about a millisecond.
-	mostInTrip = 64
-)
+// mostInTrip bounds how many look-ups share a trip, and so for how long they
+// hold up whatever else Redis is asked: about a millisecond.
+const mostInTrip = 64
 
 // trips lets look-ups that are made at the same time share round trips: most of
 // what a trip costs both sides is sending, waking up and receiving, whatever is
 // in it. Whoever finds none under way goes at once; the others wait for it to
-// come back, and the first of them takes all who wait along. So a look-up waits
-// for one trip at most before its own, and the client's limits bound that: of a
-// trip without an answer nobody makes another to find the same. Each look-up has
-// its own answer or error: a trip is no transaction.
+// come back, and the first of them takes along who waits. So a look-up waits for
+// one trip before its own, or for as many as a crowd fills. The client's limits
+// bound a trip, and where one was not answered nobody makes another to find the
+// same. Each look-up has its own answer or error: a trip is no transaction. A
+// second trip at once was measured: it carries what the first would, for more
+// processor time.
 type trips struct {
 	mu      sync.Mutex
-	under   int         // how many are under way
-	waiting []*question // only while all are under way
+	under   bool        // one is under way
+	waiting []*question // only then
 }
 
 // lookAt has the question answered: k.cmd and k.err say what came of it.
@@ -116,8 +113,8 @@ func (k *question) came(trip error) {
 func (t *trips) board(k *question) bool {
 	t.mu.Lock()
 	defer t.mu.Unlock()
-	if t.under < tripsAtOnce {
-		t.under++
+	if !t.under {
+		t.under = true
 		return true
 	}
 	k.turn = make(chan bool, 1)
@@ -163,7 +160,7 @@ func (t *trips) back(unanswered error) {
 		t.waiting = nil
 	}
 	if len(t.waiting) == 0 {
-		t.under--
+		t.under = false
 		return
 	}
 	t.waiting[0].turn <- true

@@ -185,7 +185,7 @@ func TestLookUpsShareATrip(t *testing.T) {
 	if unknown.err != nil || unknown.got.Found || unknown.got.Lease == "" {
 		t.Errorf("unknown: %+v, %v", unknown.got, unknown.err)
 	}
-	if c.trips.under != 0 {
+	if c.trips.under {
 		t.Error("a trip never came back")
 	}
 }
@@ -388,7 +388,7 @@ func TestNobodyIsLeftBehind(t *testing.T) {
 		})
 	}
 	all.Wait()
-	if c.trips.under != 0 || len(c.trips.waiting) != 0 {
-		t.Errorf("%d under way, %d wait", c.trips.under, len(c.trips.waiting))
+	if c.trips.under || len(c.trips.waiting) != 0 {
+		t.Errorf("under way: %v, %d wait", c.trips.under, len(c.trips.waiting))
 	}
 }

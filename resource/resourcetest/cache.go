@@ -5,6 +5,7 @@ import (
 	"crypto/rand"
 	"errors"
 	"reflect"
+	"sync"
 	"testing"
 	"time"
 
@@ -386,6 +387,55 @@ func Cache(t *testing.T, open func(t *testing.T) CacheFixture) {
 		q.Proof = newProof()
 		if got := ask(q); got.Levels.Bank.Left != 3 || got.Levels.Consent.Left != 3 || got.Levels.Recipient.Left != 3 {
 			t.Errorf("%+v", got.Levels)
+		}
+	})
+
+	t.Run("each of many look-ups at the same time has its own answer", func(t *testing.T) {
+		t.Parallel()
+		f := open(t)
+		const tokens, uses = 8, 8
+		var known [tokens]token.Live
+		var proofs [tokens]*token.Proof
+		for i := range known {
+			known[i], proofs[i] = sample(1), newProof()
+		}
+		filled(t, f, known[:tokens-1]...) // the last one is unknown
+		var got [tokens][uses]resource.Cached
+		var all sync.WaitGroup
+		for n := range uses {
+			for i, l := range known {
+				c := f.A
+				if n%2 == 1 {
+					c = f.B
+				}
+				all.Go(func() {
+					var err error
+					if got[i][n], err = c.Look(t.Context(), resource.Lookup{Hash: l.Access.Hash, Proof: proofs[i]}); err != nil {
+						t.Errorf("look: %v", err)
+					}
+				})
+			}
+		}
+		all.Wait()
+		for i, l := range known {
+			fresh := 0
+			for _, g := range got[i] {
+				if !g.Replayed {
+					fresh++
+				}
+				g.Live.At = time.Time{}
+				switch {
+				case i == tokens-1:
+					if g.Found || g.Lease == "" {
+						t.Errorf("unknown: %+v", g)
+					}
+				case !g.Found || !reflect.DeepEqual(g.Live, l):
+					t.Errorf("token %d: %+v", i, g)
+				}
+			}
+			if want := map[bool]int{true: uses, false: 1}[i == tokens-1]; fresh != want {
+				t.Errorf("token %d: %d of %d uses of one proof are called fresh", i, fresh, uses)
+			}
 		}
 	})
 
