@@ -90,13 +90,22 @@ func (s *stack) lines(ctx context.Context, c Config, g *generator) ([]line, erro
 		}
 		grown = append(grown, l...)
 	}
-	return c.only(slices.Concat(plain, fromSandbox, fromMemory, pages, grown, gates, fromServer)), nil
+	return c.only(slices.Concat(plain, fromSandbox, fromMemory, pages, grown, gates, fromServer))
 }
 
 // only returns the lines that are asked for, with what they are compared with.
-func (c Config) only(lines []line) []line {
+func (c Config) only(lines []line) ([]line, error) {
 	if len(c.Only) == 0 {
-		return lines
+		return lines, nil
+	}
+	for _, prefix := range c.Only {
+		if !slices.ContainsFunc(lines, func(l line) bool { return strings.HasPrefix(l.name, prefix) }) {
+			names := make([]string, len(lines))
+			for i, l := range lines {
+				names[i] = l.name
+			}
+			return nil, fmt.Errorf("no line's name begins with %q: this run has %s", prefix, strings.Join(names, ", "))
+		}
 	}
 	wanted := map[string]bool{}
 	for _, l := range slices.Backward(lines) { // a reference comes before what refers to it
@@ -109,7 +118,7 @@ func (c Config) only(lines []line) []line {
 			wanted[l.reference] = true
 		}
 	}
-	return slices.DeleteFunc(lines, func(l line) bool { return !wanted[l.name] })
+	return slices.DeleteFunc(lines, func(l line) bool { return !wanted[l.name] }), nil
 }
 
 // reads returns the lines of one bank: the one without checks and one for each

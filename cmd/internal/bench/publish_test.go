@@ -130,17 +130,18 @@ func TestPublish(t *testing.T) {
 func TestOnly(t *testing.T) {
 	t.Parallel()
 	lines := []line{{name: "bare", reference: "bare"}, {name: "gate", reference: "bare"}, {name: "gate-down", reference: "gate"}, {name: "other", reference: "bare"}}
-	for asked, want := range map[string]string{"": "bare gate gate-down other", "gate-d": "bare gate gate-down", "other": "bare other", "x": ""} {
+	for asked, want := range map[string]string{"": "bare gate gate-down other", "gate-d": "bare gate gate-down", "other": "bare other", "x": ""} { // nothing: refused
 		c := Config{}
 		if asked != "" {
 			c.Only = []string{asked}
 		}
+		left, err := c.only(append([]line(nil), lines...))
 		var got []string
-		for _, l := range c.only(append([]line(nil), lines...)) {
+		for _, l := range left {
 			got = append(got, l.name)
 		}
-		if strings.Join(got, " ") != want {
-			t.Errorf("%q: %v, want %s", asked, got, want)
+		if strings.Join(got, " ") != want || (err == nil) != (want != "") {
+			t.Errorf("%q: %v, %v, want %s", asked, got, err, want)
 		}
 	}
 }
