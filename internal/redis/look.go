@@ -67,7 +67,7 @@ func (c *Cache) look(ctx context.Context, q resource.Lookup, age time.Duration) 
 	k.ask(ctx, q, age)
 	c.lookAt(ctx, k)
 	text, err := k.cmd.Val(), k.err
-	if goredis.HasErrorPrefix(err, "NOSCRIPT") {
+	if forgot(err) {
 		keys := []string{tokenKey(q.Hash), generationKey, k.proof}[:k.keys]
 		err = c.ask(ctx, func(ctx context.Context) (err error) {
 			text, err = lookScript.Eval(ctx, c.client, keys, k.cmd.Args()[3+k.keys:]...).Text()

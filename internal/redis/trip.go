@@ -60,14 +60,6 @@ func (c *Cache) trip(ctx context.Context, k *question, others []*question) {
 	// The others have not hung up, nor do they go without Redis because this one
 	// did: the client's limits alone bound a trip.
 	ctx = context.WithoutCancel(ctx)
-	var cmds goredis.Pipeliner
-	if len(others) > 0 {
-		cmds = c.client.Pipeline()
-		_ = cmds.Process(ctx, k.cmd) // a pipeline only notes it down
-		for _, o := range others {
-			_ = cmds.Process(ctx, o.cmd)
-		}
-	}
 	down := ErrDown
 	defer func() { // also of a trip that panics: others wait for its end
 		c.trips.back(unanswered(down))
@@ -77,22 +69,36 @@ func (c *Cache) trip(ctx context.Context, k *question, others []*question) {
 			o.turn <- false
 		}
 	}()
-	down = c.ask(ctx, func(ctx context.Context) (err error) {
-		if cmds == nil {
-			err = c.client.Process(ctx, k.cmd)
-		} else {
-			_, err = cmds.Exec(ctx)
-		}
-		if goredis.HasErrorPrefix(err, "NOSCRIPT") {
-			return nil // a Redis that was restarted; it does answer
-		}
-		return err
-	})
+	down = c.ask(ctx, func(ctx context.Context) error { return c.send(ctx, k, others) })
 }
+
+// send makes one round trip of the question and those of the others.
+func (c *Cache) send(ctx context.Context, k *question, others []*question) (err error) {
+	if len(others) == 0 {
+		err = c.client.Process(ctx, k.cmd)
+	} else {
+		all := c.client.Pipeline()
+		_ = all.Process(ctx, k.cmd) // it only notes it down
+		for _, o := range others {
+			_ = all.Process(ctx, o.cmd)
+		}
+		_, err = all.Exec(ctx)
+	}
+	if forgot(err) {
+		return nil // it does answer
+	}
+	return err
+}
+
+// forgot reports whether Redis was restarted and does not have the script yet.
+func forgot(err error) bool { return err != nil && goredis.HasErrorPrefix(err, "NOSCRIPT") }
 
 // unanswered returns what kept Redis from answering a trip: nil when it said
 // something, be it an error.
 func unanswered(err error) error {
+	if err == nil {
+		return nil
+	}
 	var said goredis.Error
 	if errors.As(err, &said) {
 		return nil
