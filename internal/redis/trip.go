@@ -21,8 +21,7 @@ const mostInTrip = 64
 // one trip before its own, or for as many as a crowd fills. The client's limits
 // bound a trip, and where one was not answered nobody makes another to find the
 // same. Each look-up has its own answer or error: a trip is no transaction. A
-// second trip at once was measured: it carries what the first would, for more
-// processor time.
+// second trip at once was measured and gained nothing.
 type trips struct {
 	mu      sync.Mutex
 	under   bool        // one is under way

@@ -128,6 +128,21 @@ func (c *Cache) askFor(ctx context.Context, q resource.Lookup) *asked {
 	return a
 }
 
+// convoy asks about each in turn: the first is under way, and the others wait
+// for it in this order, so that the second leads them.
+func (c *Cache) convoy(t *testing.T, r *road, about ...token.Live) []*asked {
+	t.Helper()
+	all := make([]*asked, len(about))
+	for i, l := range about {
+		all[i] = c.askFor(t.Context(), of(l))
+		if i == 0 {
+			<-r.left
+		}
+		c.waits(t, i)
+	}
+	return all
+}
+
 func (a *asked) is(t *testing.T, l token.Live) {
 	t.Helper()
 	<-a.over
@@ -273,12 +288,8 @@ func TestOneBadAnswerIsNotThatOfTheOthers(t *testing.T) {
 	if err := c.ends.Set(t.Context(), tokenKey(known[1].Access.Hash), "no hash at all", time.Minute).Err(); err != nil {
 		t.Fatal(err)
 	}
-	first := c.askFor(t.Context(), of(known[0]))
-	<-r.left
-	bad := c.askFor(t.Context(), of(known[1])) // leads
-	c.waits(t, 1)
-	good := c.askFor(t.Context(), of(known[2]))
-	c.waits(t, 2)
+	all := c.convoy(t, r, known...)
+	first, bad, good := all[0], all[1], all[2]
 	r.open <- struct{}{}
 	first.is(t, known[0])
 	if n := <-r.left; n != 2 {
@@ -299,17 +310,12 @@ func TestOneBadAnswerIsNotThatOfTheOthers(t *testing.T) {
 func TestATripToARedisThatForgotTheScript(t *testing.T) {
 	t.Parallel()
 	c, r, known := journey(t, 3)
-	first := c.askFor(t.Context(), of(known[0]))
-	<-r.left
-	second := c.askFor(t.Context(), of(known[1]))
-	c.waits(t, 1)
-	third := c.askFor(t.Context(), of(known[2]))
-	c.waits(t, 2)
+	all := c.convoy(t, r, known...)
 	if err := c.ends.ScriptFlush(t.Context()).Err(); err != nil {
 		t.Fatal(err)
 	}
 	r.open <- struct{}{}
-	first.is(t, known[0])
+	all[0].is(t, known[0])
 	if n := <-r.left; n != 2 {
 		t.Fatalf("carries %d", n)
 	}
@@ -317,8 +323,8 @@ func TestATripToARedisThatForgotTheScript(t *testing.T) {
 		t.Fatal(err)
 	}
 	r.open <- struct{}{}
-	second.is(t, known[1])
-	third.is(t, known[2])
+	all[1].is(t, known[1])
+	all[2].is(t, known[2])
 	if n := c.breaker.Counts().TotalFailures; n != 0 {
 		t.Errorf("%d failures of a Redis that answers", n)
 	}
